@@ -1,0 +1,62 @@
+# Two environments, because Airflow and magic-cta-pipe cannot share one (jinja2):
+#   .venv          control: Airflow, SQLAlchemy, the plugins, stereo_tasks
+#   .venv-science  magic-cta-pipe and friends, stereo_tasks
+PYTHON ?= python3.11
+CONTROL := .venv
+SCIENCE := .venv-science
+SITE ?= site
+export STEREO_SITE ?= $(abspath $(SITE))
+
+# Tests mirror the rooms, and run in the environment that the room lives in; fast ones first, the whole chain last.
+SCIENCE_TESTS := tests/steps tests/qa tests/simulate
+CONTROL_TESTS := $(filter-out $(SCIENCE_TESTS) tests/chain,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
+
+.PHONY: help setup demo up down test lint lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(CONTROL)/.ready $(SCIENCE)/.ready  ## both environments, from the lock files
+
+# uv installs what the lock files pin, in seconds; it comes from PyPI like everything else.
+$(CONTROL)/.ready: requirements/control.txt pyproject.toml
+	$(PYTHON) -m venv $(CONTROL)
+	$(CONTROL)/bin/pip install --quiet --disable-pip-version-check uv
+	$(CONTROL)/bin/uv pip install --quiet --python $(CONTROL)/bin/python -r requirements/control.txt
+	$(CONTROL)/bin/uv pip install --quiet --python $(CONTROL)/bin/python --no-deps -e .
+	@touch $@
+
+$(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
+	$(PYTHON) -m venv $(SCIENCE)
+	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python -r requirements/science.txt
+	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python --no-deps -e .
+	@touch $@
+
+lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for
+	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+		--extra control --extra dev pyproject.toml -o requirements/control.txt
+	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+		--extra science --extra test pyproject.toml -o requirements/science.txt
+
+demo: setup  ## a simulated night through the whole pipeline
+	@$(CONTROL)/bin/stereo demo
+
+up: setup  ## start the site (PostgreSQL, Airflow) and keep it running; prints address and login
+	@$(CONTROL)/bin/stereo up
+
+down:  ## end every process of the site
+	@$(CONTROL)/bin/stereo down
+
+lint: setup  ## ruff, mypy, import contracts
+	$(CONTROL)/bin/ruff check .
+	$(CONTROL)/bin/ruff format --check .
+	$(CONTROL)/bin/mypy
+	$(CONTROL)/bin/lint-imports
+
+test: setup lint  ## all tests, in the environment each room lives in
+	$(CONTROL)/bin/python -m pytest $(CONTROL_TESTS)
+	$(SCIENCE)/bin/python -m pytest $(SCIENCE_TESTS)
+	$(CONTROL)/bin/python -m pytest tests/chain
+
+clean:  ## remove environments and caches; never data
+	rm -rf $(CONTROL) $(SCIENCE) .cache .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,50 @@
+"""The Monte Carlo products of a production: forests and IRFs."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from airflow.sdk import DAG, Param, chain, task, task_group
+from stereo_arrays import stage_task
+
+FAIL_ON = {"mc_stereo": "all", "mc_forests": "any", "mc_dl2": "all", "mc_irf": "any"}
+"""When a stage has failed; in the order of the stages."""
+
+DOC = """
+### Forests and IRFs of a production
+
+Makes what `process_night` needs from Monte Carlo: stereo parameters of the simulated events, random forests, DL2 of the
+test sample, and IRFs; one column for each period, NSB level and declination line. Start it by hand, once for each new
+production, before its first night. What is valid already is not computed again.
+"""
+
+
+with DAG(
+    "prepare_mc",
+    description="Random forests and IRFs that a production needs",
+    doc_md=DOC,
+    schedule=None,
+    start_date=dt.datetime(2018, 10, 10, tzinfo=dt.UTC),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
+    },
+    default_args={"retries": 1, "retry_delay": dt.timedelta(seconds=30)},
+    tags=["stereo"],
+):
+
+    @task
+    def plan(*, params) -> list[dict]:
+        """Write the plans, one a period, NSB level and declination line."""
+        from stereo_tasks.night_run import plan_monte_carlo
+
+        return [{"plan": str(plan.save()), "name": plan.name} for plan in plan_monte_carlo(params["production"])]
+
+    @task_group
+    def models(plan, name) -> None:
+        """All stages of one set of models."""
+        # Some lost files of the simulation are less statistics; half a set of forests or IRFs is wrong.
+        chain(*(stage_task(stage, plan=plan, name=name, fail_on=FAIL_ON[stage]) for stage in FAIL_ON))
+
+    models.expand_kwargs(plan())

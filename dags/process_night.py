@@ -1,0 +1,179 @@
+"""One run a night: from the raw files of MAGIC and LST-1 to published DL3."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable, TriggerRule, chain, task, task_group
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from stereo_arrays import stage_task
+
+RAW_NIGHT = Asset("raw_night")
+STEREO_DL3 = Asset("stereo_dl3")
+STAGES = ("calibrate", "merge", "coincide", "stereo", "merge_stereo", "dl2", "dl3", "index")
+
+DOC = """
+### One night, from raw files to published DL3
+
+One run is one night, named by the date of its **evening**. For each source of the night there is a column of stages
+(`calibrate` to `index`), each an array of jobs, then the QA page and the publication. The sources do not wait for each
+other: if one fails, the others are published all the same.
+
+- **green**: all that was possible is published. The log of `verdict` says what, and what was lost on the way.
+- **red**: look at the log of `verdict` (or of `lock`, if that is red); it names what failed and why. Failed elements
+  are tried again when the night is requested again; what is valid is not computed twice.
+- **skipped**: nothing was observed jointly in that night.
+
+A night is processed once at a time: a second run of the same night fails in `lock` and says who is at work.
+
+Started by `detect_nights` (a night became ready), by `request_nights` (somebody asked for it), or by hand with
+the parameter `night`.
+"""
+
+
+def _request(context) -> dict:
+    """Say which night is to be processed, and how: by the run itself, or by the events that caused it."""
+    from stereo_tasks.nights import Night
+    from stereo_tasks.settings import load_settings
+
+    params = context["params"]
+    key = context.get("partition_key") or params["night"]
+    if not key:
+        raise AirflowFailException("which night? Give the run a partition key such as 20240110, or the parameter night")
+    choice = {name: params[name] for name in ("production", "sources", "force")}
+    events = [event for found in (context.get("triggering_asset_events") or {}).values() for event in found]
+    for event in sorted(events, key=lambda event: event.timestamp):
+        # One run may answer several requests: the newest has the last word.
+        choice |= {name: value for name, value in (event.extra or {}).items() if name in choice}
+    choice["production"] = load_settings().production(choice["production"]).name
+    return {**choice, "night": Night(key)}
+
+
+def _owner(context) -> str:
+    return f"{context['dag'].dag_id}/{context['run_id']}"
+
+
+def _is_dead(owner, ti) -> bool:
+    """Tell whether the run that holds a lock is over; of other owners nothing is known."""
+    dag_id, _, run_id = owner.partition("/")
+    return dag_id == "process_night" and ti.get_dagrun_state(dag_id, run_id) in ("success", "failed")
+
+
+def _failed_tasks(context) -> list[str]:
+    ti = context["ti"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
+    return sorted(name for name, state in states.items() if state == "failed" and name != ti.task_id)
+
+
+with DAG(
+    "process_night",
+    description="One night: raw files to published DL3",
+    doc_md=DOC,
+    schedule=PartitionedAssetTimetable(assets=RAW_NIGHT),
+    start_date=dt.datetime(2018, 10, 10, tzinfo=dt.UTC),
+    catchup=False,
+    max_active_runs=4,
+    params={
+        "night": Param(None, type=["null", "string"], description="Date of the evening, for runs started by hand"),
+        "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
+        "sources": Param([], type="array", items={"type": "string"}, description="Only these; empty: all"),
+        "force": Param(False, type="boolean", description="Compute again what is valid, too"),
+    },
+    default_args={"retries": 1, "retry_delay": dt.timedelta(seconds=30)},
+    tags=["stereo"],
+) as dag:
+
+    @task
+    def lock(**context) -> None:
+        """Keep other runs away from this night."""
+        from stereo_tasks.catalog.locks import NightLockedError, acquire_night
+
+        request = _request(context)
+        try:
+            acquire_night(
+                request["night"],
+                request["production"],
+                _owner(context),
+                is_dead=lambda owner: _is_dead(owner, context["ti"]),
+            )
+        except NightLockedError as error:
+            raise AirflowFailException(str(error)) from None
+
+    @task
+    def plan(**context) -> list[dict]:
+        """Write the plans of the night, one a source."""
+        from stereo_tasks.night_run import plan_night
+
+        request = _request(context)
+        night, ti = request["night"], context["ti"]
+        found = plan_night(night, production=request["production"], sources=request["sources"] or None)
+        for text in found.not_taken:
+            print("not taken:", text)
+        ti.xcom_push("problems", list(found.problems))
+        if not found.plans and not found.problems:
+            reason = f"no observations in the stereo log for the night of {night}"
+            if found.not_taken:
+                reason += f" that can be used; {len(found.not_taken)} are not taken, see the log of plan"
+            ti.xcom_push("nothing", reason)
+            raise AirflowSkipException(reason)
+        return [{"plan": str(plan.save()), "name": plan.source, "force": request["force"]} for plan in found.plans]
+
+    @task_group
+    def source(plan, name, force) -> None:
+        """All stages of one source."""
+        stages = [stage_task(stage, plan=plan, name=name, force=force) for stage in STAGES]
+        # A failed stage stops what builds on it, but the QA page is wanted even more then.
+        qa = stage_task("qa", plan=plan, name=name, force=force, trigger_rule=TriggerRule.ALL_DONE)
+        chain(*stages, qa, publish(plan, name))
+
+    @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
+    def publish(plan, name, *, outlet_events, **context) -> str:
+        """Put DL3 and its index where everybody sees them."""
+        from stereo_tasks.night_run import publish
+
+        request = _request(context)
+        path = publish(plan)
+        if path is None:
+            raise AirflowSkipException(f"there is no DL3 of {name} to publish")
+        outlet_events[STEREO_DL3].add_partitions(request["night"].partition_key)
+        outlet_events[STEREO_DL3].extra = {"source": name, "path": str(path)}
+        return str(path)
+
+    @task
+    def verdict(**context) -> None:
+        """Decide whether the night is a success: only this task decides the state of the run."""
+        ti = context["ti"]
+        if reason := ti.xcom_pull(task_ids="plan", key="nothing"):
+            raise AirflowSkipException(reason)
+        plans = ti.xcom_pull(task_ids="plan")
+        if plans is None:
+            raise AirflowFailException("the night was not planned: see the log of plan")
+        from stereo_tasks.night_run import finish_night
+
+        problems = ti.xcom_pull(task_ids="plan", key="problems") or []
+        result = finish_night([item["plan"] for item in plans])
+        broken = _failed_tasks(context)
+        for line in (
+            *(f"unreadable row of the stereo log: {problem}" for problem in problems),
+            *(f"failed, the task {name}: see its log" for name in broken),
+            *result.lines,
+        ):
+            print(line)
+        if broken or not plans or not result.success:
+            raise AirflowFailException("the night is not complete: see above")
+
+    @task(retries=3)
+    def release(**context) -> None:
+        """Let other runs work on this night."""
+        from stereo_tasks.catalog.locks import release_night
+
+        request = _request(context)
+        release_night(request["night"], request["production"], _owner(context))
+
+    locked = lock()
+    plans = plan()
+    # Setup and teardowns: the lock is taken again when a task of the run is cleared. And when somebody ends the run by
+    # hand, Airflow skips all other tasks, and would call the run a success if nobody said otherwise.
+    locked >> plans
+    done = verdict().as_teardown(setups=locked, on_failure_fail_dagrun=True)
+    source.expand_kwargs(plans) >> done >> release().as_teardown(setups=locked)

@@ -1,0 +1,148 @@
+"""What an array of jobs is: its elements, its jobs, and how they end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class JobState(StrEnum):
+    """State of one job, in SLURM's words."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    TIMEOUT = "TIMEOUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    CANCELLED = "CANCELLED"
+    NODE_FAIL = "NODE_FAIL"
+    PREEMPTED = "PREEMPTED"
+    LOST = "LOST"
+    """Not a word of SLURM's: nobody knows the job any more."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the job will not change any more."""
+        return self not in (JobState.PENDING, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """What a back end knows about one job of an array."""
+
+    state: JobState
+    exit_code: int | None = None
+    """None while the job has not ended, or where a signal or a limit ended it."""
+    reason: str = ""
+    """Why it ended so, or why it waits, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """One array of jobs, ready to be submitted.
+
+    Job `k` runs ``command`` followed by the indices of the elements it works on.
+    """
+
+    name: str
+    """What is done, for people and log files: letters, digits, and ``._-``."""
+    token: str
+    """Which submission this is, unique among all tries of all tasks: letters, digits, and ``._-``."""
+    command: tuple[str, ...]
+    indices: tuple[int, ...]
+    """The elements; not empty."""
+    log_folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    per_job: int = 1
+    """Elements a job works on, one after the other."""
+    memory_mb: int = 2000
+    """Limit of a job's resident memory in MB (10^6 bytes)."""
+    time_s: int = 3600
+    """Limit of a job's elapsed time in seconds."""
+    cpus: int = 1
+    max_parallel: int | None = None
+    """Jobs of this array that may run at a time; None leaves it to the back end."""
+    attempt: int = 1
+    """How often these elements have been tried in this task, this time included."""
+
+    @property
+    def jobs(self) -> range:
+        """Numbers of the jobs."""
+        return range(-(-len(self.indices) // self.per_job))
+
+    def elements(self, job: int) -> tuple[int, ...]:
+        """Return the indices of the elements of a job."""
+        return self.indices[job * self.per_job : (job + 1) * self.per_job]
+
+    def log_file(self, job: int) -> Path:
+        """Return where a job's output goes.
+
+        It is named after the job's first element, so all tries of an element that has its own job end in one file.
+        """
+        return self.log_folder / f"{self.name}_{self.elements(job)[0]}.log"
+
+    def job_command(self, job: int) -> list[str]:
+        """Return the command line of a job."""
+        return [*self.command, *(str(index) for index in self.elements(job))]
+
+    def job_env(self, job: int) -> dict[str, str]:
+        """Return what a job finds in its environment, beside what the back end adds.
+
+        ``ARRAY_NAME``, ``ARRAY_TOKEN``, ``ARRAY_JOB``, ``ARRAY_ATTEMPT`` and ``ARRAY_LOG`` let it say in its results
+        which job it was and where its output is.
+        """
+        return {
+            **self.env,
+            "ARRAY_NAME": self.name,
+            "ARRAY_TOKEN": self.token,
+            "ARRAY_JOB": str(job),
+            "ARRAY_ATTEMPT": str(self.attempt),
+            "ARRAY_LOG": str(self.log_file(job)),
+        }
+
+    def log_heading(self, job: int) -> str:
+        """Return the line that opens a job's output."""
+        return f"--- attempt {self.attempt}, {self.token}: {shlex.join(self.job_command(job))}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayHandle:
+    """A submitted array. Plain values only, so that it can be written down and picked up by another process."""
+
+    token: str
+    id: str
+    """The back end's own name of the array."""
+    jobs: int
+
+
+class ElementArray(Protocol):
+    """What a stage gives to be run: the elements that are not valid yet, and how to run them.
+
+    Any object with these attributes will do. Memory in MB, time in seconds.
+    """
+
+    name: str
+    command: Sequence[str]
+    indices: Sequence[int]
+    total: int
+    env: Mapping[str, str]
+    log_folder: Path
+    memory_mb: int
+    time_s: int
+    per_job: int
+    labels: Mapping[int, str]
+
+
+class ElementOutcome(Protocol):
+    """What became of an element by its record.
+
+    ``done``, ``skipped`` and ``held`` are final. ``failed`` can be tried again. None: there is no valid record.
+    """
+
+    state: str | None
+    reason: str

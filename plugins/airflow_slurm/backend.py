@@ -1,0 +1,57 @@
+"""What a place that runs arrays must offer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from airflow_slurm.array import ArrayHandle, ArraySpec, JobStatus
+
+
+class ArrayBackend(ABC):
+    """A place where arrays of jobs run.
+
+    Whatever the place, the operator relies on this:
+
+    - A job's whole output, with `ArraySpec.log_heading` first, is appended to `ArraySpec.log_file`.
+    - A job sees `ArraySpec.job_env` and nothing of the environment of Airflow, which holds secrets.
+    - A job that exceeds its time or memory is ended and says so (`TIMEOUT`, `OUT_OF_MEMORY`).
+    - When a job has ended, none of its processes is left.
+    - A token is submitted once: `submit` is called only after `find` said that there is none.
+    """
+
+    poll_interval_s: float
+    """Pause between two polls that suits the place, in seconds."""
+
+    @abstractmethod
+    def submit(self, spec: ArraySpec) -> ArrayHandle:
+        """Submit an array and return at once.
+
+        Raises
+        ------
+        OSError
+            If it was certainly not submitted.
+        """
+
+    @abstractmethod
+    def find(self, token: str) -> ArrayHandle | None:
+        """Return the array that an earlier process submitted under this token, if it can still be watched."""
+
+    @abstractmethod
+    def poll(self, handle: ArrayHandle) -> dict[int, JobStatus]:
+        """Return the state of every job of the array, by job number.
+
+        A final state never changes again. If the place does not answer, the last known states are returned: not
+        knowing is not an end. `LOST` is said only when the place answers and knows nothing of the job.
+        """
+
+    @abstractmethod
+    def cancel(self, handle: ArrayHandle) -> None:
+        """End all jobs of the array and return when they have ended; an array that has ended is left alone.
+
+        Airflow gives a cancelled task 5 s before it is killed.
+
+        Raises
+        ------
+        RuntimeError
+            If something of the array is still running.
+        """

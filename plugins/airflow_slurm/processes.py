@@ -1,0 +1,95 @@
+"""Groups of processes: their memory, their end, and what is left of them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_LINUX = sys.platform == "linux"
+_PROC = Path("/proc")
+_PR_SET_PDEATHSIG = 1
+# Loaded here, not between fork and exec, where nothing may be loaded.
+_LIBC = ctypes.CDLL(None, use_errno=True) if _LINUX else None
+
+
+def prepare_child(niceness: int) -> Callable[[], None]:
+    """Return what a child does before it becomes the job: be nice, and die with its parent.
+
+    Without prctl (not on Linux) a job survives a parent that was killed with SIGKILL.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before the call above
+                os._exit(1)
+        if niceness:
+            os.nice(niceness)
+
+    return prepare
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Send a signal to a process group that may be gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def memory_mb(groups: set[int]) -> dict[int, float]:
+    """Return the resident memory of process groups in MB (10^6 bytes); empty where there is no ``/proc``.
+
+    Pages that processes of a group share count for each of them.
+    """
+    page = os.sysconf("SC_PAGE_SIZE")
+    used = dict.fromkeys(groups, 0.0)
+    for pid in _pids():
+        try:
+            # The name of the program, in parentheses, may hold blanks: count behind it.
+            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except (OSError, UnicodeDecodeError):
+            continue
+        group = int(fields[2])
+        if group in used:
+            used[group] += int(fields[21]) * page / 1e6
+    return used
+
+
+def with_token(token: str) -> list[int]:
+    """Return the living processes that carry a token in their environment as ``ARRAY_TOKEN``."""
+    wanted = f"ARRAY_TOKEN={token}".encode()
+    found = []
+    for pid in _pids():
+        try:
+            # Empty for a zombie: what is left of it holds nothing.
+            environment = (_PROC / str(pid) / "environ").read_bytes()
+        except OSError:  # gone, or somebody else's
+            continue
+        if wanted in environment.split(b"\0"):
+            found.append(pid)
+    return found
+
+
+def kill_with_token(token: str, patience_s: float = 2.0) -> list[int]:
+    """Kill every process that carries a token; return those which live on after all."""
+    deadline = time.monotonic() + patience_s
+    while left := with_token(token):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def _pids() -> list[int]:
+    if not _LINUX:
+        return []
+    return [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]

@@ -1,0 +1,1 @@
+"""What a shifter sees of the nights inside Airflow's interface."""

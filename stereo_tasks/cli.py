@@ -1,0 +1,126 @@
+"""``stereo``: the nights of MAGIC + LST-1 on the command line. Thin: every command is a function of a room."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stereo_tasks.planning.plan import Plan
+from stereo_tasks.stages import MC_STAGES
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(soft_wrap=True)
+
+ProductionOption = Annotated[str | None, typer.Option(help="Name of the production; the site's default if not given.")]
+SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be repeated.")]
+
+
+def _fail(message: str) -> typer.Exit:
+    Console(stderr=True, soft_wrap=True).print(
+        f"[red]{message}[/red]" if sys.stderr.isatty() else message, highlight=False
+    )
+    return typer.Exit(1)
+
+
+@app.command()
+def plan(
+    night: Annotated[str, typer.Argument(help="Evening date, such as 2024-01-10.")],
+    production: ProductionOption = None,
+    source: SourceOption = None,
+    elements: Annotated[bool, typer.Option(help="List every element.")] = True,
+) -> None:
+    """Print what would be done for a night, and why, without touching anything."""
+    from stereo_tasks.night_run import plan_night
+
+    planned = plan_night(night, production=production, sources=source)
+    for problem in planned.problems:
+        console.print(f"[yellow]stereo log[/yellow] {problem}")
+    for text in planned.not_taken:
+        console.print(f"[yellow]not taken[/yellow] {text}", highlight=False)
+    for one in planned.plans:
+        _print_plan(one, elements=elements)
+    if not planned.plans:
+        console.print(f"no observation of {night} is processed")
+
+
+def _print_plan(one: Plan, *, elements: bool) -> None:
+    from stereo_tasks.planning.fingerprint import current_record
+
+    console.rule(f"{one.name}  production {one.production}  plan {one.digest}")
+    choices = Table("choice", "value", "reason", box=None, pad_edge=False)
+    for choice in one.choices:
+        choices.add_row(choice.name, choice.value, choice.reason)
+    console.print(choices)
+    for notice in one.notices:
+        console.print(f"[yellow]missing or odd[/yellow] {notice.subject}: {notice.reason}", highlight=False)
+    for hold in one.holds:
+        console.print(f"[red]held[/red] {hold.subject}: {hold.reason}", highlight=False)
+    if not elements:
+        return
+    table = Table("element", "state", "inputs", "output", box=None, pad_edge=False)
+    for element in one.elements:
+        record = current_record(one, element)
+        table.add_row(
+            element.id, str(record.state) if record else "to do", str(len(element.inputs)), element.outputs[0]
+        )
+    console.print(table)
+
+
+@app.command("prepare-mc")
+def prepare_mc(
+    production: ProductionOption = None,
+    force: Annotated[bool, typer.Option(help="Make everything again.")] = False,
+) -> None:
+    """Train the forests and make the IRFs that a production needs, on this machine, without Airflow."""
+    from stereo_tasks.local_run import run_plan
+    from stereo_tasks.night_run import plan_monte_carlo
+
+    failures = []
+    for one in plan_monte_carlo(production):
+        one.save()
+        for hold in one.holds:
+            failures.append(f"{one.name}: held, {hold.subject}: {hold.reason}")
+        failures += run_plan(one, MC_STAGES, force=force, report=lambda line: console.print(line, highlight=False))
+        for choice in one.choices[1:]:
+            console.print(f"{choice.name}: {choice.value}", highlight=False)
+    if failures:
+        raise _fail("\n".join(failures))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def simulate(context: typer.Context) -> None:
+    """Write synthetic nights in the real file formats, with their truth (runs in the science environment)."""
+    from stereo_tasks.settings import load_settings
+
+    python = load_settings().site.science_python
+    if not Path(python).exists():
+        raise _fail(f"no science environment at {python}: run 'make setup'")
+    os.execv(python, [str(python), "-m", "stereo_tasks.simulate", *context.args])  # noqa: S606
+
+
+def _mount_site() -> None:
+    from stereo_tasks.site import cli
+
+    app.command("up")(cli.up_command)
+    app.command("down")(cli.down_command)
+    app.command("demo")(cli.demo_command)
+    app.command("site-status")(cli.site_status_command)
+
+
+def main() -> None:
+    """Run the command line; errors that say what to do come without a traceback."""
+    from stereo_tasks.errors import USER_ERRORS
+
+    _mount_site()
+    try:
+        app()
+    except USER_ERRORS as error:
+        raise SystemExit(f"stereo: {error}") from None

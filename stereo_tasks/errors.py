@@ -1,0 +1,14 @@
+"""The errors whose text tells a user what to do: the command line shows them without a traceback."""
+
+from stereo_tasks.inventory import InventoryError
+from stereo_tasks.nights import BadNightError
+from stereo_tasks.products.provenance import EnvironmentMissingError
+from stereo_tasks.products.publication import PublicationError
+from stereo_tasks.settings import SettingsError
+from stereo_tasks.settings.choices import NoChoiceError
+from stereo_tasks.stereo_log import StereoLogError
+
+USER_ERRORS = (
+    BadNightError, EnvironmentMissingError, InventoryError, NoChoiceError, PublicationError, SettingsError,
+    StereoLogError,
+)  # fmt: skip

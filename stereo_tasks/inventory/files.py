@@ -1,0 +1,84 @@
+"""The files of a night, as found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stereo_tasks.nights import Night
+
+
+class InventoryError(Exception):
+    """A folder cannot be listed although it exists; what was there before still counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class MagicSubrun:
+    """A calibrated file of one MAGIC telescope."""
+
+    path: Path
+    telescope: int
+    """1 or 2."""
+    run: int
+    subrun: int
+    """From 1."""
+    source: str
+    """Source in the file's name, without the wobble position."""
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LstSubrun:
+    """A DL1 file of LST-1."""
+
+    path: Path
+    run: int
+    subrun: int
+    """From 0."""
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class NightFiles:
+    """All files of a night."""
+
+    night: Night
+    magic: dict[tuple[int, int], tuple[MagicSubrun, ...]]
+    """By (telescope, run); sorted by subrun, each subrun once."""
+    lst: dict[int, tuple[LstSubrun, ...]]
+    """By run; sorted by subrun, each subrun once."""
+    duplicates: tuple[tuple[Path, Path, str], ...]
+    """(kept, ignored, reason) where one telescope, run and subrun has several files."""
+    odd: tuple[tuple[Path, str], ...]
+    """(path, reason) of files that are not used: names not understood, empty files, transfers."""
+    night_finished: bool
+    """Whether LST-1's ``NightFinished.txt`` is there."""
+    signature: str
+    """SHA-256 of the names, sizes and modification times of all files, used or not."""
+    changed_ns: int
+    """Latest modification of any file, in ns since 1970 UTC; 0 without files."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no file of the night can be used."""
+        return not self.magic and not self.lst
+
+
+def gaps(subruns: Sequence[MagicSubrun] | Sequence[LstSubrun]) -> tuple[int, ...]:
+    """Return the subrun numbers missing inside the sequence of one run.
+
+    MAGIC counts from 1, LST-1 from 0. What is missing after the last file cannot be known from the files.
+
+    Parameters
+    ----------
+    subruns : sequence of MagicSubrun or of LstSubrun
+        Files of one run (and one telescope), in any order.
+    """
+    if not subruns:
+        return ()
+    first = 1 if isinstance(subruns[0], MagicSubrun) else 0
+    found = {one.subrun for one in subruns}
+    return tuple(number for number in range(first, max(found)) if number not in found)

@@ -1,0 +1,194 @@
+"""Listing the folders of a night, each of them once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections import defaultdict
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+
+from stereo_tasks.inventory.files import InventoryError, LstSubrun, MagicSubrun, NightFiles
+from stereo_tasks.nights import Night
+
+# 20201219_M1_05093711.001_Y_1ES0647+250-W0.40+035.root: one leading zero, seven digits of the run, three of the subrun.
+_MAGIC = re.compile(
+    r"(?P<date>\d{8})_M(?P<telescope>[12])_0(?P<run>\d{7})\.(?P<subrun>\d{3})_Y_"
+    r"(?P<source>[A-Za-z0-9+._-]+?)(?:-W\d\.\d{2}[+-]\d{3})?\.root",
+    re.ASCII,
+)
+_LST = re.compile(r"dl1_LST-1\.Run(?P<run>\d{5})\.(?P<subrun>\d{4})\.h5", re.ASCII)
+# lstosa puts these beside the subruns: files of whole runs, data checks, muon tables. No inputs, and nothing odd.
+_LST_NEIGHBOUR = re.compile(r"dl1_LST-1\.Run\d{5}\.h5|(datacheck|muons)_.*", re.ASCII)
+_NIGHT_FINISHED = "NightFinished.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(slots=True)
+class _Findings:
+    magic: defaultdict[tuple[int, int], list[MagicSubrun]] = field(default_factory=lambda: defaultdict(list))
+    lst: defaultdict[int, list[LstSubrun]] = field(default_factory=lambda: defaultdict(list))
+    odd: list[tuple[Path, str]] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
+    changed_ns: int = 0
+
+    def note(self, file: _File, folder_name: str) -> None:
+        """Take a file into the signature, by its name in the night rather than its place on this machine."""
+        self.marks.append(f"{folder_name}/{file.path.name} {file.size_bytes} {file.modified_ns}")
+        self.changed_ns = max(self.changed_ns, file.modified_ns)
+
+
+def scan_night(
+    night: Night, *, magic_calibrated: Path, lst_dl1: Path, lst_version: str, lst_tailcut: str
+) -> NightFiles:
+    """List the files of a night.
+
+    Missing folders count as empty. A folder that exists and cannot be listed is an error: an outage of the file system
+    must not look like a night without data.
+
+    Parameters
+    ----------
+    night : Night
+        The night. MAGIC's folder is that of the morning after.
+    magic_calibrated : pathlib.Path
+        Root of MAGIC's calibrated files, above ``M1`` and ``M2``.
+    lst_dl1 : pathlib.Path
+        Root of LST-1's DL1 files, above ``YYYYMMDD``.
+    lst_version : str
+        lstchain version as in the path, ``v0.10``; the leading ``v`` may be left out.
+    lst_tailcut : str
+        Cleaning as in the path, ``tailcut84``.
+
+    Raises
+    ------
+    InventoryError
+        If a folder exists and cannot be listed.
+    """
+    found = _Findings()
+    for telescope in (1, 2):
+        folder = magic_calibrated / f"M{telescope}" / "event" / "Calibrated" / Path(night.magic_date)
+        for file in _listed(folder, found):
+            found.note(file, f"M{telescope}")
+            _take_magic(file, telescope, night, found)
+    lst_night = lst_dl1 / night.lst_date
+    for file in _listed(lst_night / f"v{lst_version.removeprefix('v')}" / lst_tailcut, found):
+        if not _LST_NEIGHBOUR.fullmatch(file.path.name):
+            found.note(file, "LST")
+            _take_lst(file, found)
+
+    magic: dict[tuple[int, int], tuple[MagicSubrun, ...]] = {}
+    duplicates: list[tuple[Path, Path, str]] = []
+    for key in sorted(found.magic):
+        magic[key], ignored = _each_subrun_once(found.magic[key])
+        duplicates += ignored
+    return NightFiles(
+        night=night,
+        magic=magic,
+        lst={run: tuple(sorted(found.lst[run], key=attrgetter("subrun"))) for run in sorted(found.lst)},
+        duplicates=tuple(duplicates),
+        odd=tuple(sorted(found.odd)),
+        night_finished=_exists(lst_night / _NIGHT_FINISHED),
+        signature=hashlib.sha256("\n".join(sorted(found.marks)).encode("utf-8", "surrogateescape")).hexdigest(),
+        changed_ns=found.changed_ns,
+    )
+
+
+def _listed(folder: Path, found: _Findings) -> list[_File]:
+    """Return the regular files of a folder in order of their names."""
+    files: list[_File] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    if entry.is_symlink():
+                        found.odd.append((Path(entry.path), "a link to nothing"))
+                    continue  # else: gone since the folder was listed
+                if stat.S_ISREG(status.st_mode):
+                    files.append(_File(Path(entry.path), status.st_size, status.st_mtime_ns))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InventoryError(f"{folder} cannot be listed ({error.strerror}): is the file system there?") from error
+    return sorted(files, key=lambda file: file.path.name)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise InventoryError(f"{path} cannot be looked at ({error.strerror}): is the file system there?") from error
+
+
+def _unusable(file: _File) -> str:
+    """Return why a file is not used, whatever its name."""
+    if file.path.name.startswith("."):
+        return "a hidden file: a transfer under way or broken off"
+    return ""
+
+
+def _take_magic(file: _File, telescope: int, night: Night, found: _Findings) -> None:
+    match = _MAGIC.fullmatch(file.path.name)
+    if reason := _unusable(file):
+        pass
+    elif match is None:
+        reason = "not a name of a calibrated file, such as 20201219_M1_05093711.001_Y_1ES0647+250-W0.40+035.root"
+    elif int(match["telescope"]) != telescope:
+        reason = f"named after M{match['telescope']}, in the folder of M{telescope}"
+    elif match["date"] != night.magic_stamp:
+        reason = f"its name says {match['date']}, its folder {night.magic_stamp}"
+    elif match["subrun"] == "000":
+        reason = "subrun 0, and MAGIC counts from 1"
+    elif file.size_bytes == 0:
+        reason = "empty"
+    else:
+        run, subrun = int(match["run"]), int(match["subrun"])
+        found.magic[telescope, run].append(
+            MagicSubrun(file.path, telescope, run, subrun, match["source"], file.size_bytes, file.modified_ns)
+        )
+        return
+    found.odd.append((file.path, reason))
+
+
+def _take_lst(file: _File, found: _Findings) -> None:
+    match = _LST.fullmatch(file.path.name)
+    if reason := _unusable(file):
+        pass
+    elif match is None:
+        reason = "not a name of a DL1 file, such as dl1_LST-1.Run03281.0000.h5"
+    elif file.size_bytes == 0:
+        reason = "empty"
+    else:
+        run = int(match["run"])
+        found.lst[run].append(LstSubrun(file.path, run, int(match["subrun"]), file.size_bytes, file.modified_ns))
+        return
+    found.odd.append((file.path, reason))
+
+
+def _each_subrun_once(
+    files: list[MagicSubrun],
+) -> tuple[tuple[MagicSubrun, ...], list[tuple[Path, Path, str]]]:
+    """Keep one file of each subrun: the largest, and of equally large ones the first by name."""
+    kept: dict[int, MagicSubrun] = {}
+    ignored: list[tuple[Path, Path, str]] = []
+    for file in sorted(files, key=lambda one: (one.subrun, -one.size_bytes, one.path.name)):
+        if file.subrun not in kept:
+            kept[file.subrun] = file
+            continue
+        winner = kept[file.subrun]
+        if winner.size_bytes == file.size_bytes:
+            reason = f"the same subrun twice, both of {file.size_bytes} bytes: the first by name is kept"
+        else:
+            reason = f"the same subrun twice: the larger is kept, {winner.size_bytes} against {file.size_bytes} bytes"
+        ignored.append((winner.path, file.path, reason))
+    return tuple(kept.values()), ignored

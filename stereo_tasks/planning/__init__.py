@@ -1,0 +1,1 @@
+"""Observation + inventory + settings -> Plan. Pure: no database, no cluster, no clock."""

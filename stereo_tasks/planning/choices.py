@@ -1,0 +1,81 @@
+"""Choosing Monte Carlo and tables for a night, with reasons; what cannot be chosen is a hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.plan import Choice, Hold
+from stereo_tasks.products.tree import MonteCarloTree
+from stereo_tasks.settings import Settings
+from stereo_tasks.settings.choices import NoChoiceError, SourcePosition, declination_folder
+from stereo_tasks.settings.production import Production
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The choices for one night and source."""
+
+    position: SourcePosition | None
+    monte_carlo: MonteCarloTree | None
+    time_offset_us: float | None
+    choices: tuple[Choice, ...]
+    holds: tuple[Hold, ...]
+
+
+def monte_carlo_tree(settings: Settings, production: Production, period: str, line_deg: float) -> MonteCarloTree:
+    """Return where the Monte Carlo of a period and declination line lies."""
+    paths = settings.site.paths
+    return MonteCarloTree(
+        monte_carlo=paths.monte_carlo,
+        models=paths.models,
+        irfs=paths.irfs,
+        work=paths.output / production.name,
+        period=period,
+        nsb=production.nsb,
+        version=production.mc_version,
+        declination=declination_folder(line_deg),
+        cuts=production.cuts,
+    )
+
+
+def choose(night: Night, source: str, settings: Settings, production: Production) -> Chosen:
+    """Choose period, NSB level, declination line and expected time offset."""
+    choices: list[Choice] = []
+    holds: list[Hold] = []
+    period = line_deg = position = time_offset_us = None
+    try:
+        period = settings.monte_carlo.period(night)
+        choices.append(Choice("period", period.name, f"MAGIC dates {period.first} to {period.last}"))
+    except NoChoiceError as error:
+        holds.append(Hold("period", str(error)))
+    try:
+        position = settings.position(source)
+        text = f"{position.ra_deg:.4f} deg, {position.dec_deg:.4f} deg"
+        choices.append(Choice("position", text, "config/sources.yaml"))
+        line_deg = settings.monte_carlo.declination_line_deg(position.dec_deg)
+        distance = abs(line_deg - position.dec_deg)
+        choices.append(Choice("declination line", f"{line_deg} deg", f"nearest to the source, {distance:.2f} deg away"))
+    except NoChoiceError as error:
+        holds.append(Hold("source", str(error)))
+    try:
+        offset = settings.time_offset(night)
+        time_offset_us = offset.offset_us
+        choices.append(Choice("time offset", f"{time_offset_us} us", f"known from {offset.first} to {offset.last}"))
+    except NoChoiceError as error:
+        holds.append(Hold("time offset", str(error)))
+    coincidence = production.mcp["event_coincidence"]
+    if coincidence["pre_offset_search"]:
+        window = ("found in the data", f"search with the {coincidence['n_pre_offset_search_events']} brightest showers")
+    else:
+        window = (
+            f"{coincidence['time_offset']['start']} to {coincidence['time_offset']['stop']}",
+            "fixed in config/mcp.yaml",
+        )
+    choices.append(Choice("time-offset window", *window))
+    choices.append(Choice("NSB level", str(production.nsb), f"of production {production.name}"))
+    choices.append(Choice("cuts", production.cuts, "gammaness and theta in create_irf of config/mcp.yaml"))
+    tree = None
+    if period and line_deg is not None:
+        tree = monte_carlo_tree(settings, production, period.name, line_deg)
+    return Chosen(position, tree, time_offset_us, tuple(choices), tuple(holds))

@@ -1,0 +1,80 @@
+"""Random forests and IRFs as they lie on the file system."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_POINTING = re.compile(r"zd_(?P<zd>[0-9.]+)deg_az_(?P<az>[0-9.]+)deg")
+FOREST_KINDS = ("energy_regressors", "disp_regressors", "event_classifiers")
+COMBINATIONS = ("LST1_M1", "LST1_M1_M2", "LST1_M2", "M1_M2")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A forest or IRF file as it was found."""
+
+    path: Path
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class IrfNode:
+    """The IRF file of one pointing of the Monte Carlo."""
+
+    file: ModelFile
+    zenith_deg: float
+    azimuth_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What a night needs of the Monte Carlo, as far as it is there."""
+
+    forests_folder: Path
+    irf_folder: Path
+    forests: tuple[ModelFile, ...]
+    irfs: tuple[IrfNode, ...]
+
+    @property
+    def missing_forests(self) -> tuple[str, ...]:
+        """Kinds of forests of which there is no file."""
+        return tuple(kind for kind in FOREST_KINDS if not any(file.path.name.startswith(kind) for file in self.forests))
+
+    @property
+    def zenith_range_deg(self) -> tuple[float, float]:
+        """Smallest and largest zenith of the IRF nodes."""
+        zeniths = [node.zenith_deg for node in self.irfs]
+        return min(zeniths, default=math.nan), max(zeniths, default=math.nan)
+
+
+def pointing_of(name: str) -> tuple[str, float, float] | None:
+    """Read the node out of a Monte Carlo file's name.
+
+    Returns
+    -------
+    tuple of (str, float, float) or None
+        The node's text (``zd_24.0deg_az_100.0deg``), its zenith and azimuth in deg.
+    """
+    match = _POINTING.search(name)
+    return (match[0], float(match["zd"]), float(match["az"])) if match else None
+
+
+def find_models(forests_folder: Path, irf_folder: Path) -> Models:
+    """List the forests and IRFs of two folders; a missing folder is an empty one."""
+    irfs = []
+    for file in _files(irf_folder, "irf_*.fits.gz"):
+        if node := pointing_of(file.path.name):
+            irfs.append(IrfNode(file, node[1], node[2]))
+    return Models(forests_folder, irf_folder, _files(forests_folder, "*.joblib"), tuple(irfs))
+
+
+def _files(folder: Path, pattern: str) -> tuple[ModelFile, ...]:
+    found = []
+    for path in sorted(folder.glob(pattern)):
+        status = path.stat()
+        found.append(ModelFile(path, status.st_size, status.st_mtime_ns))
+    return tuple(found)

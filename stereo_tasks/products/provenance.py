@@ -1,0 +1,65 @@
+"""Which software made a product."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from importlib.metadata import Distribution, distributions, version
+from pathlib import Path
+
+import stereo_tasks
+
+_PACKAGES = (
+    "magic-cta-pipe", "ctapipe", "ctapipe-io-magic", "ctapipe-io-lst", "lstchain", "pyirf", "gammapy", "scikit-learn",
+    "numpy", "astropy", "uproot",
+)  # fmt: skip
+
+
+class EnvironmentMissingError(RuntimeError):
+    """The science environment is not there, or lacks magic-cta-pipe."""
+
+
+def science_versions(python: Path) -> dict[str, str]:
+    """Read the versions of the science packages from an environment, without starting its interpreter.
+
+    Parameters
+    ----------
+    python : pathlib.Path
+        The environment's interpreter, ``.../bin/python``.
+
+    Raises
+    ------
+    EnvironmentMissingError
+        If there is no such environment, or no magic-cta-pipe in it.
+    """
+    folders = sorted((python.parent.parent / "lib").glob("python3*/site-packages"))
+    found: dict[str, str] = {}
+    for distribution in distributions(path=[str(folder) for folder in folders]):
+        name = _name(distribution)
+        if name in _PACKAGES:
+            found[name] = distribution.version
+    if "magic-cta-pipe" not in found:
+        raise EnvironmentMissingError(f"no magic-cta-pipe in the environment of {python}: run 'make setup'")
+    return dict(sorted(found.items()))
+
+
+def own_versions() -> dict[str, str]:
+    """Return the versions of the science packages in the running interpreter."""
+    return {name: version(name) for name in sorted(_PACKAGES)}
+
+
+def _name(distribution: Distribution) -> str:
+    return str(distribution.metadata["Name"]).lower().replace("_", "-")
+
+
+@cache
+def software() -> dict[str, str]:
+    """Return our own version and, in a checkout, the git commit."""
+    found = {"stereo-nights": stereo_tasks.__version__}
+    git = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if git.returncode == 0:
+        found["git"] = git.stdout.strip()
+    return found

@@ -1,0 +1,122 @@
+"""Publication: DL3 and index appear together or not at all; the old stay until the new are validated."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+
+from stereo_tasks.products.files import fsync, working_folder, write_atomically
+
+MANIFEST = "published.json"
+_KEEP = 2  # the current publication and the one before: somebody may be reading it
+
+
+class PublicationError(RuntimeError):
+    """DL3 and index do not fit together; nothing was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What is published of one night and source."""
+
+    folder: Path
+    """The link that users read."""
+    new: bool
+    """Whether this call changed it."""
+
+
+def publish(link: Path, dl3: Sequence[Path], index: Sequence[Path], story: Mapping[str, Any]) -> Publication:
+    """Publish DL3 files with their index as one folder.
+
+    The files are hard links into a folder of their own, which is complete before the link `link` is turned to it. A
+    publication of the same content is left as it is.
+
+    Parameters
+    ----------
+    link : pathlib.Path
+        What users read, as in `NightTree.published`.
+    dl3 : sequence of pathlib.Path
+        The DL3 files that the index lists.
+    index : sequence of pathlib.Path
+        HDU index and observation index.
+    story : mapping
+        Where this came from: plan, fingerprints, versions, QA verdict; written as ``published.json``.
+
+    Raises
+    ------
+    PublicationError
+        If index and files do not agree.
+    """
+    _check(dl3, index)
+    name = f"{link.name}.{_digest([*dl3, *index])}"
+    folder = link.parent / ".versions" / name
+    if link.is_symlink() and link.readlink().name == name and (folder / MANIFEST).exists():
+        return Publication(link, new=False)
+    if not (folder / MANIFEST).exists():
+        with working_folder(folder) as work:
+            for path in (*dl3, *index):
+                _hard_link(path, work / path.name)
+            write_atomically(work / MANIFEST, json.dumps(story, indent=1, sort_keys=True))
+            fsync(work)
+            shutil.rmtree(folder, ignore_errors=True)
+            work.rename(folder)
+    _turn(link, folder)
+    _forget_old(link)
+    return Publication(link, new=True)
+
+
+def _hard_link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _check(dl3: Sequence[Path], index: Sequence[Path]) -> None:
+    hdu_index = next(path for path in index if path.name.startswith("hdu-index"))
+    listed = {str(name) for name in Table.read(hdu_index)["FILE_NAME"]}
+    given = {path.name for path in dl3}
+    if listed != given:
+        raise PublicationError(
+            f"the index lists {sorted(listed)}, the DL3 files are {sorted(given)}: request the night again"
+        )
+    if missing := [path.name for path in dl3 if not path.exists()]:
+        raise PublicationError(f"{', '.join(missing)} not there: request the night again")
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    content = hashlib.sha256()
+    for path in paths:
+        status = path.stat()
+        content.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return content.hexdigest()[:12]
+
+
+def _turn(link: Path, folder: Path) -> None:
+    """Turn the link in one step: a reader sees the old folder or the new."""
+    temporary = link.parent / f".tmp-{folder.name}-{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    temporary.symlink_to(Path(".versions") / folder.name)
+    temporary.replace(link)
+    fsync(link.parent)
+
+
+def _forget_old(link: Path) -> None:
+    versions = link.parent / ".versions"
+    current = link.readlink().name
+    old = sorted(
+        (path for path in versions.glob(f"{link.name}.*") if path.name != current),
+        key=lambda path: path.stat().st_mtime,
+    )
+    for path in old[: max(len(old) - (_KEEP - 1), 0)]:
+        shutil.rmtree(path, ignore_errors=True)

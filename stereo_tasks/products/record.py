@@ -1,0 +1,91 @@
+"""The record: what became of one element, written beside its product. The evidence that work was done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from stereo_tasks.products.files import write_atomically
+
+RECORD_FORMAT = 1
+NO_INPUT = "no input"
+"""How the reason of an element begins that has nothing to work on: the cause stands in another element's record."""
+
+
+class State(StrEnum):
+    """What became of an element."""
+
+    DONE = "done"
+    """The product is there and valid."""
+    SKIPPED = "skipped"
+    """There is nothing to make of these inputs (no coincident events, pure noise); shown in QA, no retry."""
+    HELD = "held"
+    """Something must come first that this pipeline cannot make by itself (Monte Carlo outside its range)."""
+    FAILED = "failed"
+    """An error; tried again when the night is requested again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMark:
+    """A file as it was read or written."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of one element, and how."""
+
+    element: str
+    stage: str
+    state: State
+    reason: str
+    """One line for a person: empty when done, else what happened and what to do."""
+    fingerprint: str
+    plan: str
+    inputs: tuple[FileMark, ...] = ()
+    outputs: tuple[FileMark, ...] = ()
+    lost: tuple[str, ...] = ()
+    """Inputs that were left out, each with its reason: the loss that the reports show."""
+    counts: dict[str, float] = field(default_factory=dict)
+    """Numbers of this element: ``events_in``, ``events_out``, ``time_offset_us``, ``live_time_s``, ..."""
+    versions: dict[str, str] = field(default_factory=dict)
+    configuration: str = ""
+    """Hash of the configuration that the stage read."""
+    host: str = ""
+    job: str = ""
+    """Job and array task that ran it, such as ``slurm 4711_3`` or ``local 4242``."""
+    attempt: int = 1
+    started_utc: str = ""
+    ended_utc: str = ""
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_mb: float = 0.0
+    log: str = ""
+    format: int = RECORD_FORMAT
+
+    def save(self, path: Path) -> None:
+        """Write the record, whole or not at all."""
+        write_atomically(path, json.dumps(asdict(self), indent=1, sort_keys=True))
+
+
+def read_record(path: Path) -> Record | None:
+    """Read a record; None if there is none, or none that this version understands."""
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())
+        if raw["format"] != RECORD_FORMAT:
+            return None
+        raw["state"] = State(raw["state"])
+        raw["inputs"] = tuple(FileMark(**item) for item in raw["inputs"])
+        raw["outputs"] = tuple(FileMark(**item) for item in raw["outputs"])
+        raw["lost"] = tuple(raw["lost"])
+        return Record(**raw)
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError, ValueError):
+        # A record that cannot be read proves nothing: the element is done again.
+        return None

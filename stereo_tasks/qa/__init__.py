@@ -1,0 +1,1 @@
+"""Metrics of a night, verdicts on them, plots and the quality page. Runs in the science environment."""

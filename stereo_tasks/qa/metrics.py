@@ -1,0 +1,256 @@
+"""Metrics of a run: from the records of its elements and from its DL3 to a few descriptive numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stereo_tasks.planning.plan import Element, Plan, Run
+from stereo_tasks.products.record import Record, State
+from stereo_tasks.qa.dl3 import ObservedRun
+from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
+from stereo_tasks.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Events into and out of one stage of a run; None where no record tells."""
+
+    stage: str
+    events_in: float | None
+    events_out: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subrun:
+    """What the coincidence of one LST-1 subrun found."""
+
+    lst_run: int
+    subrun: int
+    zenith_deg: float | None
+    time_offset_us: float | None
+    coincidences: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subruns:
+    """Used and expected subruns of one instrument."""
+
+    instrument: str
+    used: int
+    expected: int
+
+    @property
+    def completeness(self) -> float:
+        """Used over expected; 1 where nothing was expected."""
+        return self.used / self.expected if self.expected else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """Everything the page shows of one run. None: nothing is known."""
+
+    run: Run
+    state: str
+    """State of the run's DL3 element."""
+    reason: str
+    """Why there is no DL3; empty when there is."""
+    flows: tuple[Flow, ...]
+    subruns: tuple[Subrun, ...]
+    completeness: tuple[Subruns, ...]
+    lost: tuple[str, ...]
+    zenith_deg: float | None
+    time_offset_us: float | None
+    """Mean over the subruns, weighted with their coincidences."""
+    time_offset_jump_us: float | None
+    """Largest distance of a subrun's time offset from the known value."""
+    pointing_separation_arcmin: float | None
+    """Largest of the subruns."""
+    wobble_offset_deg: float | None
+    dead_time_factor: float | None
+    on_time_s: float | None
+    live_time_s: float | None
+
+    def values(self) -> dict[str, float | None]:
+        """Return the scalar metrics by name, unit in the name."""
+        return {
+            "zenith_deg": self.zenith_deg,
+            "time_offset_us": self.time_offset_us,
+            "time_offset_jump_us": self.time_offset_jump_us,
+            "pointing_separation_arcmin": self.pointing_separation_arcmin,
+            "wobble_offset_deg": self.wobble_offset_deg,
+            "dead_time_factor": self.dead_time_factor,
+            "on_time_s": self.on_time_s,
+            "live_time_s": self.live_time_s,
+            "completeness": min((one.completeness for one in self.completeness), default=None),
+        }
+
+
+def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun]) -> tuple[RunMetrics, ...]:
+    """Return the metrics of every run of the plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    records : mapping of str to Record or None
+        By element id.
+    observed : mapping of int to ObservedRun
+        What the DL3 files say, by LST-1 run.
+    """
+    placed: dict[tuple[Stage, str | None, int], list[tuple[Place, Element]]] = defaultdict(list)
+    for element in plan.elements:
+        place = place_of(element)
+        if place is not None:
+            placed[element.stage, place.telescope, place.run].append((place, element))
+    expected_us = plan.settings.get("time_offset_us")
+    held = "; ".join(f"{hold.subject}: {hold.reason}" for hold in plan.holds)
+    readers = [_RunReader(run, placed, records, held) for run in plan.runs]
+    return tuple(reader.read(observed.get(reader.run.lst_run), expected_us) for reader in readers)
+
+
+class _RunReader:
+    """Collects the records of one run."""
+
+    def __init__(
+        self,
+        run: Run,
+        placed: Mapping[tuple[Stage, str | None, int], list[tuple[Place, Element]]],
+        records: Records,
+        held: str,
+    ) -> None:
+        self.run = run
+        self.held = held
+        self.placed = placed
+        self.all_records = records
+
+    def elements(self, stage: Stage, telescope: str | None = None) -> list[tuple[Place, Element]]:
+        runs = self.run.magic_runs if telescope else (self.run.lst_run,)
+        return [pair for run in runs for pair in self.placed.get((stage, telescope, run), [])]
+
+    def records(self, stage: Stage, telescope: str | None = None) -> list[Record]:
+        pairs = self.elements(stage, telescope)
+        return [record for _, element in pairs if (record := self.all_records.get(element.id)) is not None]
+
+    def read(self, observed: ObservedRun | None, expected_us: float | None) -> RunMetrics:
+        coincide, dl3 = self.records(Stage.COINCIDE), self.records(Stage.DL3)
+        subruns = self.subruns()
+        offsets = [one.time_offset_us for one in subruns if one.time_offset_us is not None]
+        separations_deg = [
+            record.counts["pointing_separation_deg"]
+            for record in coincide
+            if "pointing_separation_deg" in record.counts
+        ]
+        return RunMetrics(
+            run=self.run,
+            state=State.HELD.value if self.is_held else state_of(dl3[0] if dl3 else None),
+            reason=self.reason(),
+            flows=self.flows(),
+            subruns=subruns,
+            completeness=self.completeness(),
+            lost=tuple(text for column in _COLUMNS for record in self.records(*column) for text in record.lost),
+            zenith_deg=_first(
+                _mean(dl3, "zenith_deg"),
+                observed.zenith_deg if observed else None,
+                _mean(self.records(Stage.DL2), "zenith_mean_deg"),
+                _mean(coincide, "zenith_deg"),
+            ),
+            time_offset_us=_weighted_offset(subruns),
+            time_offset_jump_us=(
+                max(abs(offset - expected_us) for offset in offsets) if offsets and expected_us is not None else None
+            ),
+            pointing_separation_arcmin=60 * max(separations_deg) if separations_deg else None,
+            wobble_offset_deg=observed.wobble_offset_deg if observed else None,
+            dead_time_factor=_first(_mean(dl3, "deadc"), observed.dead_time_factor if observed else None),
+            on_time_s=_first(total(dl3, "on_time_s"), observed.on_time_s if observed else None),
+            live_time_s=_first(total(dl3, "live_time_s"), observed.live_time_s if observed else None),
+        )
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the plan stops short of the run's DL3 because of a hold."""
+        return bool(self.held) and not self.elements(Stage.DL3)
+
+    def reason(self) -> str:
+        """Return why the run has no DL3: its own record's reason, else that of the nearest stage before it."""
+        if self.is_held:
+            return self.held
+        if not self.run.lst_subruns_expected:
+            return "no LST-1 file of it"
+        for stage in (Stage.DL3, Stage.DL2, Stage.MERGE_STEREO, Stage.STEREO, Stage.COINCIDE):
+            records = self.records(stage)
+            if stage == Stage.DL3 and any(record.state == State.DONE for record in records):
+                return ""
+            for record in records:
+                if record.state != State.DONE and record.reason:
+                    return record.reason
+        return "its DL3 was not made; no record says why"
+
+    def flows(self) -> tuple[Flow, ...]:
+        flows = []
+        for stage, telescope in _COLUMNS:
+            records = self.records(stage, telescope)
+            name = f"{stage.value} {telescope}" if telescope else stage.value
+            flows.append(Flow(name, total(records, "events_in"), total(records, "events_out")))
+        return tuple(flows)
+
+    def subruns(self) -> tuple[Subrun, ...]:
+        found = []
+        for place, element in self.elements(Stage.COINCIDE):
+            record = self.all_records.get(element.id)
+            if record is not None and place.subrun is not None:
+                counts = record.counts
+                found.append(
+                    Subrun(
+                        self.run.lst_run,
+                        place.subrun,
+                        counts.get("zenith_deg"),
+                        counts.get("time_offset_us"),
+                        counts.get("n_coincidence"),
+                    )
+                )
+        return tuple(sorted(found, key=lambda one: one.subrun))
+
+    def completeness(self) -> tuple[Subruns, ...]:
+        lst_expected = self.run.lst_subruns_expected
+        return (
+            self._subruns("LST-1", Stage.MERGE_STEREO, Stage.STEREO, None, lst_expected),
+            self._subruns("M1", Stage.MERGE, Stage.CALIBRATE, "M1", self.run.magic_subruns_expected),
+            self._subruns("M2", Stage.MERGE, Stage.CALIBRATE, "M2", self.run.magic_subruns_expected),
+        )
+
+    def _subruns(self, name: str, merged: Stage, single: Stage, telescope: str | None, expected: int) -> Subruns:
+        records = self.records(merged, telescope)
+        used = total(records, "subruns_used")
+        if used is None:  # the merge did not come so far: count what it would have taken
+            used = sum(record.state == State.DONE for record in self.records(single, telescope))
+        # A merge without a record is missing from the sum: the plan's own number stands against that.
+        return Subruns(name, int(used), max(int(total(records, "subruns_expected") or 0), expected))
+
+
+_COLUMNS: tuple[tuple[Stage, str | None], ...] = (
+    (Stage.CALIBRATE, "M1"),
+    (Stage.CALIBRATE, "M2"),
+    (Stage.MERGE, "M1"),
+    (Stage.MERGE, "M2"),
+    (Stage.COINCIDE, None),
+    (Stage.STEREO, None),
+    (Stage.MERGE_STEREO, None),
+    (Stage.DL2, None),
+    (Stage.DL3, None),
+)
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _mean(records: Iterable[Record], key: str) -> float | None:
+    values = [record.counts[key] for record in records if key in record.counts]
+    return sum(values) / len(values) if values else None
+
+
+def _weighted_offset(subruns: Iterable[Subrun]) -> float | None:
+    known = [(one.time_offset_us, one.coincidences or 1.0) for one in subruns if one.time_offset_us is not None]
+    weight = sum(number for _, number in known)
+    return sum(offset * number for offset, number in known) / weight if known else None

@@ -1,0 +1,151 @@
+"""The page itself: one HTML file without scripts and without anything to load from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from stereo_tasks.planning.plan import Plan
+from stereo_tasks.products.record import State
+from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
+from stereo_tasks.qa.verdicts import Verdict
+from stereo_tasks.settings.qa import QaSettings
+from stereo_tasks.stages import Stage
+
+if TYPE_CHECKING:
+    from stereo_tasks.qa.report import RunReport, Sky
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A tool's version as the plan has it and as the records have it."""
+
+    tool: str
+    planned: str
+    found: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether some element ran with another version than planned, or with several."""
+        return len(self.found) > 1 or (bool(self.planned) and bool(self.found) and self.found != (self.planned,))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFolder:
+    """Where the records of a stage lie."""
+
+    stage: str
+    folder: str
+    records: int
+
+
+def render(
+    *,
+    plan: Plan,
+    records: Records,
+    settings: QaSettings,
+    night: Verdict,
+    runs: Sequence[RunReport],
+    sky: Sky,
+    stages: Sequence[StageSummary],
+    problems: Sequence[Problem],
+    losses: Sequence[Loss],
+    plots: dict[str, str | None],
+) -> str:
+    """Return the page as HTML. All texts are escaped; only the style sheet of the package is taken as it is."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": _number, "flux": _flux, "duration": _duration, "listed": _listed}
+    style = (_TEMPLATES / "report.css").read_text()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    page = environment.get_template("report.html").render(
+        plan=plan,
+        settings=settings,
+        night=night,
+        runs=runs,
+        sky=sky,
+        stages=stages,
+        problems=problems,
+        losses=losses,
+        plots=plots,
+        versions=_versions(plan, records),
+        products=_products(plan, records),
+        folders=_record_folders(plan, records),
+        expected_us=plan.settings.get("time_offset_us"),
+        made_utc=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        style=Markup(style),  # noqa: S704 - a file of this package, nothing from outside
+        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+    )
+    return str(page)
+
+
+def _versions(plan: Plan, records: Records) -> list[VersionRow]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for element in elements_shown(plan):
+        record = records.get(element.id)
+        for tool, version in (record.versions if record else {}).items():
+            found[tool].add(version)
+    tools = sorted(plan.versions.keys() | found.keys())
+    return [VersionRow(tool, plan.versions.get(tool, ""), tuple(sorted(found.get(tool, ())))) for tool in tools]
+
+
+def _products(plan: Plan, records: Records) -> list[dict[str, Any]]:
+    """Return the DL3 products with checksum and record."""
+    rows = []
+    for stage in (Stage.DL3, Stage.INDEX):
+        for _, element in plan.of_stage(stage):
+            record = records.get(element.id)
+            if record is not None and record.state == State.DONE:
+                rows += [{"mark": mark, "record": element.record_path} for mark in record.outputs]
+    return rows
+
+
+def _record_folders(plan: Plan, records: Records) -> list[RecordFolder]:
+    counted: dict[tuple[Stage, Path], int] = defaultdict(int)
+    for element in elements_shown(plan):
+        if records.get(element.id) is not None:
+            counted[element.stage, element.record_path.parent] += 1
+    return [RecordFolder(stage.value, str(folder), number) for (stage, folder), number in counted.items()]
+
+
+def _number(value: float | None, form: str = ",.0f") -> str:
+    return _NOTHING if value is None else format(value, form)
+
+
+def _flux(value: float, error: float) -> Markup:
+    """Format a flux and its error with one common power of ten."""
+    power = int(f"{value:e}".split("e")[1])
+    scale = 10.0**power
+    exponent = f"{power}".replace("-", "−")
+    return Markup("({:.2f} ± {:.2f}) × 10<sup>{}</sup>").format(value / scale, error / scale, exponent)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return _NOTHING
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.2f} h"
+
+
+def _listed(items: Sequence[object]) -> str:
+    return ", ".join(str(item) for item in items)

@@ -1,0 +1,137 @@
+"""Verdicts: a metric held against its limit gives good, warning or bad, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stereo_tasks.products.record import State
+from stereo_tasks.qa.metrics import RunMetrics
+from stereo_tasks.settings.qa import Interval, Limit, QaSettings
+
+
+class Level(StrEnum):
+    """How good something is; the order of the members is from good to bad."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement on one metric, or on a whole run or night (then `metric` says which)."""
+
+    metric: str
+    level: Level
+    reason: str
+    """One line for a person; empty when good."""
+    value: float | None = None
+
+
+_TEXTS = {
+    "zenith_deg": ("zenith", "deg", ".1f"),
+    "time_offset_jump_us": ("time offset away from the known value by", "us", ".2f"),
+    "pointing_separation_arcmin": ("pointing separation LST-1 to MAGIC", "arcmin", ".2f"),
+    "wobble_offset_deg": ("wobble offset", "deg", ".3f"),
+    "dead_time_factor": ("dead-time factor", "", ".3f"),
+    "completeness": ("completeness", "", ".2f"),
+}
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """Return the worst of some levels; good if there are none."""
+    order = list(Level)
+    return max(levels, key=order.index, default=Level.GOOD)
+
+
+def judge(metric: str, value: float | None, limit: Limit) -> Verdict:
+    """Hold one value against its limit. An unknown value is a warning: it should be known."""
+    label, unit, form = _TEXTS.get(metric, (metric, "", "g"))
+    if value is None:
+        return Verdict(metric, Level.WARNING, f"{label}: not known")
+    if _inside(value, limit.good):
+        return Verdict(metric, Level.GOOD, "", value)
+    usable = limit.usable is None or _inside(value, limit.usable)
+    text = f"{label} {value:{form}} {unit}".rstrip()
+    return Verdict(metric, Level.WARNING if usable else Level.BAD, f"{text}, good is {_range(limit.good)}", value)
+
+
+def judge_run(metrics: RunMetrics, settings: QaSettings, completeness_min: float) -> tuple[Verdict, ...]:
+    """Judge a run by all limits.
+
+    Parameters
+    ----------
+    metrics : RunMetrics
+    settings : QaSettings
+    completeness_min : float
+        Fraction of the subruns below which a run is bad.
+    """
+    if metrics.state != State.DONE:
+        return (Verdict("dl3", Level.BAD, f"{metrics.state}: {metrics.reason}"),)
+    values = metrics.values()
+    limits: dict[str, Limit] = dict(settings.limits)
+    verdicts = [judge(name, values[name], limit) for name, limit in limits.items()]
+    verdicts += _judge_completeness(metrics, completeness_min)
+    return tuple(verdicts)
+
+
+def _judge_completeness(metrics: RunMetrics, completeness_min: float) -> list[Verdict]:
+    limit = Limit(good=(1, None), usable=(completeness_min, None))
+    verdicts = []
+    for one in metrics.completeness:
+        level = judge("completeness", one.completeness, limit).level
+        missing = one.expected - one.used
+        reason = "" if level == Level.GOOD else f"{one.instrument}: {missing} of {one.expected} subruns missing"
+        verdicts.append(Verdict(f"completeness {one.instrument}", level, reason, one.completeness))
+    return verdicts
+
+
+def judge_night(runs: Iterable[Level], *, holds: int, problems: int, no_sky: str) -> Verdict:
+    """Judge a night by its runs.
+
+    Parameters
+    ----------
+    runs : iterable of Level
+        The worst level of each run.
+    holds : int
+        Number of holds of the plan.
+    problems : int
+        Number of elements that failed, are held or left no record.
+    no_sky : str
+        Why there is no DL3 to look at; empty when there is.
+    """
+    levels = list(runs)
+    good, usable = levels.count(Level.GOOD), sum(level != Level.BAD for level in levels)
+    trouble = []
+    if holds:
+        trouble.append(f"the plan has {holds} hold{'s' * (holds > 1)}")
+    if problems:
+        trouble.append(f"{problems} element{'s' * (problems > 1)} failed, held or without a record")
+    if no_sky:
+        trouble.append(no_sky)
+    runs_text = f"{good} of {len(levels)} run{'s' * (len(levels) != 1)} good"
+    if usable > good:
+        runs_text += f", {usable - good} with warnings"
+    if usable < len(levels):
+        runs_text += f", {len(levels) - usable} bad"
+    if usable == 0 or no_sky:
+        level, word = Level.BAD, "Not usable"
+    elif good == len(levels) and not trouble:
+        level, word = Level.GOOD, "Good"
+    else:
+        level, word = Level.WARNING, "Usable, look at the warnings" if usable == len(levels) else "Usable in part"
+    return Verdict("night", level, f"{word}: {'; '.join([runs_text, *trouble])}.")
+
+
+def _inside(value: float, interval: Interval) -> bool:
+    low, high = interval
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _range(interval: Interval) -> str:
+    low, high = interval
+    if low is None or high is None:
+        return f"up to {high:g}" if high is not None else f"at least {low:g}" if low is not None else "anything"
+    return f"{low:g} to {high:g}"

@@ -1,0 +1,101 @@
+"""Faults of a night's files: what a data centre really meets, on demand."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from stereo_tasks.simulate.spec import LST_FILE_FAULTS, MAGIC_FILE_FAULTS, Fault, FaultKind
+
+KEPT_FRACTION = 0.6
+"""A truncated file keeps this part of its bytes."""
+
+NOISE_PE = 0.3
+"""Pixel noise of a subrun in which no event survives the cleaning (a closed camera)."""
+
+POINTING_APART_DEG = 0.2
+"""Twice magic-cta-pipe's limit of 6 arcmin."""
+
+NO_OVERLAP_S = 600.0
+"""MAGIC's clock is ahead of LST-1's by this much where no event can be coincident."""
+
+
+@dataclass(frozen=True)
+class RunFaults:
+    """The faults of one run."""
+
+    faults: tuple[Fault, ...]
+
+    def noise(self, telescope: int, subrun: int) -> bool:
+        """Return whether a MAGIC subrun holds noise only."""
+        return any(
+            f.kind is FaultKind.MAGIC_NOISE and f.subrun == subrun and _magic_telescope(f) == telescope
+            for f in self.faults
+        )
+
+    def pointing_apart_deg(self) -> float:
+        """Return how far LST-1 points above MAGIC."""
+        return POINTING_APART_DEG if self._has(FaultKind.POINTING_APART) else 0.0
+
+    def magic_shift_s(self) -> float:
+        """Return how much MAGIC's times are shifted."""
+        return NO_OVERLAP_S if self._has(FaultKind.NO_OVERLAP) else 0.0
+
+    def _has(self, kind: FaultKind) -> bool:
+        return any(f.kind is kind for f in self.faults)
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Paths of one run's files: (telescope, subrun index) to MAGIC file, subrun index to LST-1 file."""
+
+    magic: dict[tuple[int, int], Path]
+    lst: dict[int, Path]
+
+    def all(self) -> list[Path]:
+        """Return all paths."""
+        return [*self.magic.values(), *self.lst.values()]
+
+
+def apply(fault: Fault, files: RunFiles) -> list[Path]:
+    """Do to the files of a run what the fault asks for.
+
+    Parameters
+    ----------
+    fault : Fault
+        The fault. Those that are already in the data (noise, pointing, times) only name their files.
+    files : RunFiles
+        Paths of the run it is for.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The affected files; for a duplicated file the original and the copy.
+    """
+    if fault.kind in MAGIC_FILE_FAULTS:
+        path = files.magic[_magic_telescope(fault), fault.subrun]
+    elif fault.kind in LST_FILE_FAULTS:
+        path = files.lst[fault.subrun]
+    else:
+        return files.all()
+    if fault.kind in (FaultKind.MAGIC_TRUNCATED, FaultKind.LST_TRUNCATED):
+        with path.open("r+b") as file:
+            file.truncate(int(path.stat().st_size * KEPT_FRACTION))
+    elif fault.kind in (FaultKind.MAGIC_MISSING, FaultKind.LST_MISSING):
+        path.unlink(missing_ok=True)
+    elif fault.kind is FaultKind.DUPLICATED:
+        copy = path.with_name(_other_wobble(path.name))
+        shutil.copyfile(path, copy)
+        return [path, copy]
+    return [path]
+
+
+def _magic_telescope(fault: Fault) -> int:
+    return 2 if fault.telescope == "M2" else 1
+
+
+def _other_wobble(name: str) -> str:
+    """Return a MAGIC file name with the wobble angle on the other side of the source."""
+    head, angle = name.removesuffix(".root").rsplit("+", 1)
+    return f"{head}+{(int(angle) + 180) % 360:03d}.root"

@@ -1,0 +1,216 @@
+"""A small client of Airflow's REST interface: what the demo and the command line need of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stereo_tasks.site.airflow_config import login_file
+from stereo_tasks.site.errors import SiteError
+from stereo_tasks.site.files import read_json
+
+if TYPE_CHECKING:
+    import httpx
+
+    from stereo_tasks.settings import Settings
+
+_PAGE = 100
+_ENDED = ("success", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """One task instance of a run."""
+
+    task: str
+    """Task id, with the ids of its groups before it."""
+    map_index: int
+    """Index in a mapped group; -1 outside of one."""
+    label: str
+    """What a person calls the map index; empty if the DAG does not say."""
+    state: str
+    """Airflow's state; empty if the task has none yet."""
+    attempt: int
+
+
+class AirflowApi:
+    """A session with the api-server of a site.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``http://127.0.0.1:8080``.
+    user, password : str
+        Login of a user who may trigger DAGs.
+
+    Raises
+    ------
+    SiteError
+        In all methods, if Airflow does not answer or refuses; the text has its words.
+    """
+
+    def __init__(self, address: str, user: str, password: str) -> None:
+        import httpx
+
+        # No proxy, whatever the environment says: it is this machine.
+        self._client = httpx.Client(base_url=address, trust_env=False, timeout=30)
+        token = self._call("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+
+    def close(self) -> None:
+        """End the session."""
+        self._client.close()
+
+    def wait_for_dag(self, dag: str, *, timeout_s: float = 60) -> None:
+        """Wait until the dag-processor has read a DAG."""
+        deadline = time.monotonic() + timeout_s
+        while self._send("GET", f"/api/v2/dags/{dag}").status_code == 404:
+            if time.monotonic() > deadline:
+                raise SiteError(f"Airflow knows no DAG {dag} after {timeout_s:.0f} s{self._import_errors()}")
+            time.sleep(0.5)
+
+    def unpause(self, dag: str) -> None:
+        """Let a DAG run."""
+        self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+
+    def trigger(self, dag: str, *, partition_key: str | None = None, conf: dict[str, Any] | None = None) -> str:
+        """Start a run, of one partition if a key is given, and return its id."""
+        body: dict[str, Any] = {"logical_date": None, "conf": conf or {}}
+        if partition_key:
+            body["partition_key"] = partition_key
+        return str(self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
+
+    def request_partition(self, asset: str, key: str, *, extra: dict[str, Any] | None = None) -> None:
+        """Report an asset's partition as changed: every DAG scheduled on it runs for this key."""
+        found = self._call("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
+        numbers = [one["id"] for one in found if one["name"] == asset]
+        if not numbers:
+            raise SiteError(f"Airflow knows no asset {asset}{self._import_errors()}")
+        body = {"asset_id": numbers[0], "partition_key": key, "extra": extra or {}}
+        self._call("POST", "/api/v2/assets/events", json=body)
+
+    def runs(self, dag: str, *, partition_key: str | None = None, unfinished: bool = False) -> list[str]:
+        """Return the ids of a DAG's runs, the newest first; only of one partition, only those that go on, if asked."""
+        found = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": _PAGE})
+        return [
+            str(one["dag_run_id"])
+            for one in found["dag_runs"]
+            if (partition_key is None or one.get("partition_key") == partition_key)
+            and not (unfinished and one["state"] in _ENDED)
+        ]
+
+    def run_state(self, dag: str, run: str) -> str:
+        """Return the state of a run."""
+        return str(self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def stop_run(self, dag: str, run: str) -> None:
+        """Mark a run as failed, which cancels the jobs of its tasks."""
+        self._call("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run}", json={"state": "failed"})
+
+    def task_order(self, dag: str) -> list[str]:
+        """Return a DAG's tasks, each after those it waits for."""
+        tasks = self._call("GET", f"/api/v2/dags/{dag}/tasks")["tasks"]
+        waiting = {str(one["task_id"]): set(map(str, one["downstream_task_ids"] or ())) for one in tasks}
+        order: list[str] = []
+        while waiting:
+            blocked = set().union(*waiting.values())
+            # The server lists tasks by name; a cycle cannot be, but must not hang us either.
+            ready = [task for task in waiting if task not in blocked] or list(waiting)
+            order += ready
+            for task in ready:
+                del waiting[task]
+        return order
+
+    def task_states(self, dag: str, run: str) -> list[TaskState]:
+        """Return all task instances of a run."""
+        found: list[TaskState] = []
+        while True:
+            page = self._call(
+                "GET",
+                f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances",
+                params={"limit": _PAGE, "offset": len(found), "order_by": "id"},
+            )
+            for one in page["task_instances"]:
+                found.append(
+                    TaskState(
+                        task=one["task_id"],
+                        map_index=one["map_index"],
+                        label=one.get("rendered_map_index") or "",
+                        state=one["state"] or "",
+                        attempt=one["try_number"],
+                    )
+                )
+            if not page["task_instances"] or len(found) >= page["total_entries"]:
+                return found
+
+    def follow(self, dag: str, run: str, *, every_s: float = 2.0) -> Iterator[tuple[str, list[TaskState]]]:
+        """Yield a run's state and its task instances again and again, until it has ended."""
+        while True:
+            # In this order: the last task list is never older than the end of the run.
+            state = self.run_state(dag, run)
+            yield state, self.task_states(dag, run)
+            if state in _ENDED:
+                return
+            time.sleep(every_s)
+
+    def log(self, dag: str, run: str, task: TaskState) -> str:
+        """Return the log of a task's newest attempt."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.task}/logs/{task.attempt}"
+        content = self._call("GET", path, params={"map_index": task.map_index, "full_content": True})["content"]
+        lines = [line for one in content for line in _log_lines(one)]
+        return "\n".join(line for line in lines if not line.startswith("::"))
+
+    def _import_errors(self) -> str:
+        errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
+        return "".join(f"\n{one['filename']}:\n{one['stack_trace']}" for one in errors)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        import httpx
+
+        try:
+            return self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise SiteError(
+                f"Airflow at {self._client.base_url} does not answer ({error}); see `stereo site-status`"
+            ) from None
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = self._send(method, path, **options)
+        if answer.is_error:
+            raise SiteError(f"Airflow refuses {method} {path} ({answer.status_code}): {answer.text[:500]}")
+        content = answer.json()
+        return content if isinstance(content, dict) else {}
+
+
+def _log_lines(entry: Any) -> list[str]:
+    """Return an entry of a task's log as lines: its text, and the exceptions that go with it."""
+    if not isinstance(entry, dict):
+        return [str(entry)]
+    errors = entry.get("error_detail") or ()
+    return [str(entry.get("event", "")), *(f"{one['exc_type']}: {one['exc_value']}" for one in errors)]
+
+
+@contextmanager
+def site_api(settings: Settings) -> Iterator[AirflowApi]:
+    """Open a session with the site's own Airflow, as its first administrator.
+
+    Raises
+    ------
+    SiteError
+        If the site does not run, or has no administrator.
+    """
+    port = read_json(settings.site.paths.state / "site.json").get("port")
+    if not port:
+        raise SiteError("the site does not run: start it with `stereo up`")
+    users = [user for user, role in settings.site.airflow.users.items() if role == "admin"]
+    password = read_json(login_file(settings)).get(users[0] if users else "")
+    if not password:
+        raise SiteError("the site has no user with the role admin: add one to airflow.users in config/site.yaml")
+    api = AirflowApi(f"http://127.0.0.1:{port}", users[0], password)
+    try:
+        yield api
+    finally:
+        api.close()

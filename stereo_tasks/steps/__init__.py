@@ -1,0 +1,1 @@
+"""One module a stage: runs magic-cta-pipe on one element, on the compute node."""

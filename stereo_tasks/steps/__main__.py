@@ -1,0 +1,59 @@
+"""``python -m stereo_tasks.steps PLAN STAGE INDEX...``: work on elements of a plan, on a compute node."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from stereo_tasks.planning.plan import Plan
+from stereo_tasks.products.provenance import own_versions
+from stereo_tasks.products.record import State
+from stereo_tasks.stages import Stage
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Work on the elements; return 0 if none failed, 1 otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m stereo_tasks.steps", description=__doc__)
+    parser.add_argument("plan")
+    parser.add_argument("stage", type=Stage, choices=list(Stage))
+    parser.add_argument("index", type=int, nargs="+")
+    parser.add_argument("--force", action="store_true", help="do it even if the product is right")
+    options = parser.parse_args(arguments)
+    _log_to_stderr()
+
+    plan = Plan.load(options.plan)
+    installed = own_versions()
+    if changed := {name for name, known in plan.versions.items() if installed.get(name) != known}:
+        print(f"the environment is not the plan's: {', '.join(sorted(changed))}; plan the night again", file=sys.stderr)
+        return 3
+    elements = dict(plan.of_stage(options.stage))
+    if unknown := [index for index in options.index if index not in elements]:
+        print(f"stage {options.stage} of this plan has {len(elements)} elements, no index {unknown}", file=sys.stderr)
+        return 2
+
+    # Compute nodes have no network: astropy must not try to fetch tables or positions.
+    from astropy.utils import data, iers
+
+    iers.conf.auto_download = False
+    data.conf.allow_internet = False
+
+    from stereo_tasks.steps.run import run_element
+
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    records = [run_element(plan, elements[index], force=options.force) for index in options.index]
+    return int(any(record.state == State.FAILED for record in records))
+
+
+def _log_to_stderr() -> None:
+    # Not on the root logger: the tools of magic-cta-pipe have handlers of their own, and every line would come twice.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("stereo_tasks")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""LST-1 DL1 subrun + MAGIC DL1 of the night -> coincident events, by ``lst1_magic_event_coincidence``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tables
+
+from stereo_tasks.planning.plan import Input
+from stereo_tasks.products.record import NO_INPUT, Record
+from stereo_tasks.steps import hdf
+from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.outcomes import EXIT_CODES, NoProductError, quarantined, skipped
+
+LST_TABLE = "/dl1/event/telescope/parameters/LST_LSTCam"
+_MARGIN_S = 1.0  # far more than any time offset between the telescopes (76 ms)
+
+
+def run(context: StepContext) -> Made:
+    """Find the events of one LST-1 subrun that MAGIC saw too, in the MAGIC runs of its time only."""
+    (lst,) = context.inputs("lst")
+    start_s, stop_s, events_in = _times(Path(lst.path))
+    available, lost = context.upstream("magic")
+    both = _of_both_telescopes(available)
+    used = [item for item, record in both if _overlaps(record, start_s, stop_s)]
+    if not both:
+        raise skipped(f"{NO_INPUT}, no MAGIC run of both telescopes: {'; '.join(lost)}")
+    if not used:
+        known = _ranges([record for _, record in both])
+        raise skipped(f"no overlap in time: LST-1 {_clock(start_s)}-{_clock(stop_s)}, MAGIC {known}")
+
+    from magicctapipe.scripts.lst1_magic.lst1_magic_event_coincidence import event_coincidence
+
+    staged = context.stage_inputs("magic", used)
+    try:
+        event_coincidence(lst.path, str(staged), str(context.folder("out")), config=context.config())
+    except SystemExit as error:
+        if error.code == 3:
+            raise NoProductError(
+                EXIT_CODES[3][0], f"no coincident events between {_clock(start_s)} and {_clock(stop_s)}"
+            ) from None
+        raise
+    (output,) = (context.work / "out").glob("dl1_*.h5")
+    return Made([output], {"events_in": events_in, **_counts(output)}, lost)
+
+
+def _times(path: Path) -> tuple[float, float, int]:
+    """Return first and last time (s since 1970 UTC) and the number of events of an LST-1 subrun."""
+    try:
+        with tables.open_file(str(path)) as file:
+            times = np.asarray(file.get_node(LST_TABLE).col("dragon_time"))
+    except tables.NoSuchNodeError:
+        raise quarantined(path.name, f"has no table {LST_TABLE}") from None
+    except (tables.HDF5ExtError, OSError) as error:
+        raise quarantined(path.name, f"truncated or damaged ({type(error).__name__})") from None
+    if not len(times) or not np.isfinite(times).all():
+        raise quarantined(path.name, "has no events or no finite dragon_time")
+    return float(times.min()), float(times.max()), len(times)
+
+
+def _of_both_telescopes(available: list[tuple[Input, Record]]) -> list[tuple[Input, Record]]:
+    runs = defaultdict(list)
+    for item, record in available:
+        runs[item.path.rsplit("Run", 1)[1]].append((item, record))
+    return [one for pair in runs.values() if len(pair) == 2 for one in pair]
+
+
+def _overlaps(record: Record, start_s: float, stop_s: float) -> bool:
+    counts = record.counts
+    return counts["time_start_unix_s"] - _MARGIN_S <= stop_s and counts["time_stop_unix_s"] + _MARGIN_S >= start_s
+
+
+def _clock(time_s: float) -> str:
+    return dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime("%H:%M:%S")
+
+
+def _ranges(records: list[Record]) -> str:
+    ranges = sorted({(r.counts["time_start_unix_s"], r.counts["time_stop_unix_s"]) for r in records})
+    return ", ".join(f"{_clock(start)}-{_clock(stop)}" for start, stop in ranges[::2])
+
+
+def _counts(output: Path) -> dict[str, float]:
+    """Return the offset found and the pointings, from the tool's own table, weighted by coincidences."""
+    feature = pd.read_hdf(output, key="coincidence/feature")
+    weight = feature["n_coincidence"].to_numpy(dtype=float)
+    separation = np.degrees(
+        _separation(
+            *(feature[f"pointing_{axis}_{who}"].to_numpy() for who in ("lst", "magic") for axis in ("az", "alt"))
+        )
+    )
+    counts = {
+        "events_out": hdf.events(output),
+        "n_coincidence": float(weight.sum()),
+        "time_offset_us": float(np.average(feature["average_offset"], weights=weight)),
+        "pointing_separation_deg": float(np.average(separation, weights=weight)),
+        "zenith_deg": float(90 - np.degrees(np.average(feature["pointing_alt_lst"], weights=weight))),
+    }
+    return {key: value for key, value in counts.items() if math.isfinite(value)}
+
+
+def _separation(lon1: np.ndarray, lat1: np.ndarray, lon2: np.ndarray, lat2: np.ndarray) -> np.ndarray:
+    from astropy.coordinates import angular_separation
+
+    return np.asarray(angular_separation(lon1, lat1, lon2, lat2))

@@ -1,0 +1,74 @@
+"""What a step is given, and what it gives back."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from stereo_tasks.planning.fingerprint import upstream_records
+from stereo_tasks.planning.plan import Element, Input, Plan
+from stereo_tasks.products.record import NO_INPUT, Record, State
+
+
+@dataclass(slots=True)
+class Made:
+    """The products of a step, still in its working folder."""
+
+    files: list[Path]
+    """In the order of the element's outputs."""
+    counts: dict[str, float] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    """Inputs left out, each with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """One element to be worked on."""
+
+    plan: Plan
+    element: Element
+    work: Path
+    """A private folder on the file system of the products."""
+
+    def config(self) -> dict[str, Any]:
+        """Return a copy of magic-cta-pipe's configuration: its tools pop keys out of what they are given."""
+        return copy.deepcopy(self.plan.config)
+
+    def inputs(self, role: str = "") -> list[Input]:
+        """Return the inputs of a role."""
+        return [item for item in self.element.inputs if item.role == role]
+
+    def upstream(self, role: str = "") -> tuple[list[tuple[Input, Record]], list[str]]:
+        """Return the inputs of a role that were made, and the others with their reasons."""
+        made, lost = [], []
+        for item, record in upstream_records(self.inputs(role)):
+            if record is not None and record.state == State.DONE:
+                made.append((item, record))
+            else:
+                lost.append(why_lost(item, record))
+        return made, lost
+
+    def folder(self, name: str) -> Path:
+        """Make a folder in the working folder."""
+        path = self.work / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def stage_inputs(self, name: str, items: list[Input]) -> Path:
+        """Link inputs into a folder of their own: the tools take whole folders, and must find these files only."""
+        folder = self.folder(name)
+        for item in items:
+            source = Path(item.path)
+            (folder / source.name).symlink_to(source)
+        return folder
+
+
+def why_lost(item: Input, record: Record | None) -> str:
+    """Say why an input could not be used: what became of it, and the reason where it is the first of the chain."""
+    if record is None:
+        return f"{Path(item.path).name} not made"
+    reason = "" if record.reason.startswith(NO_INPUT) else f": {shorten(record.reason, 120, placeholder=' ...')}"
+    return f"{record.element} {record.state}{reason}"

@@ -1,0 +1,18 @@
+"""Monte Carlo DL1 -> stereo parameters, by ``lst1_magic_stereo_reco``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stereo_tasks.steps import hdf
+from stereo_tasks.steps.context import Made, StepContext
+
+
+def run(context: StepContext) -> Made:
+    """Reconstruct the showers of one Monte Carlo file."""
+    from magicctapipe.scripts.lst1_magic.lst1_magic_stereo_reco import stereo_reconstruction
+
+    (item,) = context.inputs()
+    stereo_reconstruction(item.path, str(context.folder("out")), context.config())
+    (output,) = (context.work / "out").glob("dl1_stereo_*.h5")
+    return Made([output], {"events_in": hdf.events(Path(item.path)), "events_out": hdf.events(output)})

@@ -1,0 +1,167 @@
+"""Running one element: skip if right, work beside the target, validate, rename, leave a record.
+
+Safe to run twice, at once or after a kill: a working folder has a name of its own, the rename is atomic, and the record
+is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import logging
+import os
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stereo_tasks.planning.fingerprint import configuration_hash, current_record, fingerprint
+from stereo_tasks.planning.plan import Element, Input, Plan
+from stereo_tasks.products.files import fsync, sweep, working_folder
+from stereo_tasks.products.provenance import software
+from stereo_tasks.products.record import FileMark, Record, State, read_record
+from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.outcomes import NoProductError, end_of, failed
+from stereo_tasks.steps.registry import step_of
+from stereo_tasks.steps.validate import validate
+
+log = logging.getLogger("stereo_tasks.steps")
+
+JOB_VARIABLE = "ARRAY_TOKEN"
+LOG_VARIABLE = "ARRAY_LOG"
+
+
+@dataclass(slots=True)
+class Usage:
+    """What an element used."""
+
+    started: dt.datetime
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+def run_element(plan: Plan, element: Element, *, force: bool = False) -> Record:
+    """Bring one element to an end and leave its record.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    element : Element
+        One of its elements.
+    force : bool, optional
+        Do it even if the product is right.
+
+    Returns
+    -------
+    Record
+        The record that now lies beside the product.
+    """
+    if not force and (record := current_record(plan, element)) is not None:
+        log.info("%s: valid already (%s)", element.id, record.state)
+        return record
+    target = Path(element.outputs[0])
+    for leftover in sweep(target, older_than_s=2.0 * element.time_s):
+        log.info("%s: removed %s of a try that was killed", element.id, leftover.name)
+    previous = read_record(element.record_path)
+    marked = fingerprint(plan, element)
+    usage = Usage(dt.datetime.now(dt.UTC))
+    made, end = None, None
+    with working_folder(target) as work:
+        with _measured(usage):
+            try:
+                _check_inputs(element)
+                made = step_of(element.stage)(StepContext(plan, element, work))
+                validate(element.stage, made.files)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - every end becomes a state in the record
+                end = end_of(element.stage, error)
+                if not isinstance(error, NoProductError):
+                    traceback.print_exc()
+        outputs = _put_in_place(element, made) if made and end is None else _remove_stale(element)
+    record = Record(
+        element=element.id,
+        stage=str(element.stage),
+        state=end.state if end else State.DONE,
+        reason=end.reason if end else "",
+        fingerprint=marked,
+        plan=str(plan.path),
+        inputs=tuple(_mark(item) for item in element.inputs if Path(item.path).exists()),
+        outputs=outputs,
+        lost=tuple(made.lost) if made else (),
+        counts=made.counts if made else {},
+        versions={**plan.versions, **software()},
+        configuration=configuration_hash(plan, element.stage),
+        host=socket.gethostname(),
+        job=os.environ.get(JOB_VARIABLE, f"process {os.getpid()}"),
+        attempt=previous.attempt + 1 if previous and previous.fingerprint == marked else 1,
+        started_utc=usage.started.isoformat(timespec="milliseconds"),
+        ended_utc=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        elapsed_s=round(usage.elapsed_s, 3),
+        cpu_s=round(usage.cpu_s, 3),
+        peak_memory_mb=round(usage.peak_memory_mb, 1),
+        log=os.environ.get(LOG_VARIABLE, ""),
+    )
+    record.save(element.record_path)
+    log.info("%s: %s %s", element.id, record.state, record.reason)
+    return record
+
+
+def _check_inputs(element: Element) -> None:
+    for item in element.inputs:
+        if item.producer is not None:
+            continue
+        try:
+            status = Path(item.path).stat()
+        except FileNotFoundError:
+            raise failed(f"{item.path} has gone since the plan was made: plan the night again") from None
+        if (status.st_size, status.st_mtime_ns) != (item.size_bytes, item.modified_ns):
+            raise failed(f"{item.path} has changed since the plan was made: plan the night again")
+
+
+def _put_in_place(element: Element, made: Made) -> tuple[FileMark, ...]:
+    """Rename the products to their names; the first, beside which the record lies, comes last."""
+    targets = [Path(output) for output in element.outputs]
+    for source in made.files:
+        fsync(source)
+    for source, target in reversed(list(zip(made.files, targets, strict=True))):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        fsync(target.parent)
+    return tuple(_mark(Input(str(target)), checksum=True) for target in targets)
+
+
+def _remove_stale(element: Element) -> tuple[FileMark, ...]:
+    """Remove products of an earlier state of the inputs: a product exists only beside a record that says done."""
+    for output in element.outputs:
+        Path(output).unlink(missing_ok=True)
+    return ()
+
+
+def _mark(item: Input, *, checksum: bool = False) -> FileMark:
+    status = Path(item.path).stat()
+    digest = None
+    if checksum:
+        with Path(item.path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileMark(item.path, status.st_size, status.st_mtime_ns, digest)
+
+
+@contextlib.contextmanager
+def _measured(usage: Usage) -> Iterator[None]:
+    # Linux resets the peak resident size of the process when 5 is written here: several elements share a process.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    wall, cpu = time.monotonic(), time.process_time()
+    try:
+        yield
+    finally:
+        usage.elapsed_s = time.monotonic() - wall
+        usage.cpu_s = time.process_time() - cpu
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    usage.peak_memory_mb = int(line.split()[1]) / 1024

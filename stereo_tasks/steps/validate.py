@@ -1,0 +1,114 @@
+"""Is a product whole? It opens, has its tables or HDUs and rows, and its values are finite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tables
+from astropy.io import fits
+from astropy.table import Table
+
+from stereo_tasks.stages import Stage
+from stereo_tasks.steps import hdf
+from stereo_tasks.steps.outcomes import failed
+
+# Columns that must be finite in every row of a stage's product.
+_FINITE: dict[Stage, tuple[str, ...]] = {
+    Stage.CALIBRATE: ("intensity", "width", "pointing_alt", "pointing_az", "time_sec"),
+    Stage.MERGE: ("intensity", "pointing_alt", "time_sec"),
+    Stage.COINCIDE: ("intensity", "pointing_alt", "pointing_az"),
+    Stage.STEREO: ("intensity", "pointing_alt"),
+    Stage.MERGE_STEREO: ("intensity", "pointing_alt"),
+    Stage.MC_STEREO: ("intensity", "true_energy"),
+    Stage.DL2: ("pointing_alt",),
+    Stage.MC_DL2: ("pointing_alt", "true_energy"),
+}
+_DL3_HDUS = ("EVENTS", "GTI", "POINTING", "EFFECTIVE AREA", "ENERGY DISPERSION")
+_IRF_HDUS = ("EFFECTIVE AREA", "ENERGY DISPERSION")
+_MIN_FOREST_BYTES = 1000
+
+
+def validate(stage: Stage, files: Sequence[Path]) -> None:
+    """Check the products of a stage.
+
+    Raises
+    ------
+    NoProductError
+        If one is not whole; it must not get its final name.
+    """
+    for path in files:
+        try:
+            problem = _CHECKS[stage](stage, path)
+        except Exception as error:  # noqa: BLE001 - whatever stops the reading, the product is not whole
+            problem = f"cannot be read back ({type(error).__name__}: {error})"
+        if problem:
+            raise failed(f"product {path.name} {problem}")
+
+
+def _table(stage: Stage, path: Path) -> str:
+    count = hdf.rows(path)
+    if not count:
+        return f"has no rows in {hdf.EVENTS}"
+    for name in _FINITE[stage]:
+        if not np.isfinite(hdf.column(path, name)).all():
+            return f"has values that are not finite in {name}"
+    with tables.open_file(str(path)) as file:
+        if "/configuration/instrument/subarray/layout" not in file:
+            return "has no subarray"
+    return ""
+
+
+def _hdus(path: Path, wanted: Sequence[str]) -> str:
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        if missing := [name for name in wanted if name not in hdus]:
+            return f"lacks {', '.join(missing)}"
+        area = hdus["EFFECTIVE AREA"].data["EFFAREA"]
+        # Not a number where the Monte Carlo has no showers: outside of the simulated energies.
+        if not (np.nan_to_num(area) > 0).any():
+            return "has no positive effective area"
+    return ""
+
+
+def _dl3(stage: Stage, path: Path) -> str:
+    if problem := _hdus(path, _DL3_HDUS):
+        return problem
+    with fits.open(path) as hdus:
+        events, gti = hdus["EVENTS"].data, hdus["GTI"].data
+        if not len(events) or not len(gti):
+            return "has no events or no good time interval"
+        for name in ("ENERGY", "RA", "DEC", "TIME"):
+            if not np.isfinite(events[name]).all():
+                return f"has values that are not finite in {name}"
+        if not (gti["STOP"] > gti["START"]).all():
+            return "has a good time interval that ends before it starts"
+    return ""
+
+
+def _index(stage: Stage, path: Path) -> str:
+    return "" if len(Table.read(path)) else "has no rows"
+
+
+def _forest(stage: Stage, path: Path) -> str:
+    return "" if path.stat().st_size > _MIN_FOREST_BYTES else "is too small for a forest"
+
+
+def _page(stage: Stage, path: Path) -> str:
+    text = path.read_text()
+    if path.suffix == ".json":
+        json.loads(text)
+        return ""
+    return "" if text.rstrip().endswith("</html>") else "does not end as a page"
+
+
+_CHECKS: dict[Stage, Callable[[Stage, Path], str]] = {
+    **dict.fromkeys(_FINITE, _table),
+    Stage.MC_FORESTS: _forest,
+    Stage.MC_IRF: lambda stage, path: _hdus(path, _IRF_HDUS),
+    Stage.DL3: _dl3,
+    Stage.INDEX: _index,
+    Stage.QA: _page,
+}

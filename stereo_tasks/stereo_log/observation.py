@@ -1,0 +1,120 @@
+"""What the stereo log says: observations, and the rows that could not be understood."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from stereo_tasks.nights import Night
+
+
+class StereoLogError(Exception):
+    """The stereo log as a whole cannot be read; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One row of the stereo log: a source that LST-1 and MAGIC observed in the same night."""
+
+    night: Night
+    source: str
+    """Name as the log writes it. The log cuts names after 12 characters."""
+    conditions: tuple[str, ...]
+    trigger: tuple[str, ...]
+    stereo: tuple[bool, ...]
+    hv: tuple[str, ...]
+    zenith_min_deg: float
+    """Of LST-1."""
+    zenith_max_deg: float
+    """Of LST-1."""
+    lst_runs: tuple[int, ...]
+    magic_first_run: int
+    magic_last_run: int
+    observation_min: float
+    """Minutes in which both looked at the same source (centres of the fields of view within 5 deg)."""
+    same_wobble_min: float
+    """Minutes at the same wobble position (centres within 0.1 deg)."""
+    notes: str
+    line: int
+    """Line of the file on which the row starts, from 1. No part of the content."""
+
+    @property
+    def magic_runs(self) -> tuple[int, ...]:
+        """All run numbers from the first to the last MAGIC run.
+
+        Not every one needs to be a data run of this source: three rows of 2020 and 2021 share numbers with another
+        source of the night (see `stereo_tasks.stereo_log.shared_runs`). The names of the files tell them apart.
+        """
+        return tuple(range(self.magic_first_run, self.magic_last_run + 1))
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the row says, in plain values, wherever it stands in the file."""
+        return {
+            "night": self.night.lst_date, "source": self.source, "conditions": list(self.conditions),
+            "trigger": list(self.trigger), "stereo": list(self.stereo), "hv": list(self.hv),
+            "zenith_min_deg": self.zenith_min_deg, "zenith_max_deg": self.zenith_max_deg,
+            "lst_runs": list(self.lst_runs), "magic_first_run": self.magic_first_run,
+            "magic_last_run": self.magic_last_run, "observation_min": self.observation_min,
+            "same_wobble_min": self.same_wobble_min, "notes": self.notes,
+        }  # fmt: skip
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of what the row says, without the notes: a remark changes nothing in the data."""
+        content = {key: value for key, value in self.content.items() if key != "notes"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        """Return night and source."""
+        return f"{self.night} {self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogProblem:
+    """A row of the log that was not taken."""
+
+    line: int
+    """Line of the file on which the row starts, from 1."""
+    column: str
+    """Name of the column; empty when the whole row is meant."""
+    text: str
+    """What stands there, shortened."""
+    message: str
+
+    def __str__(self) -> str:
+        """Return the problem in one line."""
+        where = f"line {self.line}" + (f", {self.column}" if self.column else "")
+        return f"{where}: {self.message} ({self.text!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class StereoLog:
+    """A whole log."""
+
+    observations: tuple[Observation, ...]
+    """In the order of the file."""
+    problems: tuple[LogProblem, ...]
+    checksum: str
+    """SHA-256 of the file."""
+
+
+def shared_runs(row: Observation, others: Iterable[Observation]) -> dict[int, tuple[str, ...]]:
+    """Return the MAGIC runs of a row that other sources of the night claim, too.
+
+    The log gives only the first and the last run of a source. Where another source was observed in between, its runs
+    lie within the range.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    for run in row.magic_runs:
+        claimed = tuple(one.source for one in others if _claims(one, row.night, run) and one.source != row.source)
+        if claimed:
+            found[run] = claimed
+    return found
+
+
+def _claims(row: Observation, night: Night, run: int) -> bool:
+    return row.night == night and row.magic_first_run <= run <= row.magic_last_run

@@ -1,0 +1,97 @@
+"""Reaching the database, and the migrations."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from stereo_tasks.catalog.locks import held_locks
+from stereo_tasks.catalog.models import Base
+from stereo_tasks.catalog.session import URL_VARIABLE, CatalogError, catalog_url, engine, migrate
+
+
+def _fresh(server: str, name: str) -> str:
+    with engine(server).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def test_migrations_and_models_say_the_same(catalog):
+    with catalog.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "stereo_catalog_version"})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrating_again_changes_nothing(migrated, catalog):
+    migrate(migrated)
+    assert "stereo_catalog_version" in inspect(catalog).get_table_names()
+
+
+def test_processes_may_migrate_at_once(server):
+    url = _fresh(server, "together")
+    processes = multiprocessing.get_context("fork")
+    together = processes.Barrier(3)
+
+    def race() -> None:
+        together.wait(20)
+        try:
+            migrate(url)
+        finally:
+            os._exit(0 if sys.exc_info()[0] is None else 1)
+
+    runs = [processes.Process(target=race) for _ in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(30)
+        run.kill()  # only one that hangs is still there
+    assert [run.exitcode for run in runs] == [0, 0, 0]
+    assert set(Base.metadata.tables) <= set(inspect(engine(url)).get_table_names())
+
+
+def test_threads_may_migrate_different_databases(server):
+    urls = [_fresh(server, "first"), _fresh(server, "second")]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(migrate, urls))
+    for url in urls:
+        assert set(Base.metadata.tables) <= set(inspect(engine(url)).get_table_names())
+
+
+def test_a_database_without_tables_says_what_to_do(server):
+    with pytest.raises(CatalogError, match="up to date"):
+        held_locks(engine=engine(_fresh(server, "bare")))
+
+
+def test_a_database_that_is_not_there_is_an_error_without_the_password(tmp_path):
+    url = f"postgresql://user:sesame@/x?host={tmp_path}"
+    for ask in (lambda: held_locks(engine=engine(url)), lambda: migrate(url)):
+        with pytest.raises(CatalogError, match="does not answer") as caught:
+            ask()
+        assert "sesame" not in str(caught.value)
+
+
+def test_the_environment_comes_before_the_settings(monkeypatch, tmp_path):
+    monkeypatch.setenv("STEREO_SITE", str(tmp_path))
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://here/catalog")
+    assert catalog_url() == "postgresql://here/catalog"
+    monkeypatch.delenv(URL_VARIABLE)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "site.yaml").write_text("airflow: {catalog_url: 'postgresql://there/catalog'}")
+    assert catalog_url() == "postgresql://there/catalog"
+    (tmp_path / "config" / "site.yaml").unlink()
+    with pytest.raises(CatalogError, match="no database"):
+        catalog_url()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "not a url"])
+def test_only_postgresql_will_do(url):
+    with pytest.raises(CatalogError, match="postgresql"):
+        engine(url)

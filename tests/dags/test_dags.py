@@ -1,0 +1,102 @@
+"""What the DAGs look like to Airflow."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+
+STAGES = ("calibrate", "merge", "coincide", "stereo", "merge_stereo", "dl2", "dl3", "index")
+
+
+def test_all_dags_can_be_read(dag_bag):
+    assert dag_bag.import_errors == {}
+    assert set(dag_bag.dags) == {"detect_nights", "request_nights", "process_night", "prepare_mc"}
+    for dag in dag_bag.dags.values():
+        assert dag.doc_md
+        assert dag.description
+        assert not dag.catchup
+
+
+def test_reading_the_dags_costs_little(dags_folder):
+    code = (
+        "import runpy, sys, time\n"
+        "import airflow.sdk\n"
+        "from airflow.sdk import DAG, Asset, BaseOperator, CronPartitionTimetable, Param, TriggerRule, task\n"
+        f"sys.path.insert(0, {str(dags_folder)!r})\n"
+        "for name in ('process_night', 'detect_nights', 'request_nights', 'prepare_mc'):\n"
+        "    start = time.process_time()\n"
+        f"    runpy.run_path({str(dags_folder)!r} + f'/{{name}}.py')\n"
+        "    print(time.process_time() - start)\n"
+        "print(*(name for name in sys.modules if name.startswith('stereo_tasks')))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    *seconds, modules = run.stdout.splitlines()
+    assert len(seconds) == 4
+    assert max(map(float, seconds)) < 1.0, seconds
+    assert not modules
+
+
+def test_a_night_is_one_run_that_is_scheduled_by_the_asset(dag_bag):
+    from airflow.sdk import PartitionedAssetTimetable
+
+    dag = dag_bag.dags["process_night"]
+    assert isinstance(dag.timetable, PartitionedAssetTimetable)
+    assert dag.timetable.asset_condition.name == "raw_night"
+    assert dag.max_active_runs == 4
+    for producer, task in (("detect_nights", "detect"), ("request_nights", "request")):
+        outlets = dag_bag.dags[producer].get_task(task).outlets
+        assert [asset.name for asset in outlets] == ["raw_night"]
+    assert [asset.name for asset in dag.get_task("source.publish").outlets] == ["stereo_dl3"]
+
+
+def test_the_stages_of_a_source_follow_each_other(dag_bag):
+    dag = dag_bag.dags["process_night"]
+    chain = [f"source.{stage}" for stage in (*STAGES, "qa", "publish")]
+    for first, second in itertools.pairwise(chain):
+        assert dag.get_task(second).upstream_task_ids - {"plan"} == {first}
+    rules = {name.removeprefix("source."): dag.get_task(name).trigger_rule for name in chain}
+    assert rules.pop("qa") == "all_done"
+    assert set(rules.values()) == {"all_success"}
+
+
+def test_only_the_verdict_decides_about_a_night(dag_bag):
+    dag = dag_bag.dags["process_night"]
+    verdict, release = dag.get_task("verdict"), dag.get_task("release")
+    assert verdict.upstream_task_ids == {"lock", "source.publish"}
+    assert verdict.downstream_task_ids == {"release"}
+    assert release.downstream_task_ids == set()
+    # Both run whatever happened after the lock was taken, and only the verdict counts.
+    assert dag.get_task("lock").is_setup
+    assert (verdict.is_teardown, verdict.on_failure_fail_dagrun) == (True, True)
+    assert (release.is_teardown, release.on_failure_fail_dagrun) == (True, False)
+
+
+def test_the_stages_of_the_monte_carlo_follow_each_other(dag_bag):
+    dag = dag_bag.dags["prepare_mc"]
+    stages = ["mc_stereo", "mc_forests", "mc_dl2", "mc_irf"]
+    assert [task.task_id.removeprefix("models.") for task in dag.topological_sort()] == ["plan", *stages]
+    assert {stage: str(dag.get_task(f"models.{stage}").fail_on) for stage in stages} == {
+        "mc_stereo": "all", "mc_forests": "any", "mc_dl2": "all", "mc_irf": "any",
+    }  # fmt: skip
+
+
+def test_requests_name_nights_by_their_evening(dag_bag):
+    import pendulum
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag_bag.dags["request_nights"]))
+    assert isinstance(dag, SerializedDAG)
+    run = dag.timetable.next_dagrun_info_v2(
+        last_dagrun_info=None,
+        restriction=_restriction(pendulum.datetime(2024, 1, 11, 5), pendulum.datetime(2024, 1, 12, 12)),
+    )
+    # The night of 10 January is over on the 11th at 10:00 UTC.
+    assert (run.partition_key, run.run_after) == ("20240110", pendulum.datetime(2024, 1, 11, 10))
+
+
+def _restriction(earliest, latest):
+    from airflow.timetables.base import TimeRestriction
+
+    return TimeRestriction(earliest, latest, catchup=True)

@@ -1,0 +1,82 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from stereo_tasks.inventory import scan_night
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.choices import choose
+from stereo_tasks.planning.night import plan_source
+from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS, find_models
+from stereo_tasks.settings import load_settings
+from stereo_tasks.stereo_log import Observation
+
+NIGHT = Night("2024-01-10")
+VERSIONS = {"magic-cta-pipe": "0.6.2", "ctapipe": "0.25.1", "gammapy": "1.3"}
+
+
+class Tree:
+    """A night's files: names as in reality, contents of one byte."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings = load_settings(root)
+
+    def touch(self, path: Path, content: str = "x") -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        return path
+
+    def magic(self, run: int, subruns: range | list[int], source: str = "CrabNebula", telescopes=(1, 2)) -> None:
+        for telescope in telescopes:
+            folder = self.settings.site.paths.magic_calibrated / f"M{telescope}/event/Calibrated/2024/01/11"
+            for subrun in subruns:
+                self.touch(folder / f"20240111_M{telescope}_{run:08d}.{subrun:03d}_Y_{source}-W0.40+035.root")
+
+    def lst(self, run: int, subruns: range | list[int]) -> None:
+        folder = self.settings.site.paths.lst_dl1 / "20240110/v0.10/tailcut84"
+        for subrun in subruns:
+            self.touch(folder / f"dl1_LST-1.Run{run:05d}.{subrun:04d}.h5")
+
+    def models(self, zeniths=(10.0, 24.0, 38.0)) -> None:
+        tree = choose(NIGHT, "CrabNebula", self.settings, self.settings.production()).monte_carlo
+        for kind in FOREST_KINDS:
+            for combination in COMBINATIONS:
+                self.touch(tree.forests_folder / f"{kind}_{combination}.joblib")
+        for zenith in zeniths:
+            name = f"irf_zd_{zenith}deg_az_100.0deg_software_gh_dyn0.9_theta_glob0.2deg.fits.gz"
+            self.touch(tree.irf_folder / name)
+
+    def plan(self, source: str = "CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711), others=()):
+        self.settings = load_settings(self.root)
+        production = self.settings.production()
+        paths = self.settings.site.paths
+        files = scan_night(
+            NIGHT, magic_calibrated=paths.magic_calibrated, lst_dl1=paths.lst_dl1,
+            lst_version=production.lst_version, lst_tailcut=production.lst_tailcut,
+        )  # fmt: skip
+        row = Observation(
+            NIGHT,
+            source,
+            ("Dark",),
+            ("L3T",),
+            (True,),
+            ("Nominal",),
+            10.0,
+            30.0,
+            tuple(lst_runs),
+            *magic,
+            20.0,
+            20.0,
+            "",
+            1,
+        )
+        tree = choose(NIGHT, source, self.settings, production).monte_carlo
+        models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
+        return plan_source([row], files, models, self.settings, production, VERSIONS, other_sources=others)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)

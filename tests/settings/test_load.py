@@ -1,0 +1,89 @@
+import datetime as dt
+
+import pytest
+import yaml
+
+from stereo_tasks.nights import Night
+from stereo_tasks.settings import SettingsError, load_settings
+from stereo_tasks.settings.choices import NoChoiceError, declination_folder
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "config").mkdir()
+
+    def write(name, content):
+        (tmp_path / "config" / name).write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return tmp_path
+
+    return write
+
+
+def test_the_repository_s_own_configuration_loads(tmp_path):
+    settings = load_settings(tmp_path)
+    assert settings.production().cuts == "g_dyn_0.9_th_glo_0.2"
+    assert settings.site.paths.output == tmp_path / "products"
+    assert set(settings.resources) == set(type(next(iter(settings.resources))))
+
+
+def test_a_site_changes_single_keys_only(site):
+    root = site("mcp.yaml", {"dl2_to_dl3": {"interpolation_method": "nearest"}})
+    changed, base = load_settings(root).production().mcp, load_settings(root / "nowhere").production().mcp
+    assert changed["dl2_to_dl3"]["interpolation_method"] == "nearest"
+    assert changed["dl2_to_dl3"]["max_distance"] == base["dl2_to_dl3"]["max_distance"]
+    assert {key for key in base if changed[key] != base[key]} == {"dl2_to_dl3"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("site.yaml", {"wrokers": 2}, "wrokers"),
+        ("site.yaml", {"workers": 0}, "workers"),
+        ("resources.yaml", {"stereo": {"memory": 4}}, "has no unit"),
+        ("resources.yaml", {"stereo": {"memory": "4 h"}}, "not a quantity"),
+        ("productions.yaml", {"default": "nothing"}, "not among"),
+        ("policy.yaml", "a: [", "not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(site, name, content, message):
+    with pytest.raises(SettingsError, match=message) as error:
+        load_settings(site(name, content))
+    assert name in str(error.value)
+
+
+def test_an_unknown_production_says_which_there_are(tmp_path):
+    with pytest.raises(SettingsError, match="mcp062"):
+        load_settings(tmp_path).production("mcp999")
+
+
+@pytest.mark.parametrize(
+    ("night", "period", "offset_us"),
+    [
+        ("2020-12-01", "ST0316A", -3.1),
+        ("2022-06-09", "ST0318A", -6.5),
+        ("2023-11-15", "ST0320A", -1583.8),
+        ("2024-01-10", "ST0320A", -3.2),
+    ],
+)
+def test_period_by_morning_and_offset_by_evening(tmp_path, night, period, offset_us):
+    settings = load_settings(tmp_path)
+    assert settings.monte_carlo.period(Night(night)).name == period
+    assert settings.time_offset(Night(night)).offset_us == offset_us
+
+
+def test_gaps_and_ends_of_the_tables_are_errors_not_neighbours(tmp_path):
+    settings = load_settings(tmp_path)
+    for night in (Night("2021-11-01"), Night(dt.date(2026, 1, 1))):
+        with pytest.raises(NoChoiceError, match="add the period"):
+            settings.monte_carlo.period(night)
+    with pytest.raises(NoChoiceError, match="time offset"):
+        settings.time_offset(Night("2023-09-05"))
+
+
+def test_declination_lines(tmp_path):
+    monte_carlo = load_settings(tmp_path).monte_carlo
+    assert monte_carlo.declination_line_deg(22.01) == 22.76
+    assert declination_folder(22.76) == "dec_2276"
+    assert declination_folder(-4.13) == "dec_min_413"
+    with pytest.raises(NoChoiceError, match="Monte Carlo"):
+        monte_carlo.declination_line_deg(80.0)

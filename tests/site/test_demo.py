@@ -1,0 +1,70 @@
+import os
+import signal
+import subprocess
+import sys
+
+from rich.console import Console
+
+from stereo_tasks.site import control
+from stereo_tasks.site.demo import prepare_demo_config, run_demo
+from stereo_tasks.site.proc import marked
+from stereo_tasks.site.processes import site_id
+
+
+def test_the_demo_configuration_never_overwrites(tmp_path):
+    new = prepare_demo_config(tmp_path)
+    assert new
+    new[0].write_text("# mine\n")
+    new[-1].unlink()
+    assert prepare_demo_config(tmp_path) == ([new[-1]] if len(new) > 1 else [])
+    assert len(new) == 1 or new[0].read_text() == "# mine\n"
+
+
+def with_simulator(settings, folder, text):
+    """Let the science environment be a program that does what we say."""
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\n{text}\n")
+    python.chmod(0o755)
+    return settings.model_copy(update={"site": settings.site.model_copy(update={"science_python": python})})
+
+
+def test_a_simulation_that_fails_ends_the_demo(settings, tmp_path, capfd):
+    console = Console(soft_wrap=True)
+    changed = with_simulator(settings, tmp_path, "sleep 60 & echo no such shower >&2; exit 2")
+    assert run_demo(changed, console=console) == 1
+    shown = capfd.readouterr()
+    assert "no such shower" in shown.err
+    assert "stereo_tasks.simulate night" in shown.out
+    assert control.status(settings).stopped
+
+
+def test_without_a_science_environment_the_demo_says_what_to_do(settings, tmp_path, capfd):
+    missing = settings.site.model_copy(update={"science_python": tmp_path / "nothing"})
+    assert run_demo(settings.model_copy(update={"site": missing}), console=Console(soft_wrap=True)) == 1
+    assert "make setup" in capfd.readouterr().out
+
+
+DEMO = """
+import sys
+from pathlib import Path
+from stereo_tasks.settings import load_settings
+from stereo_tasks.site.demo import run_demo
+settings = load_settings()
+site = settings.site.model_copy(update={"science_python": Path(sys.argv[1])})
+raise SystemExit(run_demo(settings.model_copy(update={"site": site})))
+"""
+
+
+def test_ctrl_c_ends_the_simulation_with_all_its_workers(settings, tmp_path):
+    python = with_simulator(settings, tmp_path, "setsid sleep 60 & echo simulating; sleep 60").site.science_python
+    variables = {**os.environ, "STEREO_SITE": str(settings.site.root), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-c", DEMO, str(python)]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as child:
+        for line in child.stdout:
+            if "simulating" in line:
+                child.send_signal(signal.SIGINT)
+                break
+        shown = child.stdout.read()
+    assert child.returncode == 130
+    assert "Interrupted" in shown
+    assert not marked(site_id(settings.site.root))

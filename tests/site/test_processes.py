@@ -1,0 +1,185 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from stereo_tasks.site.errors import SiteError
+from stereo_tasks.site.files import last_lines, write_private
+from stereo_tasks.site.proc import MARKER, Identity, end, family, marked
+from stereo_tasks.site.processes import Condition, Service, end_strays, site_id, stop
+
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+)
+# A parent whose one child stays in its session and whose other child has left it.
+PARENT = """
+import subprocess, time
+subprocess.Popen(["sleep", "60"])
+subprocess.Popen(["sleep", "60"], start_new_session=True)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def environment(root):
+    return {"PATH": os.environ["PATH"], MARKER: site_id(root)}
+
+
+@pytest.fixture
+def service(root):
+    one = Service("worker", root / "state", patience_s=0.5)
+    yield one
+    stop([one])
+
+
+def start_python(service, environment, code):
+    identity = service.start([sys.executable, "-c", code], environment)
+    deadline = time.monotonic() + 20
+    while "ready" not in service.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return identity
+
+
+@pytest.fixture
+def innocent():
+    """A process that is none of ours."""
+    with subprocess.Popen(["sleep", "60"]) as child:
+        yield child
+        child.kill()
+
+
+def test_a_service_starts_and_stops(service, environment):
+    assert service.condition() == Condition.STOPPED
+    identity = service.start(["sleep", "60"], environment)
+    assert service.condition() == Condition.RUNNING
+    assert os.getsid(identity.pid) == identity.pid  # no terminal and no Ctrl-C reaches it
+    assert service.pid_file.stat().st_mode & 0o777 == 0o600
+    stop([service])
+    assert service.condition() == Condition.STOPPED
+    assert not identity.alive()
+
+
+def test_a_service_is_not_started_twice(service, environment):
+    service.start(["sleep", "60"], environment)
+    with pytest.raises(SiteError, match="runs already"):
+        service.start(["sleep", "60"], environment)
+
+
+def test_a_service_that_ended_by_itself_has_died(service, environment):
+    identity = service.start(["sh", "-c", "echo goodbye; exit 3"], environment)
+    while identity.alive():
+        time.sleep(0.01)
+    assert service.condition() == Condition.DIED
+    assert "goodbye" in last_lines(service.log)
+
+
+def test_a_command_runs_to_its_end(service, environment):
+    assert service.run(["sh", "-c", "exit 3"], environment, limit_s=10) == 3
+    assert service.condition() == Condition.STOPPED
+
+
+def test_a_command_that_takes_too_long_is_stopped(service, environment, root):
+    with pytest.raises(SiteError, match="longer than"):
+        service.run(["sleep", "60"], environment, limit_s=0.2)
+    assert not marked(site_id(root))
+
+
+def test_a_recycled_process_id_is_left_alone(service, environment, innocent):
+    service.start(["sleep", "60"], environment)
+    stop([service])
+    stranger = Identity.of(innocent.pid)
+    earlier = dataclasses.replace(stranger, start_ticks=stranger.start_ticks - 1)
+    write_private(service.pid_file, json.dumps(dataclasses.asdict(earlier)))
+    assert service.condition() == Condition.DIED
+    earlier.send(signal.SIGKILL)
+    stop([service])
+    assert innocent.poll() is None
+
+
+def test_a_process_of_an_earlier_boot_is_none(service, environment, innocent):
+    stranger = dataclasses.replace(Identity.of(innocent.pid), boot="an earlier one")
+    write_private_pid(service, stranger)
+    assert service.condition() == Condition.DIED
+    stop([service])
+    assert innocent.poll() is None
+
+
+def test_what_another_host_started_is_not_touched(service, innocent):
+    write_private_pid(service, dataclasses.replace(Identity.of(innocent.pid), boot="another", host="another"))
+    assert service.condition() == Condition.ELSEWHERE
+    with pytest.raises(SiteError, match="started on another"):
+        stop([service])
+    service.pid_file.unlink()
+
+
+def write_private_pid(service, identity):
+    write_private(service.pid_file, json.dumps(dataclasses.asdict(identity)))
+
+
+def test_a_damaged_pid_file_is_no_process(service):
+    write_private(service.pid_file, "{")
+    assert service.condition() == Condition.STOPPED
+
+
+def test_who_ignores_sigterm_is_killed(service, environment):
+    identity = start_python(service, environment, STUBBORN)
+    begin = time.monotonic()
+    stop([service])
+    assert not identity.alive()
+    assert 0.4 < time.monotonic() - begin < 5
+
+
+def test_the_second_signal_is_sent_when_the_first_does_not_help(root, environment):
+    patient = Service("patient", root / "state", stop_signals=(signal.SIGTERM, signal.SIGINT), patience_s=0.3)
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('ready', flush=True)\n"
+        "try: time.sleep(60)\n"
+        "except KeyboardInterrupt: print('in good order', flush=True)"
+    )
+    start_python(patient, environment, code)
+    stop([patient])
+    assert "in good order" in patient.log.read_text()
+
+
+def test_stopping_takes_all_descendants_along(service, environment, root):
+    identity = start_python(service, environment, PARENT)
+    assert len(family([identity.pid])) == 2
+    stop([service])
+    assert not marked(site_id(root))
+
+
+def test_strays_of_a_killed_service_are_found_by_their_mark(service, environment, root):
+    identity = start_python(service, environment, PARENT)
+    end([identity], patience_s=1, first=signal.SIGKILL)
+    assert service.condition() == Condition.DIED
+    assert len(marked(site_id(root))) == 2
+    assert end_strays(site_id(root)) == 2
+    assert not marked(site_id(root))
+
+
+def test_strays_of_another_site_are_left_alone(service, environment, root):
+    identity = service.start(["sleep", "60"], environment)
+    assert end_strays(site_id(root / "other")) == 0
+    assert end_strays(site_id(root), keep=identity) == 0
+    assert identity.alive()
+
+
+def test_the_sweep_does_not_end_the_one_who_sweeps(root, environment):
+    """`stereo down` may be called from a process of the site itself, such as a task."""
+    code = f"from stereo_tasks.site.processes import end_strays; print(end_strays({site_id(root)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "0")
+
+
+def test_a_site_is_the_same_by_every_path(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert site_id(tmp_path / "a") == site_id(tmp_path / "link") != site_id(tmp_path / "b")

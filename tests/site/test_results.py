@@ -1,0 +1,92 @@
+import datetime as dt
+import os
+
+import pytest
+
+from stereo_tasks.planning.plan import Choice, Element, Plan
+from stereo_tasks.products.record import Record, State
+from stereo_tasks.site.results import PlanShelf, published, qa_pages, stage_times
+from stereo_tasks.stages import Stage
+
+BEGIN = dt.datetime(2024, 1, 11, 9, tzinfo=dt.UTC)
+
+
+def make_plan(output, *, source="CrabNebula", stages=(Stage.CALIBRATE, Stage.CALIBRATE, Stage.QA), version="1"):
+    root = output / source
+    elements = tuple(
+        Element(id=f"{stage}/{number}", stage=stage, inputs=(), outputs=(str(root / f"{stage}_{number}"),))
+        for number, stage in enumerate(stages)
+    )
+    return Plan(
+        production="standard",
+        name=f"20240110/{source}",
+        source=source,
+        night="2024-01-10",
+        root=str(root),
+        choices=(Choice("cuts", "loose", ""),),
+        notices=(),
+        holds=(),
+        runs=(),
+        elements=elements,
+        config={},
+        settings={},
+        versions={"ours": version},
+    )
+
+
+def record(element, *, minutes, cpu_s=2.0):
+    ended = (BEGIN + dt.timedelta(minutes=minutes)).isoformat()
+    Record(
+        element=element.id,
+        stage=str(element.stage),
+        state=State.DONE,
+        reason="",
+        fingerprint="f",
+        plan="p",
+        ended_utc=ended,
+        elapsed_s=3.0,
+        cpu_s=cpu_s,
+        peak_memory_mb=100.0 + minutes,
+    ).save(element.record_path)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    one = make_plan(tmp_path)
+    one.save()
+    return one
+
+
+def test_the_newest_plan_of_a_source_counts(tmp_path, plan):
+    newer = make_plan(tmp_path, version="2")
+    newer.save()
+    os.utime(plan.path, (1, 1))
+    other = make_plan(tmp_path, source="Mrk421")
+    other.save()
+    assert PlanShelf(tmp_path, "20240110").newest() == {"CrabNebula": newer, "Mrk421": other}
+
+
+def test_progress_is_elements_with_a_record(tmp_path, plan):
+    shelf = PlanShelf(tmp_path, "20240110")
+    record(plan.elements[0], minutes=1)
+    assert shelf.counts() == {("CrabNebula", "calibrate"): (1, 2), ("CrabNebula", "qa"): (0, 1)}
+
+
+def test_times_are_summed_by_stage_and_leave_out_what_was_valid_before(plan):
+    record(plan.elements[0], minutes=1, cpu_s=2.0)
+    record(plan.elements[1], minutes=5, cpu_s=4.0)
+    record(plan.elements[2], minutes=-1)
+    times = stage_times([plan], BEGIN)
+    assert list(times) == ["calibrate"]
+    one = times["calibrate"]
+    assert (one.elements, one.elapsed_s, one.cpu_s, one.peak_memory_mb) == (2, 6.0, 6.0, 105.0)
+
+
+def test_pages_and_folders_are_listed_once_they_are_there(tmp_path, plan):
+    assert qa_pages([plan]) == published([plan]) == []
+    page = tmp_path / "CrabNebula" / "qa_2"
+    page.touch()
+    folder = tmp_path / "CrabNebula" / "DL3" / "loose" / "published" / "20240110"
+    folder.mkdir(parents=True)
+    assert qa_pages([plan]) == [page]
+    assert published([plan]) == [folder]

@@ -148,8 +148,11 @@ with DAG(
         plans = ti.xcom_pull(task_ids="plan")
         if plans is None:
             raise AirflowFailException("the night was not planned: see the log of plan")
+        from stereo_tasks.catalog.records import ingest
         from stereo_tasks.night_run import finish_night
 
+        for item in plans:
+            ingest(item["plan"])
         problems = ti.xcom_pull(task_ids="plan", key="problems") or []
         result = finish_night([item["plan"] for item in plans])
         broken = _failed_tasks(context)

@@ -121,8 +121,8 @@ def plan_night(
     for source, observations in sorted(by_source.items()):
         tree = choose(night, source, settings, chosen).monte_carlo
         models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
-        others = {one.source for one in rows} - {source}
-        plans.append(plan_source(observations, files, models, settings, chosen, versions, other_sources=sorted(others)))
+        others = [one for one in rows if one.source != source]
+        plans.append(plan_source(observations, files, models, settings, chosen, versions, others=others))
     problems = [str(problem) for problem in log.problems if night.log_date in str(problem.text)]
     not_taken = [f"{one.source}: {reason}" for one, reason in selection.rejected]
     return NightPlans(tuple(plans), tuple(problems), tuple(not_taken))

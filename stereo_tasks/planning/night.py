@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stereo_tasks.inventory import LstSubrun, MagicSubrun, NightFiles, gaps
+from stereo_tasks.inventory import LstSubrun, MagicSubrun, NightFiles, gaps, own_magic_runs
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import Chosen, choose
 from stereo_tasks.planning.plan import Choice, Element, Hold, Input, Notice, Plan, Run
@@ -28,7 +28,7 @@ def plan_source(
     production: Production,
     versions: dict[str, str],
     *,
-    other_sources: Iterable[str] = (),
+    others: Iterable[Observation] = (),
 ) -> Plan:
     """Plan one night and source.
 
@@ -46,8 +46,8 @@ def plan_source(
         The way of processing.
     versions : dict of str to str
         Versions of the science environment.
-    other_sources : iterable of str
-        Names of the other sources that the log has in this night: files of theirs are not taken.
+    others : iterable of Observation
+        The other rows that the log has for this night: MAGIC runs of theirs are not taken.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def plan_source(
     """
     first = observations[0]
     chosen = choose(first.night, first.source, settings, production)
-    return _Planner(observations, files, models, settings, production, chosen, tuple(other_sources)).plan(versions)
+    return _Planner(observations, files, models, settings, production, chosen, tuple(others)).plan(versions)
 
 
 class _Planner:
@@ -71,7 +71,7 @@ class _Planner:
         settings: Settings,
         production: Production,
         chosen: Chosen,
-        other_sources: tuple[str, ...],
+        others: tuple[Observation, ...],
     ) -> None:
         self.night: Night = observations[0].night
         self.source = observations[0].source
@@ -81,7 +81,7 @@ class _Planner:
         self.settings = settings
         self.production = production
         self.chosen = chosen
-        self.other_sources = other_sources
+        self.others = others
         self.root = settings.site.paths.output / production.name / self.source
         self.tree = NightTree(self.root, self.night, production.cuts)
         self.elements: list[Element] = []
@@ -142,19 +142,26 @@ class _Planner:
         }
 
     def _magic_runs(self) -> tuple[int, ...]:
-        """Return the MAGIC runs that have files of both telescopes, in the range of the log."""
-        wanted = sorted({run for one in self.observations for run in one.magic_runs})
+        """Return the MAGIC runs of the source that have files of both telescopes."""
+        wanted: set[int] = set()
+        for one in self.observations:
+            runs, notes = own_magic_runs(one, self.files, self.others)
+            wanted |= set(runs)
+            self.notices += [Notice("MAGIC runs", note) for note in notes]
         found = []
-        for run in wanted:
-            telescopes = [telescope for telescope in (1, 2) if self._of_source(telescope, run)]
+        for run in sorted(wanted):
+            telescopes = [telescope for telescope in (1, 2) if self._subruns(telescope, run)]
             if len(telescopes) == 2:
                 found.append(run)
             elif telescopes:
                 self.notices.append(Notice(f"MAGIC run {run}", f"only files of M{telescopes[0]}: the run is not used"))
         if not found:
             folder = self.settings.site.paths.magic_calibrated / "M1/event/Calibrated" / self.night.magic_date
+            first, last = (f(one.magic_runs[i] for one in self.observations) for f, i in ((min, 0), (max, -1)))
             self.holds.append(
-                Hold("MAGIC", f"no calibrated files of runs {wanted[0]}-{wanted[-1]} of both telescopes below {folder}")
+                Hold(
+                    "MAGIC", f"no calibrated files of runs {first}-{last} of both telescopes; looked for M1 in {folder}"
+                )
             )
         for kept, ignored, reason in self.files.duplicates:
             self.notices.append(Notice(ignored.name, f"duplicate, not used: {reason}; kept {kept.name}"))
@@ -162,23 +169,13 @@ class _Planner:
             self.notices.append(Notice(path.name, f"not used: {reason}"))
         return tuple(found)
 
-    def _of_source(self, telescope: int, run: int) -> tuple[MagicSubrun, ...]:
-        subruns = self.files.magic.get((telescope, run), ())
-        taken = tuple(one for one in subruns if not self._is_of_another(one.source))
-        if len(taken) < len(subruns):
-            self.notices.append(Notice(f"MAGIC run {run} M{telescope}", f"files of {subruns[0].source} are not taken"))
-        return taken
-
-    def _is_of_another(self, name: str) -> bool:
-        # The log cuts names after 12 characters.
-        return not name.startswith(self.source[:12]) and any(
-            name.startswith(other[:12]) for other in self.other_sources
-        )
+    def _subruns(self, telescope: int, run: int) -> tuple[MagicSubrun, ...]:
+        return self.files.magic.get((telescope, run), ())
 
     def _calibrate_and_merge(self, magic_runs: tuple[int, ...]) -> None:
         merges = []
         for run in magic_runs:
-            both = {telescope: self._of_source(telescope, run) for telescope in (1, 2)}
+            both = {telescope: self._subruns(telescope, run) for telescope in (1, 2)}
             expected = max(one.subrun for subruns in both.values() for one in subruns)
             for telescope, subruns in both.items():
                 for number in gaps(subruns):
@@ -219,7 +216,7 @@ class _Planner:
             for number in missing:
                 self._missing(f"LST-1 {run:05d}.{number:04d}", "subrun missing in the sequence")
             expected = len(subruns) + len(missing)
-            runs.append(Run(run, magic_runs, expected, sum(len(self._of_run(one)) for one in magic_runs)))
+            runs.append(Run(run, magic_runs, expected, sum(len(self._subruns(1, one)) for one in magic_runs)))
             if not subruns or not magic_runs:
                 continue
             for one in subruns:
@@ -236,9 +233,6 @@ class _Planner:
                 {"run": run, "subruns_expected": expected},
             )  # fmt: skip
         return runs
-
-    def _of_run(self, run: int) -> tuple[MagicSubrun, ...]:
-        return self.files.magic.get((1, run), ())
 
     def _lst_folder(self) -> Path:
         production = self.production

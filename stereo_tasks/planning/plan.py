@@ -139,9 +139,11 @@ class Plan:
         return json.dumps(asdict(self), indent=1, sort_keys=True)
 
     def save(self) -> Path:
-        """Write the plan if it is not there yet, and return its path."""
+        """Write the plan if it is not there yet, and return its path. The plan used last has the newest time stamp."""
         path = self.path
-        if not path.exists():
+        if path.exists():
+            path.touch()
+        else:
             write_atomically(path, self.to_json())
         return path
 

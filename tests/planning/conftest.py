@@ -12,7 +12,6 @@ from stereo_tasks.settings import load_settings
 from stereo_tasks.stereo_log import Observation
 
 NIGHT = Night("2024-01-10")
-VERSIONS = {"magic-cta-pipe": "0.6.2", "ctapipe": "0.25.1", "gammapy": "1.3"}
 
 
 class Tree:
@@ -21,6 +20,13 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.settings = load_settings(root)
+        self.versions = {"magic-cta-pipe": "0.6.2", "ctapipe": "0.25.1", "gammapy": "1.3"}
+
+    @staticmethod
+    def row(source="CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711)):
+        """Give a row of the log."""
+        conditions = ("Dark",), ("L3T",), (True,), ("Nominal",)
+        return Observation(NIGHT, source, *conditions, 10.0, 30.0, tuple(lst_runs), *magic, 20.0, 20.0, "", 1)
 
     def touch(self, path: Path, content: str = "x") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,28 +59,16 @@ class Tree:
         production = self.settings.production()
         paths = self.settings.site.paths
         files = scan_night(
-            NIGHT, magic_calibrated=paths.magic_calibrated, lst_dl1=paths.lst_dl1,
-            lst_version=production.lst_version, lst_tailcut=production.lst_tailcut,
-        )  # fmt: skip
-        row = Observation(
             NIGHT,
-            source,
-            ("Dark",),
-            ("L3T",),
-            (True,),
-            ("Nominal",),
-            10.0,
-            30.0,
-            tuple(lst_runs),
-            *magic,
-            20.0,
-            20.0,
-            "",
-            1,
+            magic_calibrated=paths.magic_calibrated,
+            lst_dl1=paths.lst_dl1,
+            lst_version=production.lst_version,
+            lst_tailcut=production.lst_tailcut,
         )
+        row = self.row(source, lst_runs, magic)
         tree = choose(NIGHT, source, self.settings, production).monte_carlo
         models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
-        return plan_source([row], files, models, self.settings, production, VERSIONS, other_sources=others)
+        return plan_source([row], files, models, self.settings, production, self.versions, others=others)
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_failures_are_tried_again_but_skips_are_not(whole):
     ]
 
 
-def test_other_versions_of_the_tools_make_all_stale(whole, monkeypatch):
+def test_other_versions_of_the_tools_make_all_stale(whole):
     finish(whole, whole.plan())
-    monkeypatch.setitem(__import__("tests.planning.conftest", fromlist=["VERSIONS"]).VERSIONS, "ctapipe", "0.26.0")
+    whole.versions["ctapipe"] = "0.26.0"
     assert stale(whole.plan()) == set(NIGHT_STAGES)

@@ -83,7 +83,7 @@ def test_a_run_of_one_telescope_only_is_not_used(whole):
 
 def test_runs_of_another_source_in_the_range_are_not_taken(whole):
     whole.magic(5093712, range(1, 3), source="1A-0535+262")
-    plan = whole.plan(magic=(5093711, 5093712), others=("1A-0535+262",))
+    plan = whole.plan(magic=(5093711, 5093712), others=[whole.row("1A-0535+262", (1623,), (5093712, 5093712))])
     assert not [element for element in plan.elements if "5093712" in element.id]
 
 
@@ -115,8 +115,6 @@ def test_an_unknown_source_is_held_and_its_dl1_is_made(tree):
     assert Stage.STEREO in plan.stages
 
 
-def test_another_version_of_the_tools_than_the_production_s_is_held(whole, monkeypatch):
-    monkeypatch.setitem(
-        __import__("tests.planning.conftest", fromlist=["VERSIONS"]).VERSIONS, "magic-cta-pipe", "0.7.0"
-    )
+def test_another_version_of_the_tools_than_the_production_s_is_held(whole):
+    whole.versions["magic-cta-pipe"] = "0.7.0"
     assert any(hold.subject == "magic-cta-pipe" for hold in whole.plan().holds)

@@ -77,7 +77,7 @@ def test_second_call_does_nothing(night):
 
 
 def test_library_is_cached(night, cache):
-    assert len(list((cache / "showers").glob("protons_zd20_az90_*.npz"))) >= 1
+    assert len(list((cache / "showers").glob("background_zd20_az90_*.npz"))) >= 1
 
 
 def test_lst_events_are_apart_and_numbered_in_time_order(night):

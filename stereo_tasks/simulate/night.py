@@ -21,7 +21,7 @@ from stereo_tasks.simulate.magic_files import MagicSubrun, magic_path, write_mag
 from stereo_tasks.simulate.pointing import Track, start_time, track
 from stereo_tasks.simulate.primaries import Pointing
 from stereo_tasks.simulate.showers import Images, ShowerModel
-from stereo_tasks.simulate.spec import NightSpec, RunSpec, SourceSpec, spec_hash
+from stereo_tasks.simulate.spec import NightSpec, RunSpec, SourceSpec, first_runs, spec_hash
 from stereo_tasks.simulate.streams import stream
 from stereo_tasks.simulate.subruns import Decks, SubrunEvents, assemble, throw_gammas
 from stereo_tasks.simulate.truth import finished, truth_path, write_truth
@@ -71,10 +71,8 @@ def plan_runs(spec: NightSpec) -> list[PlannedRun]:
     asked = [(source, run) for source in spec.sources for run in source.runs]
     starts = [start_time(source, run, night) for source, run in asked]
     order = sorted(range(len(asked)), key=lambda i: starts[i])
-    planned = [
-        PlannedRun(i, *asked[i], starts[i], spec.first_lst_run + k, spec.first_magic_run + k)
-        for k, i in enumerate(order)
-    ]
+    lst, magic = first_runs(spec)
+    planned = [PlannedRun(i, *asked[i], starts[i], lst + k, magic + k) for k, i in enumerate(order)]
     for first, second in itertools.pairwise(planned):
         if second.start < first.stop:
             raise ValueError(

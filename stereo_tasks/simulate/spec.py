@@ -18,6 +18,9 @@ MAGIC_DEAD_TIME_US = 26.0
 LST_DEAD_TIME_US = 8.0
 """Dead times of the readouts; magic-cta-pipe cannot tell LST-1 events apart that are closer than 8 us."""
 
+RUNS_A_NIGHT = 16
+"""Run numbers set aside for each night; a night with more runs should be given its own first numbers."""
+
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -170,8 +173,9 @@ class NightSpec(_Model):
     scatter_radius_m: float = Field(default=350.0, ge=100, le=2000)
     proton_library: int = Field(default=800, ge=50, le=100_000)
     """MAGIC-triggered hadrons at each place of the library; a night with more events repeats them with new noise."""
-    first_lst_run: int = Field(default=16270, ge=1, le=99_999)
-    first_magic_run: int = Field(default=5_114_600, ge=5_000_000, le=5_999_999)
+    first_lst_run: int | None = Field(default=None, ge=1, le=99_999)
+    first_magic_run: int | None = Field(default=None, ge=5_000_000, le=5_999_999)
+    """Run numbers of the first run; by default counted from the date, so that no two nights share a number."""
     lstchain_version: Annotated[str, Field(pattern=r"^v\d+\.\d+(\.\d+)?$")] = "v0.10"
     tailcut: Annotated[str, Field(pattern=r"^tailcut\d+$")] = "tailcut84"
     faults: tuple[Fault, ...] = ()
@@ -250,6 +254,14 @@ class Campaign(_Model):
         if len(set(dates)) != len(dates):
             raise ValueError("a night appears twice; give it once with all its sources")
         return self
+
+
+def first_runs(spec: NightSpec) -> tuple[int, int]:
+    """Return the run numbers (LST-1, MAGIC) of a night's first run."""
+    days = (Night(spec.night).evening - Night("2018-10-10").evening).days
+    lst = spec.first_lst_run if spec.first_lst_run is not None else 100 + RUNS_A_NIGHT * days
+    magic = spec.first_magic_run if spec.first_magic_run is not None else 5_050_000 + RUNS_A_NIGHT * days
+    return lst, magic
 
 
 def spec_hash(spec: BaseModel) -> str:

@@ -32,6 +32,7 @@ def small_night(**changes) -> NightSpec:
         runs=(RunSpec(zenith_deg=20.0, subruns=2, subrun_seconds=3.0),),
     )
     settings = {"night": "2024-01-10", "seed": 3, "sources": (source,), "proton_library": 50, "lst_rate_hz": 40.0}
+    settings |= {"first_lst_run": 16270, "first_magic_run": 5_114_600}
     return NightSpec(**(settings | changes))
 
 

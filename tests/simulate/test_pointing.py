@@ -85,6 +85,19 @@ def test_bad_specs_are_refused(changes):
         NightSpec(**({"night": "2024-01-10", "sources": (crab(RunSpec(zenith_deg=20)),)} | changes))
 
 
+def test_nights_do_not_share_run_numbers():
+    run = RunSpec(zenith_deg=20)
+    numbers = [
+        {
+            (p.lst_run, p.magic_run)
+            for p in plan_runs(NightSpec(night=night, sources=(crab(run, RunSpec(zenith_deg=30)),)))
+        }
+        for night in ("2024-01-10", "2024-01-11", "2022-01-10")
+    ]
+    assert len(set.union(*numbers)) == 6
+    assert all(5_000_000 < magic < 6_000_000 for _, magic in set.union(*numbers))
+
+
 def test_naive_times_are_refused():
     with pytest.raises(ValueError, match="time zone"):
         RunSpec(start="2024-01-10T22:00:00")

@@ -124,7 +124,7 @@ with DAG(
         stages = [stage_task(stage, plan=plan, name=name, force=force) for stage in STAGES]
         # A failed stage stops what builds on it, but the QA page is wanted even more then.
         qa = stage_task("qa", plan=plan, name=name, force=force, trigger_rule=TriggerRule.ALL_DONE)
-        chain(*stages, qa, publish(plan, name))
+        chain(*stages, qa, publish(plan=plan, name=name))
 
     @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
     def publish(plan, name, *, outlet_events, **context) -> str:

@@ -6,9 +6,10 @@ from stereo_tasks.products.provenance import EnvironmentMissingError
 from stereo_tasks.products.publication import PublicationError
 from stereo_tasks.settings import SettingsError
 from stereo_tasks.settings.choices import NoChoiceError
+from stereo_tasks.site.errors import SiteError
 from stereo_tasks.stereo_log import StereoLogError
 
 USER_ERRORS = (
-    BadNightError, EnvironmentMissingError, InventoryError, NoChoiceError, PublicationError, SettingsError,
+    BadNightError, EnvironmentMissingError, InventoryError, NoChoiceError, PublicationError, SettingsError, SiteError,
     StereoLogError,
 )  # fmt: skip

@@ -210,7 +210,8 @@ def job_environment(settings: Settings) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
         "STEREO_SITE": str(settings.site.root),
-        **({"STEREO_CONFIG": os.environ["STEREO_CONFIG"]} if "STEREO_CONFIG" in os.environ else {}),
+        # The configuration's folder, and the mark by which `stereo down` finds every process of the site.
+        **{name: os.environ[name] for name in ("STEREO_CONFIG", "STEREO_SITE_ID") if name in os.environ},
     }
 
 

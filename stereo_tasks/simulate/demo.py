@@ -41,7 +41,7 @@ def demo_spec(night: str = "2024-01-10", seed: int = 1) -> NightSpec:
                 name="1A0535+262",
                 ra_deg=84.727399,
                 dec_deg=26.315806,
-                spectrum=SpectrumSpec(amplitude_per_tev_cm2_s=0.2 * amplitude),
+                spectrum=SpectrumSpec(amplitude_per_tev_cm2_s=0.1 * amplitude),
                 runs=(RunSpec(zenith_deg=20.0),),
             ),
         ),

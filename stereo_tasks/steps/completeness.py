@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stereo_tasks.steps.outcomes import failed
+from stereo_tasks.steps.outcomes import held
 
 
 def check_completeness(used: int, expected: int, lost: Sequence[str], limit: float) -> None:
@@ -22,11 +22,9 @@ def check_completeness(used: int, expected: int, lost: Sequence[str], limit: flo
     Raises
     ------
     NoProductError
-        Below the limit, or with none at all.
+        Below the limit, or with none at all. Held, not failed: trying again helps only when other files are there.
     """
     if used and used >= limit * expected:
         return
     reasons = "; ".join(lost[:5]) + (f"; and {len(lost) - 5} more" if len(lost) > 5 else "")
-    raise failed(
-        f"run lost: {used} of {expected} subruns usable, {limit:.0%} needed ({reasons or 'files are missing'})"
-    )
+    raise held(f"run lost: {used} of {expected} subruns usable, {limit:.0%} needed ({reasons or 'files are missing'})")

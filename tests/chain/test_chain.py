@@ -1,0 +1,186 @@
+"""The whole chain through Airflow, with every fault that can be simulated. The tests build on each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stereo_tasks.night_run import published_folder
+from stereo_tasks.products.record import State
+from stereo_tasks.stages import Stage
+
+pytestmark = pytest.mark.slow
+
+
+def stamps(site):
+    """Time stamps of everything below the output tree but plans and logs."""
+    return {
+        path: path.stat().st_mtime_ns
+        for path in site.settings.site.paths.output.rglob("*")
+        if path.is_file() and not {"plans", "logs", "mc"} & set(path.parts)
+    }
+
+
+def content(site, product):
+    """Checksum of a table's rows: HDF5 files of equal content differ in their time stamps."""
+    code = (
+        "import sys, pandas as pd; table = pd.read_hdf(sys.argv[1], key='events/parameters')\n"
+        "print(len(table), pd.util.hash_pandas_object(table).sum())"
+    )
+    done = site.science("-c", code, str(product))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_forests_and_irfs_are_in_the_tree_that_users_know_and_are_found_again(prepared):
+    paths = prepared.settings.site.paths
+    assert len(list((paths.models / "ST0320A/NSB1.5/v01/dec_2276").glob("*.joblib"))) == 12
+    folder = paths.irfs / "ST0320A/NSB1.5/GammaTest/v01/g_dyn_0.9_th_glo_0.2/dec_2276"
+    assert len(list(folder.glob("irf_*.fits.gz"))) == 3
+    before = {path: path.stat().st_mtime_ns for root in (paths.models, paths.irfs) for path in root.rglob("*.*")}
+    state, _ = prepared.run("prepare_mc", limit_s=120)
+    assert state == "success"
+    assert before == {
+        path: path.stat().st_mtime_ns for root in (paths.models, paths.irfs) for path in root.rglob("*.*")
+    }
+
+
+def test_the_good_runs_reach_dl3(processed, truth):
+    records = processed.records()
+    reached = {
+        name for name, record in records["CrabNebula"].items() if name.startswith("dl3/") and record.state == "done"
+    }
+    assert len(reached) == 4, processed.why("process_night", processed.run_id)
+    assert not [r for n, r in records["1A0535+262"].items() if n.startswith("dl3/") and r and r.state == "done"]
+
+
+def test_a_night_that_lost_runs_is_no_success_and_says_so(processed):
+    assert processed.state == "failed"
+    why = processed.why("process_night", processed.run_id)
+    assert "run lost" in why
+    assert "1A0535+262" in why
+
+
+@pytest.mark.parametrize(
+    ("stage", "state", "reason", "count"),
+    [
+        (Stage.CALIBRATE, State.HELD, "quarantined", 1),
+        (Stage.CALIBRATE, State.SKIPPED, "no event survives the image cleaning", 1),
+        (Stage.COINCIDE, State.HELD, "quarantined", 1),
+        (Stage.COINCIDE, State.SKIPPED, "no overlap in time", 2),
+        (Stage.STEREO, State.SKIPPED, "point apart", 2),
+        (Stage.MERGE_STEREO, State.HELD, "run lost", 2),
+    ],
+)
+def test_each_fault_is_a_state_with_a_reason_in_the_record_and_on_the_page(processed, stage, state, reason, count):
+    found = [
+        (source, name, record)
+        for source, records in processed.records().items()
+        for name, record in records.items()
+        if record and record.stage == stage and record.state == state and reason in record.reason
+    ]
+    assert len(found) >= count
+    plans = processed.plans()
+    for source, name, record in found:
+        page = Path(next(element for element in plans[source].elements if element.stage == Stage.QA).outputs[0])
+        text = page.read_text()
+        assert name in text
+        assert record.reason[:40] in text or reason in text
+
+
+def test_missing_and_duplicated_files_are_noticed_in_the_plan(processed):
+    reasons = [f"{notice.subject} {notice.reason}" for plan in processed.plans().values() for notice in plan.notices]
+    assert any("duplicate" in reason for reason in reasons)
+    assert any("MAGIC M1" in reason and "missing" in reason for reason in reasons)
+    assert any("LST-1" in reason and "missing" in reason for reason in reasons)
+
+
+def test_no_half_written_file_is_left(processed):
+    assert not list(processed.settings.site.paths.output.rglob(".tmp-*"))
+
+
+def test_gammapy_reads_one_observation_a_run_and_the_injected_spectrum_comes_back(processed, truth):
+    folder = published_folder(processed.plans()["CrabNebula"])
+    code = (
+        "import sys; from gammapy.data import DataStore\n"
+        "store = DataStore.from_dir(sys.argv[1])\n"
+        "observations = store.get_observations(required_irf='point-like')\n"
+        "print(sorted(int(one.obs_id) for one in observations))\n"
+        "print([float(one.observation_time_duration.to_value('s')) for one in observations])"
+    )
+    done = processed.science("-c", code, str(folder))
+    assert done.returncode == 0, done.stderr
+    ids, durations = done.stdout.strip().splitlines()[-2:]
+    runs = [run.lst_run for run in processed.plans()["CrabNebula"].runs]
+    assert ids == str(sorted(runs))
+    # Three runs lost one subrun of 10 s of three: what is lost is no live time.
+    whole, *damaged = sorted(json.loads(durations), reverse=True)
+    assert 28 < whole < 31
+    assert all(15 < one < 21.5 for one in damaged)
+    closure = processed.science(
+        "-m", "stereo_tasks.qa.closure", str(processed.root / "data/truth/20240110.json"), str(folder)
+    )
+    assert closure.returncode == 0, closure.stdout + closure.stderr
+
+
+def test_requested_again_nothing_is_made_anew(processed):
+    before = stamps(processed)
+    begin = time.monotonic()
+    state, run = processed.run("process_night", "20240110", {"sources": ["CrabNebula"]}, limit_s=180)
+    assert state == "success", processed.why("process_night", run)
+    assert time.monotonic() - begin < 60
+    assert stamps(processed) == before
+
+
+def test_another_value_for_dl3_concerns_dl3_index_and_page_only(processed):
+    before = {name: record.ended_utc for name, record in processed.records()["CrabNebula"].items() if record}
+    published = published_folder(processed.plans()["CrabNebula"]).resolve()
+    overlay = processed.root / "config" / "mcp.yaml"
+    content = yaml.safe_load(overlay.read_text()) or {}
+    overlay.write_text(yaml.safe_dump({**content, "dl2_to_dl3": {"interpolation_method": "nearest"}}))
+    state, run = processed.run("process_night", "20240110", {"sources": ["CrabNebula"]})
+    assert state == "success", processed.why("process_night", run)
+    after = {name: record.ended_utc for name, record in processed.records()["CrabNebula"].items() if record}
+    changed = {name.split("/")[0] for name in after if after[name] != before[name]}
+    assert changed == {"dl3", "index", "qa"}
+    assert published_folder(processed.plans()["CrabNebula"]).resolve() != published
+
+
+def test_an_element_killed_in_mid_write_is_repaired_with_equal_content(processed):
+    plan = processed.plans()["CrabNebula"]
+    element = next(one for one in plan.elements if one.stage == Stage.STEREO)
+    product = Path(element.outputs[0])
+    undisturbed = content(processed, product)
+    mark = processed.records()["CrabNebula"][element.id].fingerprint
+    product.unlink()
+    processed.api.unpause("process_night")
+    run = processed.api.trigger("process_night", partition_key="20240110", conf={"sources": ["CrabNebula"]})
+    deadline = time.monotonic() + 120
+    killed = False
+    while not killed and time.monotonic() < deadline:
+        for folder in product.parent.glob(f".tmp-{product.name}-*"):
+            os.kill(int(folder.name.rsplit("-", 2)[1]), signal.SIGKILL)
+            killed = True
+        time.sleep(0.05)
+    assert killed
+    assert processed.wait("process_night", run) == "success", processed.why("process_night", run)
+    record = processed.records()["CrabNebula"][element.id]
+    assert record.state == State.DONE
+    assert record.fingerprint == mark
+    assert content(processed, product) == undisturbed
+    assert not list(product.parent.glob(".tmp-*"))
+
+
+def test_a_night_without_observations_ends_as_such(processed):
+    begin = time.monotonic()
+    state, run = processed.run("process_night", "20240115", limit_s=60)
+    assert state == "success"
+    assert time.monotonic() - begin < 45
+    states = {one.task: one.state for one in processed.api.task_states("process_night", run)}
+    assert states["plan"] == "skipped"

@@ -14,8 +14,10 @@ from rich.table import Table
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.stages import MC_STAGES
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console(soft_wrap=True)
+_HELP = "The nights of MAGIC + LST-1: from the stereo log to published DL3."
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
+# A pipe has no width: 80 columns would cut paths.
+console = Console(width=None if sys.stdout.isatty() else 250)
 
 ProductionOption = Annotated[str | None, typer.Option(help="Name of the production; the site's default if not given.")]
 SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be repeated.")]
@@ -63,7 +65,8 @@ def _print_plan(one: Plan, *, elements: bool) -> None:
         console.print(f"[red]held[/red] {hold.subject}: {hold.reason}", highlight=False)
     if not elements:
         return
-    table = Table("element", "state", "inputs", "output", box=None, pad_edge=False)
+    table = Table("element", "state", "inputs", box=None, pad_edge=False)
+    table.add_column("output", overflow="fold")
     for element in one.elements:
         record = current_record(one, element)
         table.add_row(

@@ -281,13 +281,13 @@ def published_folder(plan: Plan) -> Path:
 
 
 def qa_verdict(plan: Plan) -> str:
-    """Return the verdict of the QA page, or an empty text if there is none."""
+    """Return the level of the QA page's verdict (good, warning, bad), or an empty text if there is none."""
     pages = plan.of_stage(Stage.QA)
     if not pages:
         return ""
     try:
-        return str(json.loads(Path(pages[0][1].outputs[1]).read_text()).get("verdict", ""))
-    except (FileNotFoundError, json.JSONDecodeError):
+        return str(json.loads(Path(pages[0][1].outputs[1]).read_text())["verdict"]["level"])
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
         return ""
 
 

@@ -53,6 +53,8 @@ class Record:
     outputs: tuple[FileMark, ...] = ()
     lost: tuple[str, ...] = ()
     """Inputs that were left out, each with its reason: the loss that the reports show."""
+    used: tuple[str, ...] = ()
+    """Names of the inputs that were taken, where the step had a choice, such as the MAGIC runs of its time."""
     counts: dict[str, float] = field(default_factory=dict)
     """Numbers of this element: ``events_in``, ``events_out``, ``time_offset_us``, ``live_time_s``, ..."""
     versions: dict[str, str] = field(default_factory=dict)
@@ -85,6 +87,7 @@ def read_record(path: Path) -> Record | None:
         raw["inputs"] = tuple(FileMark(**item) for item in raw["inputs"])
         raw["outputs"] = tuple(FileMark(**item) for item in raw["outputs"])
         raw["lost"] = tuple(raw["lost"])
+        raw["used"] = tuple(raw.get("used", ()))
         return Record(**raw)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError, ValueError):
         # A record that cannot be read proves nothing: the element is done again.

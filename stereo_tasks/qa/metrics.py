@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stereo_tasks.planning.plan import Element, Plan, Run
 from stereo_tasks.products.record import Record, State
@@ -123,6 +123,16 @@ class _RunReader:
         self.held = held
         self.placed = placed
         self.all_records = records
+        self.run = self._in_time()
+
+    def _in_time(self) -> Run:
+        """Return the run with the MAGIC runs that were observed at its time; all of the plan's if nothing tells."""
+        used = {name for record in self.records(Stage.COINCIDE) for name in record.used}
+        found = tuple(run for run in self.run.magic_runs if any(f"Run{run:08d}." in name for name in used))
+        if not found or found == self.run.magic_runs:
+            return self.run
+        # The plan's number is that of all MAGIC runs of the night; those that were used have records that tell theirs.
+        return replace(self.run, magic_runs=found, magic_subruns_expected=0)
 
     def elements(self, stage: Stage, telescope: str | None = None) -> list[tuple[Place, Element]]:
         runs = self.run.magic_runs if telescope else (self.run.lst_run,)

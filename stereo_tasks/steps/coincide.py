@@ -46,7 +46,7 @@ def run(context: StepContext) -> Made:
             ) from None
         raise
     (output,) = (context.work / "out").glob("dl1_*.h5")
-    return Made([output], {"events_in": events_in, **_counts(output)}, lost)
+    return Made([output], {"events_in": events_in, **_counts(output)}, lost, [Path(item.path).name for item in used])
 
 
 def _times(path: Path) -> tuple[float, float, int]:

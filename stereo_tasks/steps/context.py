@@ -22,6 +22,8 @@ class Made:
     counts: dict[str, float] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     """Inputs left out, each with its reason."""
+    used: list[str] = field(default_factory=list)
+    """Names of the inputs that were taken, where the step had a choice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def run_element(plan: Plan, element: Element, *, force: bool = False) -> Record:
         inputs=tuple(_mark(item) for item in element.inputs if Path(item.path).exists()),
         outputs=outputs,
         lost=tuple(made.lost) if made else (),
+        used=tuple(made.used) if made else (),
         counts=made.counts if made else {},
         versions={**plan.versions, **software()},
         configuration=configuration_hash(plan, element.stage),

@@ -38,7 +38,8 @@ NIGHT = {
             **OTHER,
             "spectrum": None,
             "runs": [
-                {"zenith_deg": zenith, "subruns": 2, "branch": "setting", "subrun_seconds": 5.0} for zenith in (20.0, 24.0)
+                {"zenith_deg": zenith, "branch": "setting", "subruns": 2, "subrun_seconds": 5.0}
+                for zenith in (20.0, 24.0)
             ],
         },
     ],

@@ -50,6 +50,17 @@ def test_several_magic_runs_of_one_lst_run_add_up(fake_night):
     assert run.lost == ("subrun 002: truncated",)
 
 
+def test_a_run_has_the_magic_runs_of_its_time(fake_night):
+    plan = replace(fake_night.plan, runs=(Run(1622, (5093711, 5093712), 3, 6),))
+    name = "coincide/01622.0000"
+    fake_night.records[name] = replace(
+        fake_night.records[name], used=("dl1_M1.Run05093712.h5", "dl1_M2.Run05093712.h5")
+    )
+    (run,) = run_metrics(plan, fake_night.records, {})
+    assert run.run.magic_runs == (5093712,)
+    assert {one.expected for one in run.completeness} == {3}
+
+
 def test_without_a_merge_its_inputs_are_counted(fake_night):
     fake_night.records["merge_stereo/01622"] = None
     fake_night.set("stereo/01622.0001", "failed", "crash")

@@ -1,0 +1,20 @@
+"""The plugin: a place in Airflow's menu, and a tab at every run of ``process_night``."""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from stereo_portal.app import create_app
+
+PREFIX = "/nights"
+
+
+class StereoPortalPlugin(AirflowPlugin):
+    """QA pages of the nights."""
+
+    name = "stereo_portal"
+    fastapi_apps = [{"app": create_app(), "url_prefix": PREFIX, "name": "Nights"}]  # noqa: RUF012
+    # Without a leading slash the address survives a reverse proxy.
+    external_views = [  # noqa: RUF012
+        {"name": "Nights", "href": "nights/", "destination": "nav", "category": "browse", "url_route": "nights"},
+    ]

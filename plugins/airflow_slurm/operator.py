@@ -30,7 +30,7 @@ class FailOn(StrEnum):
     """When elements that failed make the task fail."""
 
     ALL = "all"
-    """If the stage has no element that is done, skipped or held, or if one has no valid record after all repairs."""
+    """If the stage has no element that is done, skipped or held. Fewer are a loss, which those who go on must judge."""
     ANY = "any"
     """If one failed or has no valid record."""
 
@@ -230,7 +230,7 @@ class SlurmArrayOperator(BaseOperator):
         if not bad:
             return
         usable = any(outcome is not None and outcome.state not in _AGAIN for outcome in outcomes.values())
-        if self.fail_on == FailOn.ANY or counts["lost"] or not usable:
+        if self.fail_on == FailOn.ANY or not usable:
             raise ArrayFailedError(f"{self._what}: {text}; see the ends of their logs above")
         self.log.warning("%s: %d elements are lost to the next stages", self._what, bad)
 

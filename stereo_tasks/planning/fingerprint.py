@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +109,19 @@ def current_record(plan: Plan, element: Element) -> Record | None:
     return record
 
 
+def known_record(plan: Plan, element: Element) -> Record | None:
+    """Return what is known of an element: its current record, or that of its failure.
+
+    A record of other inputs or of another configuration may still lie there when the element could not run; it says
+    nothing about this plan.
+    """
+    record = current_record(plan, element)
+    if record is None:
+        record = read_record(element.record_path)
+        return record if record is not None and record.state == State.FAILED else None
+    return record
+
+
 def stale_elements(plan: Plan, stage: Stage) -> tuple[int, ...]:
     """Return the indices of the elements of a stage that must be done (again)."""
     return tuple(index for index, element in plan.of_stage(stage) if current_record(plan, element) is None)
-
-
-def upstream_records(items: Iterable[Input]) -> list[tuple[Input, Record | None]]:
-    """Return the inputs that are products, each with its record."""
-    return [(item, read_record(Path(item.producer + ".record.json"))) for item in items if item.producer]

@@ -15,6 +15,7 @@ from stereo_tasks.site.files import read_json
 if TYPE_CHECKING:
     import httpx
 
+    from stereo_tasks.nights import Night
     from stereo_tasks.settings import Settings
 
 _PAGE = 100
@@ -91,6 +92,17 @@ class AirflowApi:
             raise SiteError(f"Airflow knows no asset {asset}{self._import_errors()}")
         body = {"asset_id": numbers[0], "partition_key": key, "extra": extra or {}}
         self._call("POST", "/api/v2/assets/events", json=body)
+
+    def backfill(self, dag: str, first: Night, last: Night, *, conf: dict[str, Any] | None = None) -> None:
+        """Ask a DAG that runs once a night for a range of nights, both ends included."""
+        body = {
+            "dag_id": dag,
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last}T00:00:00Z",
+            "dag_run_conf": conf or {},
+            "reprocess_behavior": "completed",
+        }
+        self._call("POST", "/api/v2/backfills", json=body)
 
     def runs(self, dag: str, *, partition_key: str | None = None, unfinished: bool = False) -> list[str]:
         """Return the ids of a DAG's runs, the newest first; only of one partition, only those that go on, if asked."""

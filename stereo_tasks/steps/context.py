@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from stereo_tasks.planning.fingerprint import upstream_records
+from stereo_tasks.planning.fingerprint import known_record
 from stereo_tasks.planning.plan import Element, Input, Plan
 from stereo_tasks.products.record import NO_INPUT, Record, State
 
@@ -45,8 +45,12 @@ class StepContext:
 
     def upstream(self, role: str = "") -> tuple[list[tuple[Input, Record]], list[str]]:
         """Return the inputs of a role that were made, and the others with their reasons."""
+        producers = {element.outputs[0]: element for element in self.plan.elements}
         made, lost = [], []
-        for item, record in upstream_records(self.inputs(role)):
+        for item in self.inputs(role):
+            if item.producer is None:
+                continue
+            record = known_record(self.plan, producers[item.producer])
             if record is not None and record.state == State.DONE:
                 made.append((item, record))
             else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stereo_tasks.products.record import State, read_record
+from stereo_tasks.planning.fingerprint import known_record
+from stereo_tasks.products.record import State
 from stereo_tasks.stages import Stage
 from stereo_tasks.steps.context import Made, StepContext
 
@@ -14,7 +15,7 @@ def run(context: StepContext) -> Made:
     from stereo_tasks.qa.report import make_report
 
     plan = context.plan
-    records = {element.id: read_record(element.record_path) for element in plan.elements if element.stage != Stage.QA}
+    records = {element.id: known_record(plan, element) for element in plan.elements if element.stage != Stage.QA}
     index = next((element for element in plan.elements if element.stage == Stage.INDEX), None)
     indexed = records.get(index.id) if index else None
     folder = Path(index.outputs[0]).parent if index and indexed and indexed.state == State.DONE else None

@@ -97,13 +97,21 @@ def test_some_failed_elements_are_a_loss_that_is_told(run, tmp_path, capfd):
     assert "element 1 attempt 3" in log  # the end of its job's log
 
 
-def test_an_element_without_a_record_fails_the_task(run, tmp_path, capfd):
+def test_an_element_without_a_record_is_a_loss_that_is_told_too(run, tmp_path, capfd):
     from airflow_slurm.repair import RepairPolicy
 
     stage = Stage(tmp_path / "a", {0: {}, 1: {"killed": 9}})
-    assert run(stage, repair=RepairPolicy(repairs=1))[0] == "failed"
+    state, result = run(stage, repair=RepairPolicy(repairs=1))
+    assert (state, result["counts"]) == ("success", {"done": 1, "lost": 1})
     assert stage.tries(1) == [1, 2]
     assert "no valid record; its job ended FAILED (killed by SIGKILL)" in capfd.readouterr().out
+
+
+def test_a_stage_without_any_record_fails_the_task(run, tmp_path):
+    from airflow_slurm.repair import RepairPolicy
+
+    stage = Stage(tmp_path / "a", {0: {"killed": 9}, 1: {"killed": 9}})
+    assert run(stage, repair=RepairPolicy(repairs=0))[0] == "failed"
 
 
 def test_all_failed_elements_fail_the_task(run, tmp_path):

@@ -74,6 +74,14 @@ class Site:
         run = self.api.trigger(dag, partition_key=key, conf=conf)
         return self.wait(dag, run, limit_s), run
 
+    def wait_for_run(self, dag: str, known: set[str], limit_s: float = 120) -> str:
+        """Wait for a run that was not known, and return its id."""
+        deadline = time.monotonic() + limit_s
+        while not (new := set(self.api.runs(dag)) - known):
+            assert time.monotonic() < deadline, f"no new run of {dag}"
+            time.sleep(1)
+        return new.pop()
+
     def wait(self, dag: str, run: str, limit_s: float = 1200) -> str:
         deadline = time.monotonic() + limit_s
         while (state := self.api.run_state(dag, run)) not in ("success", "failed"):
@@ -105,7 +113,7 @@ def site(tmp_path_factory):
     root = Path(os.environ.get("STEREO_TEST_SITE") or tmp_path_factory.mktemp("chain") / "site")
     root.mkdir(parents=True, exist_ok=True)
     prepare_demo_config(root)
-    (root / "config" / "policy.yaml").write_text("completeness_min: 0.6\n")
+    (root / "config" / "policy.yaml").write_text("completeness_min: 0.6\nlook_back_days: 10000\nsettle_s: 0\n")
     (root / "config" / "site.yaml").write_text(f"airflow: {{port: {free_port()}}}\n")
     spec = root / "night.yaml"
     spec.write_text(yaml.safe_dump({"nights": [NIGHT]}))

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from stereo_tasks.night_run import published_folder
+from stereo_tasks.nights import Night
 from stereo_tasks.products.record import State
 from stereo_tasks.stages import Stage
 
@@ -184,3 +185,34 @@ def test_a_night_without_observations_ends_as_such(processed):
     assert time.monotonic() - begin < 45
     states = {one.task: one.state for one in processed.api.task_states("process_night", run)}
     assert states["plan"] == "skipped"
+
+
+def test_detection_hands_on_the_night_once(processed):
+    known = set(processed.api.runs("process_night"))
+    state, run = processed.run("detect_nights", limit_s=120)
+    assert state == "success", processed.why("detect_nights", run)
+    found = processed.wait_for_run("process_night", known)
+    assert found in processed.api.runs("process_night", partition_key="20240110")
+    processed.wait("process_night", found)
+    known = set(processed.api.runs("process_night"))
+    processed.run("detect_nights", limit_s=120)
+    time.sleep(5)
+    assert set(processed.api.runs("process_night")) == known
+
+
+def test_a_backfill_of_requests_makes_a_run_for_each_night_with_its_parameters(processed):
+    known = set(processed.api.runs("process_night"))
+    processed.api.wait_for_dag("request_nights")
+    processed.api.unpause("request_nights")
+    begin = time.monotonic()
+    processed.api.backfill("request_nights", Night("2024-01-09"), Night("2024-01-11"), conf={"sources": ["CrabNebula"]})
+    runs = {}
+    while len(runs) < 3 and time.monotonic() - begin < 180:
+        time.sleep(1)
+        for key in ("20240109", "20240110", "20240111"):
+            if new := set(processed.api.runs("process_night", partition_key=key)) - known:
+                runs[key] = new.pop()
+    assert sorted(runs) == ["20240109", "20240110", "20240111"]
+    # Only the Crab was asked for: the lost runs of the other source do not matter.
+    for run in runs.values():
+        assert processed.wait("process_night", run) == "success", processed.why("process_night", run)

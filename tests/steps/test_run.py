@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 
 from stereo_tasks.products.record import State
 from stereo_tasks.stages import Stage
+from stereo_tasks.steps.context import StepContext
 from stereo_tasks.steps.run import run_element
 
 
@@ -74,6 +76,17 @@ def test_subruns_that_one_telescope_lost_are_left_out_of_the_other_too(plan, cal
         assert (record.counts["subruns_used"], record.counts["subruns_expected"]) == (2, 3)
     m2 = next(record for name, record in records.items() if "/M2/" in name)
     assert any("the other telescope has no such subrun" in text for text in m2.lost)
+
+
+def test_a_product_of_another_configuration_is_not_taken(plan, calibrated, tmp_path):
+    config = {**plan.config, "MAGIC": {"magic_clean": {**plan.config["MAGIC"]["magic_clean"], "picture_thresh": 7}}}
+    other = replace(plan, config=config)
+    merge = next(one for one in other.elements if one.stage == Stage.MERGE)
+    context = StepContext(other, merge, tmp_path)
+    made, lost = context.upstream("subrun")
+    assert not made
+    assert all("not made" in text for text in lost)
+    assert len(StepContext(plan, merge, tmp_path).upstream("subrun")[0]) >= 2
 
 
 def test_coincidences_are_found_at_the_simulated_offset_and_a_truncated_subrun_is_put_aside(plan, calibrated):

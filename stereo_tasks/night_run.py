@@ -173,16 +173,17 @@ def stage_array(plan: Plan | str | Path, stage: Stage | str, *, force: bool = Fa
     stage : Stage or str
         The stage.
     force : bool, optional
-        All elements, not only the stale ones.
+        All elements, not only the stale ones. Their records are removed, so that only what is done from now on counts.
     """
     plan = plan if isinstance(plan, Plan) else Plan.load(plan)
     stage = Stage(stage)
     settings = load_settings()
     elements = dict(plan.of_stage(stage))
     indices = tuple(elements) if force else stale_elements(plan, stage)
-    command = [str(settings.site.science_python), "-m", "stereo_tasks.steps", str(plan.path), str(stage)]
     if force:
-        command.insert(3, "--force")
+        for element in elements.values():
+            element.record_path.unlink(missing_ok=True)
+    command = [str(settings.site.science_python), "-m", "stereo_tasks.steps", str(plan.path), str(stage)]
     jobs = max(settings.site.workers, 1)
     per_job = min(settings.resources[stage].elements_per_job, -(-len(indices) // jobs) or 1)
     return StageArray(

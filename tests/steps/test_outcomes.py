@@ -44,6 +44,8 @@ def test_an_unknown_exit_is_a_failure(code):
         (Stage.STEREO, ZeroDivisionError("float division by zero"), State.SKIPPED),
         (Stage.DL2, UnboundLocalError("tel_ids"), State.HELD),
         (Stage.DL2, ZeroDivisionError(), State.FAILED),
+        (Stage.DL3, ValueError("min() arg is an empty sequence"), State.HELD),
+        (Stage.DL3, ValueError("something else"), State.FAILED),
         (Stage.CALIBRATE, MemoryError(), State.FAILED),
         (Stage.CALIBRATE, np.linalg.LinAlgError("x"), State.FAILED),
         (Stage.MERGE, failed("known"), State.FAILED),

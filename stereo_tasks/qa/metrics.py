@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stereo_tasks.planning.plan import Element, Plan, Run
-from stereo_tasks.products.record import Record, State
+from stereo_tasks.products.record import NO_INPUT, Record, State
 from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
 from stereo_tasks.stages import Stage
@@ -192,7 +192,8 @@ class _RunReader:
             if stage == Stage.DL3 and any(record.state == State.DONE for record in records):
                 return ""
             for record in records:
-                if record.state != State.DONE and record.reason:
+                # An element without input only hands on what happened before it.
+                if record.state != State.DONE and record.reason and not record.reason.startswith(NO_INPUT):
                     return record.reason
         return "its DL3 was not made; no record says why"
 

@@ -38,6 +38,14 @@ def test_a_run_that_did_not_reach_dl3_names_the_stage_that_stopped_it(fake_night
     assert (other.state, other.reason) == ("done", "")
 
 
+def test_the_reason_is_the_cause_not_what_followed_from_it(fake_night):
+    for stage in ("dl2", "dl3"):
+        fake_night.set(f"{stage}/01622", "skipped", "no input: merge_stereo/01622 held")
+    fake_night.set("merge_stereo/01622", "held", "run lost: 2 of 3 subruns")
+    run, _ = run_metrics(fake_night.plan, fake_night.records, {})
+    assert run.reason == "run lost: 2 of 3 subruns"
+
+
 def test_several_magic_runs_of_one_lst_run_add_up(fake_night):
     plan = replace(fake_night.plan, runs=(Run(1622, (5093711, 5093712), 3, 6),))
     fake_night.records["merge/M2/05093712"] = None

@@ -1,4 +1,4 @@
-"""The plugin: a place in Airflow's menu, and a tab at every run of ``process_night``."""
+"""The plugin: *Browse > Nights* in Airflow's menu."""
 
 from __future__ import annotations
 

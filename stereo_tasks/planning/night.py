@@ -157,7 +157,8 @@ class _Planner:
                 self.notices.append(Notice(f"MAGIC run {run}", f"only files of M{telescopes[0]}: the run is not used"))
         if not found:
             folder = self.settings.site.paths.magic_calibrated / "M1/event/Calibrated" / self.night.magic_date
-            first, last = (f(one.magic_runs[i] for one in self.observations) for f, i in ((min, 0), (max, -1)))
+            first = min(one.magic_first_run for one in self.observations)
+            last = max(one.magic_last_run for one in self.observations)
             self.holds.append(
                 Hold(
                     "MAGIC", f"no calibrated files of runs {first}-{last} of both telescopes; looked for M1 in {folder}"

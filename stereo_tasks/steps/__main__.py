@@ -19,7 +19,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("plan")
     parser.add_argument("stage", type=Stage, choices=list(Stage))
     parser.add_argument("index", type=int, nargs="+")
-    parser.add_argument("--force", action="store_true", help="do it even if the product is right")
     options = parser.parse_args(arguments)
     _log_to_stderr()
 
@@ -42,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     from stereo_tasks.steps.run import run_element
 
     os.environ.setdefault("MPLBACKEND", "Agg")
-    records = [run_element(plan, elements[index], force=options.force) for index in options.index]
+    records = [run_element(plan, elements[index]) for index in options.index]
     return int(any(record.state == State.FAILED for record in records))
 
 

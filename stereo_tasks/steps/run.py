@@ -44,7 +44,7 @@ class Usage:
     peak_memory_mb: float = 0.0
 
 
-def run_element(plan: Plan, element: Element, *, force: bool = False) -> Record:
+def run_element(plan: Plan, element: Element) -> Record:
     """Bring one element to an end and leave its record.
 
     Parameters
@@ -53,15 +53,13 @@ def run_element(plan: Plan, element: Element, *, force: bool = False) -> Record:
         The plan.
     element : Element
         One of its elements.
-    force : bool, optional
-        Do it even if the product is right.
 
     Returns
     -------
     Record
         The record that now lies beside the product.
     """
-    if not force and (record := current_record(plan, element)) is not None:
+    if (record := current_record(plan, element)) is not None:
         log.info("%s: valid already (%s)", element.id, record.state)
         return record
     target = Path(element.outputs[0])

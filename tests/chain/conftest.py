@@ -110,8 +110,8 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    root = Path(os.environ.get("STEREO_TEST_SITE") or tmp_path_factory.mktemp("chain") / "site")
-    root.mkdir(parents=True, exist_ok=True)
+    root = tmp_path_factory.mktemp("chain") / "site"
+    root.mkdir()
     prepare_demo_config(root)
     (root / "config" / "policy.yaml").write_text("completeness_min: 0.6\nlook_back_days: 10000\nsettle_s: 0\n")
     (root / "config" / "site.yaml").write_text(f"airflow: {{port: {free_port()}}}\n")

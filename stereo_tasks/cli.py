@@ -118,11 +118,16 @@ def _mount_site() -> None:
     app.command("site-status")(cli.site_status_command)
 
 
+def _mount_commands() -> None:
+    """Mount the modules of `stereo_tasks.commands`."""
+
+
 def main() -> None:
     """Run the command line; errors that say what to do come without a traceback."""
     from stereo_tasks.errors import USER_ERRORS
 
     _mount_site()
+    _mount_commands()
     try:
         app()
     except USER_ERRORS as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,33 @@ class JobStatus:
     """None while the job has not ended, or where a signal or a limit ended it."""
     reason: str = ""
     """Why it ended so, or why it waits, for a person."""
+    stuck: bool = False
+    """Whether it waits for something that will not come by itself."""
+    signal: int | None = None
+    """The signal that ended it, if one did."""
+    job_id: str = ""
+    """The place's own name of the job."""
+    node: str = ""
+    submitted_utc: dt.datetime | None = None
+    started_utc: dt.datetime | None = None
+    ended_utc: dt.datetime | None = None
+    max_rss_mb: float | None = None
+    """Largest resident memory of the job in MB (10^6 bytes); None where nobody counts it."""
+    restarts: int = 0
+    """How often the place itself started the job anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where on a cluster jobs run, and on whose account, in SLURM's words; places without them ignore it."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    nice: int | None = None
+    constraint: str | None = None
+    exclude: tuple[str, ...] = ()
+    """Nodes that are not to be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +95,9 @@ class ArraySpec:
     cpus: int = 1
     max_parallel: int | None = None
     """Jobs of this array that may run at a time; None leaves it to the back end."""
+    placement: Placement = Placement()
+    owner: str = ""
+    """Who will watch it, for those who find its jobs: no control characters and no ``|``."""
     attempt: int = 1
     """How often these elements have been tried in this task, this time included."""
 

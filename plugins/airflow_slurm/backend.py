@@ -44,6 +44,14 @@ class ArrayBackend(ABC):
         knowing is not an end. `LOST` is said only when the place answers and knows nothing of the job.
         """
 
+    def find_tries(self, prefix: str) -> tuple[ArrayHandle, ...]:
+        """Return the arrays whose token starts so and that have jobs which have not ended, the newest first."""
+        return ()
+
+    def account(self, handle: ArrayHandle) -> dict[int, JobStatus]:
+        """Return the same as `poll`, with all that the place's accounting knows of ended jobs."""
+        return self.poll(handle)
+
     @abstractmethod
     def cancel(self, handle: ArrayHandle) -> None:
         """End all jobs of the array and return when they have ended; an array that has ended is left alone.

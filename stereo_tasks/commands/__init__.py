@@ -1,0 +1,1 @@
+"""The commands of ``stereo``, one module a subject; `stereo_tasks.cli` mounts them."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class JobState(StrEnum):
@@ -140,6 +142,47 @@ class ArraySpec:
         """Return the line that opens a job's output."""
         return f"--- attempt {self.attempt}, {self.token}: {shlex.join(self.job_command(job))}"
 
+    @property
+    def file(self) -> Path:
+        """Where it is kept, so that another process knows which elements a job of it works on."""
+        return self.log_folder / f"{self.token}.array.json"
+
+    def save(self, path: Path | None = None) -> Path:
+        """Write it down in one step, and return where.
+
+        Parameters
+        ----------
+        path : pathlib.Path, optional
+            `file` if not given.
+        """
+        path = path or self.file
+        write_json(path, asdict(self))
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> ArraySpec:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is not there or holds something else.
+        """
+        try:
+            content = json.loads(path.read_bytes())
+            placement = content.pop("placement")
+            return cls(
+                **{
+                    **content,
+                    "command": tuple(content["command"]),
+                    "indices": tuple(content["indices"]),
+                    "log_folder": Path(content["log_folder"]),
+                    "placement": Placement(**{**placement, "exclude": tuple(placement["exclude"])}),
+                }
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} cannot be read as an array of jobs: {error}") from error
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayHandle:
@@ -177,3 +220,14 @@ class ElementOutcome(Protocol):
 
     state: str | None
     reason: str
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file in one step: readers see the old one or the new one, also on a shared file system."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with new.open("w") as file:
+        json.dump(content, file, default=str)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from airflow_slurm.array import ArrayHandle, ArraySpec, JobStatus
 
@@ -28,13 +29,23 @@ class ArrayBackend(ABC):
 
         Raises
         ------
-        OSError
+        RejectedError
+            If the place refuses it.
+        NotReachedError
             If it was certainly not submitted.
+        NoAnswerError, SubmissionUnknownError
+            If it may have been submitted or not: look for it before submitting it again.
         """
 
     @abstractmethod
     def find(self, token: str) -> ArrayHandle | None:
-        """Return the array that an earlier process submitted under this token, if it can still be watched."""
+        """Return the array that an earlier process submitted under this token, if it can still be watched.
+
+        Raises
+        ------
+        NoAnswerError
+            If the place does not answer.
+        """
 
     @abstractmethod
     def poll(self, handle: ArrayHandle) -> dict[int, JobStatus]:
@@ -45,8 +56,29 @@ class ArrayBackend(ABC):
         """
 
     def find_tries(self, prefix: str) -> tuple[ArrayHandle, ...]:
-        """Return the arrays whose token starts so and that have jobs which have not ended, the newest first."""
+        """Return the arrays whose token starts so and that have jobs which have not ended, the newest first.
+
+        Raises
+        ------
+        NoAnswerError
+            If the place does not answer.
+        """
         return ()
+
+    def trigger_arguments(self) -> dict[str, Any] | None:
+        """Return how Airflow's triggerer reaches the place: keyword arguments of `SlurmArrayTrigger`.
+
+        None if only the process that submitted an array can watch it. Arrays of such a place are never left alone:
+        their task is not deferred, and they end with the process that watches them. All others live on.
+        """
+        return None
+
+    def job_url(self, job_id: str) -> str | None:
+        """Return the address of a page about a job, such as one of a cluster's monitor; None if there is none."""
+        return None
+
+    def forget(self, handle: ArrayHandle) -> None:  # noqa: B027 - most places keep nothing
+        """Drop what is kept of an array that has ended and that nobody will ask for again."""
 
     def account(self, handle: ArrayHandle) -> dict[int, JobStatus]:
         """Return the same as `poll`, with all that the place's accounting knows of ended jobs."""

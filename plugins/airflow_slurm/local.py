@@ -15,7 +15,7 @@ from airflow_slurm.processes import kill_with_token, memory_mb, prepare_child, s
 from airflow_slurm.slots import Slot, Slots
 
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _MEMORY_INTERVAL_S = 1.0
 
 
@@ -139,7 +139,7 @@ class LocalBackend(ArrayBackend):
 
     def _spawn(self, spec: ArraySpec, number: int, slot: Slot) -> subprocess.Popen[bytes]:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        environment.update(dict.fromkeys(_THREADS, str(spec.cpus)))
+        environment.update(dict.fromkeys(THREADS, str(spec.cpus)))
         environment.update(spec.job_env(number))
         with spec.log_file(number).open("ab") as log:
             log.write(f"{spec.log_heading(number)}\n".encode())

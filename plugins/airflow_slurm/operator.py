@@ -1,53 +1,56 @@
-"""The operator that runs the elements of a stage as one array, and repairs it."""
+"""The operator that runs the elements of a stage as arrays of jobs, and repairs what fails."""
 
 from __future__ import annotations
 
-import hashlib
+import datetime as dt
 import os
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from enum import StrEnum
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout, TaskDeferred
 
-from airflow_slurm.array import ArrayHandle, ArraySpec, ElementArray, ElementOutcome, JobState, JobStatus
+from airflow_slurm import verdict
+from airflow_slurm.adoption import adopt, left_behind
+from airflow_slurm.array import ArrayHandle, ArraySpec, ElementArray, ElementOutcome, JobState, JobStatus, Placement
 from airflow_slurm.backend import ArrayBackend
-from airflow_slurm.repair import RepairPolicy
+from airflow_slurm.course import Course, Submitted, SupersededError
+from airflow_slurm.identity import is_unwanted, owner, plain_name, token_base
+from airflow_slurm.links import JobLink
+from airflow_slurm.patience import ask, submit
+from airflow_slurm.repair import RepairPolicy, group
+from airflow_slurm.trigger import FIRST_LOOK_S, SlurmArrayTrigger, plain
+from airflow_slurm.verdict import FailOn
+from airflow_slurm.watch import Event, Watched, Watcher, describe_job
 
-_SHOWN_FAILURES = 20
-_SHOWN_LINES = 15
-_LOG_INTERVAL_S = 5.0
-_AGAIN = ("failed", None)
-"""States of elements that are worth another try."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-
-class FailOn(StrEnum):
-    """When elements that failed make the task fail."""
-
-    ALL = "all"
-    """If the stage has no element that is done, skipped or held. Fewer are a loss, which those who go on must judge."""
-    ANY = "any"
-    """If one failed or has no valid record."""
-
-
-class ArrayFailedError(AirflowException):
-    """The array ended, but not well enough."""
+_BREATH_S = 0.2
+States = dict[str, dict[int, JobStatus]]
 
 
 class ArrayCancelledError(AirflowException):
-    """The task was ended from outside, and its array with it."""
+    """The task was ended from outside."""
+
+
+class ArrayTimeoutError(AirflowException):
+    """The task took longer than its ``execution_timeout``, and its jobs were cancelled."""
 
 
 class SlurmArrayOperator(BaseOperator):
-    """Run the elements of a stage as one array of jobs, watch it, and try again what failed.
+    """Run the elements of a stage as an array of jobs, watch it, and try again what failed.
 
     What became of an element is decided by its record alone, never by how its job ended: a job that says COMPLETED
     without a valid record has done nothing, and one that was killed after its record was written has done its work.
+
+    Jobs on a cluster outlive the process of their task. If that dies, the next try of the task takes over what still
+    runs, and submits only what is left. If the task is cleared or marked by a person, its jobs are cancelled. Its
+    ``execution_timeout`` covers the whole task, from the first submission on, deferred or not.
 
     The task returns a dictionary: ``counts`` of elements by state (``done``, ``skipped``, ``held``, ``failed``,
     ``lost``), ``valid_before``, ``attempts``, ``failures`` (up to 20, label and reason) and ``elapsed_s``.
@@ -56,13 +59,13 @@ class SlurmArrayOperator(BaseOperator):
     ----------
     array : callable
         Called with `op_kwargs`; gives an `ElementArray` of the elements that are not valid yet. None, or one without
-        indices, means that there is nothing to do.
+        indices, means that there is nothing to do. Attributes ``placement`` and ``cpus`` are used if it has them.
     outcomes : callable
         Called with `op_kwargs`; gives the `ElementOutcome` of the stage's elements by index.
     backend : callable
         Gives the `ArrayBackend`; called when the task runs, so that reading a DAG costs nothing.
     op_kwargs : dict, optional
-        Keyword arguments of `array` and `outcomes`. Templated.
+        Keyword arguments of `array`, `outcomes` and `report`. Templated.
     title : str
         What the log calls this array, beside the name of the task. Templated; good for `map_index_template`.
     repair : RepairPolicy, optional
@@ -71,12 +74,26 @@ class SlurmArrayOperator(BaseOperator):
         When elements that failed make the task fail.
     max_parallel : int, optional
         Jobs of this array that may run at a time; None leaves it to the back end.
+    placement : Placement or dict, optional
+        Where on the cluster its jobs run.
+    defer_after_s : float or None
+        How long the task watches by itself before it leaves the watching to the triggerer and frees its worker, in
+        seconds; None for ever.
+    on_stuck : str
+        What happens when all that is left waits for something that will not come by itself, such as a job that was
+        held: ``wait`` for a person, or ``fail``, which cancels it. The log says it at once in both cases.
+    stuck_after_s : float
+        How long it may be so, in seconds.
+    report : callable, optional
+        Called with `op_kwargs` and ``jobs``, a list of dictionaries with all that is known of each job, whenever
+        arrays have ended. If it fails, the log says so, and the task goes on.
     **kwargs
         Everything that a `BaseOperator` takes.
     """
 
     template_fields = ("op_kwargs", "title")
     template_fields_renderers: ClassVar = {"op_kwargs": "py"}
+    operator_extra_links = (JobLink(),)
     ui_color = "#dce8f2"
 
     def __init__(
@@ -90,9 +107,16 @@ class SlurmArrayOperator(BaseOperator):
         repair: RepairPolicy | None = None,
         fail_on: FailOn = FailOn.ALL,
         max_parallel: int | None = None,
+        placement: Placement | dict[str, Any] | None = None,
+        defer_after_s: float | None = 30.0,
+        on_stuck: Literal["wait", "fail"] = "fail",
+        stuck_after_s: float = 3600.0,
+        report: Callable[..., object] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if on_stuck not in ("wait", "fail"):
+            raise ValueError(f"on_stuck is wait or fail, not {on_stuck!r}")
         self.array = array
         self.outcomes = outcomes
         self.backend = backend
@@ -101,10 +125,17 @@ class SlurmArrayOperator(BaseOperator):
         self.repair = repair or RepairPolicy()
         self.fail_on = FailOn(fail_on)
         self.max_parallel = max_parallel
+        self.placement = Placement(**placement) if isinstance(placement, dict) else placement
+        self.defer_after_s = defer_after_s
+        self.on_stuck = on_stuck
+        self.stuck_after_s = stuck_after_s
+        self.report = report
+        self.job_url: str | None = None
         self._cancelled = False
+        self._supervisor = 0
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Run the array to its end.
+        """Run the elements to their end.
 
         Raises
         ------
@@ -112,62 +143,62 @@ class SlurmArrayOperator(BaseOperator):
             If too many elements failed, by `fail_on`.
         ArrayCancelledError
             If the task was ended from outside.
+        ArrayTimeoutError
+            If it took longer than its ``execution_timeout``.
         """
-        started = time.monotonic()
+        self._supervisor = os.getppid()
+        backend = self.backend()
+        base = token_base(self._what, context["ti"])
+        left = ask(lambda: left_behind(backend, base), self.log, self._check)
         array = self.array(**self.op_kwargs)
-        indices = () if array is None else tuple(array.indices)
-        if array is None or not indices:
+        if array is None or not array.indices:
             total = 0 if array is None else array.total
             self.log.info("%s: nothing to do, all %d elements valid", self._what, total)
+            self._end(backend, [handle for handle, _ in left])
             return {"counts": {}, "valid_before": total, "attempts": 0, "failures": [], "elapsed_s": 0.0}
 
-        backend = self.backend()
-        token = _token(array.name, context["ti"])
-        spec = self._spec(array, indices, f"{token}-1")
+        wanted = self._spec(array, context["ti"])
+        course = Course.begin(
+            wanted, base, context["ti"].try_number, array.total, array.labels,
+            limit=self.execution_timeout, shared=backend.trigger_arguments() is not None,
+        )  # fmt: skip
         self.log.info(
             "%s: %d of %d elements to do, %d a job, %d MB and %d s each job; logs in %s",
-            self._what, len(spec.indices), array.total, spec.per_job, spec.memory_mb, spec.time_s, spec.log_folder,
+            self._what, len(wanted.indices), array.total, wanted.per_job, wanted.memory_mb, wanted.time_s,
+            wanted.log_folder,
         )  # fmt: skip
-        logs: dict[int, Path] = {}
-        ends: dict[int, JobStatus] = {}
-        while True:
-            for job, status in self._run(backend, spec).items():
-                for index in spec.elements(job):
-                    logs[index], ends[index] = spec.log_file(job), status
-            outcomes = self.outcomes(**self.op_kwargs)
-            again = tuple(index for index in spec.indices if _state(outcomes, index) in _AGAIN)
-            if not again or spec.attempt > self.repair.repairs:
-                break
-            states = {ends[index].state for index in again}
-            spec = self.repair.again(spec, again, states, f"{token}-{spec.attempt + 1}")
-            self.log.warning(
-                "%s: attempt %d for %d elements without success (%s), %d MB and %d s each job",
-                self._what, spec.attempt, len(again), ", ".join(sorted(states)), spec.memory_mb, spec.time_s,
-            )  # fmt: skip
+        course.save()
+        with self._careful(context, backend, course):
+            adopted, refused = adopt(left, wanted)
+            for one in adopted:
+                self.log.info(
+                    "%s: taking over %s from an earlier try (%s), with %d elements",
+                    self._what, one.handle.token, one.handle.id, len(one.elements),
+                )  # fmt: skip
+                course.take(one)
+            for handle in refused:
+                backend.cancel(handle)
+            taken = {index for one in adopted for index in one.elements}
+            if rest := tuple(index for index in wanted.indices if index not in taken):
+                self._submit(backend, course, replace(wanted, indices=rest))
+            return self._go_on(backend, course)
 
-        failures = [
-            (array.labels.get(index, str(index)), _reason(outcomes.get(index), ends[index]), logs[index])
-            for index in again
-        ]
-        self._show(failures)
-        counts = Counter(_state(outcomes, index) or "lost" for index in indices)
-        summary = {
-            "counts": dict(counts),
-            "valid_before": array.total - len(indices),
-            "attempts": spec.attempt,
-            "failures": [{"element": label, "reason": reason} for label, reason, _ in failures[:_SHOWN_FAILURES]],
-            "elapsed_s": round(time.monotonic() - started, 1),
-        }
-        text = ", ".join(f"{number} {state}" for state, number in counts.most_common())
-        self.log.info("%s: %s after %.1f s", self._what, text, summary["elapsed_s"])
-        self._judge(counts, outcomes, text)
-        return summary
+    def resume(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on after the triggerer has watched."""
+        self._supervisor = os.getppid()
+        course = Course.load(Path(event["course"]))
+        if event.get("stuck_since"):
+            course.stuck_since_utc = dt.datetime.fromisoformat(event["stuck_since"])
+        backend = self.backend()
+        with self._careful(context, backend, course):
+            self._link(backend, course)
+            return self._go_on(backend, course)
 
     def on_kill(self) -> None:
-        """Have the array cancelled.
+        """Have the task end.
 
         Airflow calls this from a signal handler in the middle of `execute`, and goes on with `execute` afterwards.
-        Ending processes there could meet the half-done start of one, so the watching loop does it, within a poll.
+        Ending jobs there could meet the half-done start of one, so the watching loop does it, within a moment.
         """
         self._cancelled = True
 
@@ -175,102 +206,190 @@ class SlurmArrayOperator(BaseOperator):
     def _what(self) -> str:
         return f"{self.task_id.rpartition('.')[2]} {self.title}".rstrip()
 
-    def _spec(self, array: ElementArray, indices: tuple[int, ...], token: str) -> ArraySpec:
+    def _spec(self, array: ElementArray, ti: Any) -> ArraySpec:
         return ArraySpec(
-            name=_plain(array.name),
-            token=token,
+            name=plain_name(array.name),
+            token="",
             command=tuple(str(part) for part in array.command),
-            indices=indices,
+            indices=tuple(array.indices),
             log_folder=Path(array.log_folder),
             env=dict(array.env),
             per_job=max(1, array.per_job),
             memory_mb=array.memory_mb,
             time_s=array.time_s,
+            cpus=getattr(array, "cpus", 1),
             max_parallel=self.max_parallel,
+            placement=self.placement or getattr(array, "placement", None) or Placement(),
+            owner=owner(ti),
         )
 
-    def _run(self, backend: ArrayBackend, spec: ArraySpec) -> dict[int, JobStatus]:
-        """Submit an array, or find it again, and watch it to its end."""
-        handle = backend.find(spec.token) or backend.submit(spec)
+    def _submit(self, backend: ArrayBackend, course: Course, spec: ArraySpec) -> None:
+        """Submit an array. It is written down before and after, so that nobody submits it a second time."""
+        self._check()
+        spec = replace(spec, token=course.new_token(spec.attempt))
+        course.tokens.append(spec.token)
+        course.save()
+        course.take(submit(backend, spec, course.excluded, self.log, self._check))
+        course.save()
+        self._link(backend, course)
+
+    def _link(self, backend: ArrayBackend, course: Course) -> None:
+        ids = course.arrays[-1].handle.id if course.arrays else ""
+        self.job_url = backend.job_url(ids.partition(",")[0]) if ids else None
+
+    def _go_on(self, backend: ArrayBackend, course: Course) -> dict[str, Any]:
+        """Watch what was submitted, repair, and watch again until nothing is left to be done."""
+        while True:
+            states = self._watch(backend, course)
+            outcomes = self.outcomes(**self.op_kwargs)
+            again = self._review(backend, course, states, outcomes)
+            if not again:
+                break
+            for spec in again:
+                self.log.warning(
+                    "%s: attempt %d for %d elements without success (%s), %d MB and %d s each job",
+                    self._what, spec.attempt, len(spec.indices), course.ends(spec.indices), spec.memory_mb, spec.time_s,
+                )  # fmt: skip
+                self._submit(backend, course, spec)
+        course.clear_away()
+        return verdict.conclude(self._what, course, outcomes, self.fail_on, self.log)
+
+    def _watch(self, backend: ArrayBackend, course: Course) -> States:
+        """Watch until all arrays have ended."""
+        watcher = Watcher(
+            what=self._what,
+            arrays=[Watched.of(one.spec, one.handle) for one in course.arrays],
+            log=self.log,
+            stuck_after_s=self.stuck_after_s if self.on_stuck == "fail" else None,
+            stuck_since_utc=course.stuck_since_utc,
+            deadline_utc=course.deadline_utc,
+        )
+        began = time.monotonic()
+        while True:
+            self._check()
+            states = {one.handle.token: backend.poll(one.handle) for one in course.arrays}
+            event = watcher.see(states)
+            course.stuck_since_utc = watcher.stuck_since_utc
+            if event == Event.ENDED:
+                return states
+            if event == Event.TIMEOUT:
+                raise ArrayTimeoutError(f"{self._what}: it takes longer than its execution_timeout")
+            if event == Event.STUCK:
+                return self._end_stuck(backend, course, states)
+            if self.defer_after_s is not None and time.monotonic() - began >= self.defer_after_s:
+                self._leave_to_triggerer(backend, course, watcher)
+            self._pause(backend.poll_interval_s)
+
+    def _leave_to_triggerer(self, backend: ArrayBackend, course: Course, watcher: Watcher) -> None:
+        arguments = backend.trigger_arguments()
+        if arguments is None:
+            return
+        course.save()
+        self._check()
+        since, deadline = watcher.stuck_since_utc, watcher.deadline_utc
+        self.defer(
+            trigger=SlurmArrayTrigger(
+                course=str(course.path),
+                what=self._what,
+                arrays=[plain(one) for one in watcher.arrays],
+                first_look=time.time() + FIRST_LOOK_S,
+                stuck_after_s=watcher.stuck_after_s,
+                stuck_since=since.isoformat() if since else None,
+                deadline=deadline.isoformat() if deadline else None,
+                **arguments,
+            ),
+            method_name="resume",
+        )
+
+    def _end_stuck(self, backend: ArrayBackend, course: Course, states: States) -> States:
+        """Cancel what is left, and return how everything ended. Nothing else goes on any more."""
+        self.log.error("%s: what is left is cancelled: it has been stuck for %.0f s", self._what, self.stuck_after_s)
+        for one in course.arrays:
+            backend.cancel(one.handle)
+        course.stuck_since_utc = None
+        return {
+            token: {
+                job: status if status.state.final else replace(status, state=JobState.CANCELLED)
+                for job, status in jobs.items()
+            }
+            for token, jobs in states.items()
+        }
+
+    def _review(
+        self, backend: ArrayBackend, course: Course, states: States, outcomes: Mapping[int, ElementOutcome]
+    ) -> list[ArraySpec]:
+        """Look at what has ended, and return what is to be submitted again."""
+        again: list[ArraySpec] = []
+        jobs: list[dict[str, Any]] = []
+        for one in course.arrays:
+            ends = {**states[one.handle.token], **self._account(backend, one, states[one.handle.token])}
+            jobs += [describe_job(one.spec, job, status) for job, status in sorted(ends.items())]
+            limits = verdict.review(one, ends, outcomes, course, self.repair)
+            again += group(one.spec, limits)
+            backend.forget(one.handle)
+        course.arrays = []
+        if self.report is not None and jobs:
+            try:
+                self.report(**self.op_kwargs, jobs=jobs)
+            except Exception:  # the work is done, and its records say so
+                self.log.exception("%s: the jobs could not be reported", self._what)
+        return again
+
+    def _account(self, backend: ArrayBackend, one: Submitted, ends: Mapping[int, JobStatus]) -> dict[int, JobStatus]:
+        """Ask what accounting knows of jobs, and keep how they ended as it was seen first."""
         try:
-            return self._watch(backend, spec, handle)
-        except BaseException:  # whatever ends this task ends its jobs
-            self.log.warning("%s: cancelling the array %s", self._what, handle.token)
-            backend.cancel(handle)
+            known = backend.account(one.handle)
+        except (OSError, RuntimeError) as error:
+            self.log.warning("%s: no accounting of %s: %s", self._what, one.handle.token, error)
+            return {}
+        return {
+            job: replace(status, state=end.state, reason=end.reason or status.reason, stuck=end.stuck)
+            for job, end in ends.items()
+            if (status := known.get(job)) is not None
+        }
+
+    @contextmanager
+    def _careful(self, context: Any, backend: ArrayBackend, course: Course) -> Iterator[None]:
+        """Leave no jobs behind that nobody will look after, whatever ends this task."""
+        try:
+            yield
+        except TaskDeferred:
+            raise
+        except BaseException as error:
+            if course.arrays and self._is_end_of_jobs(context["ti"], course, error):
+                self.log.warning("%s: cancelling its jobs", self._what)
+                self._end(backend, [one.handle for one in course.arrays])
+            elif course.arrays:
+                self.log.warning("%s: its jobs run on; the next try of this task takes them over", self._what)
             raise
 
-    def _watch(self, backend: ArrayBackend, spec: ArraySpec, handle: ArrayHandle) -> dict[int, JobStatus]:
-        shown, shown_s = "", 0.0
-        supervisor = os.getppid()
-        while True:
-            if self._cancelled:
-                raise ArrayCancelledError(f"{self._what}: the task was ended from outside")
-            if os.getppid() != supervisor:
-                raise ArrayCancelledError(f"{self._what}: the process that supervises this task is gone")
-            jobs = backend.poll(handle)
-            ended = all(status.state.final for status in jobs.values())
-            text = _progress(spec, jobs)
-            # Short jobs end many times a second: a line for each would hide the rest.
-            if text != shown and (ended or time.monotonic() - shown_s >= _LOG_INTERVAL_S):
-                self.log.info("%s: %s", self._what, text)
-                shown, shown_s = text, time.monotonic()
-            if ended:
-                return jobs
-            time.sleep(backend.poll_interval_s)
+    def _is_end_of_jobs(self, ti: Any, course: Course, error: BaseException) -> bool:
+        """Tell whether the jobs end with this process. If another try of the task follows, they need not."""
+        if not course.shared or isinstance(error, (ArrayTimeoutError, AirflowTaskTimeout)):
+            return True
+        if isinstance(error, SupersededError):
+            return False
+        return (self._cancelled and is_unwanted(ti)) or ti.try_number > ti.max_tries
 
-    def _show(self, failures: list[tuple[str, str, Path]]) -> None:
-        for label, reason, path in failures[:_SHOWN_FAILURES]:
-            self.log.error("%s: %s\n  end of %s:\n%s", label, reason, path, _tail(path))
-        if len(failures) > _SHOWN_FAILURES:
-            rest = ", ".join(label for label, _, _ in failures[_SHOWN_FAILURES:])
-            self.log.error("%d more without success: %s", len(failures) - _SHOWN_FAILURES, rest)
+    def _end(self, backend: ArrayBackend, handles: list[ArrayHandle]) -> None:
+        failed = []
+        for handle in handles:
+            try:
+                backend.cancel(handle)
+            except (OSError, RuntimeError) as error:
+                failed.append(f"{handle.token}: {error}")
+        for text in failed:
+            self.log.error("%s: not cancelled, %s", self._what, text)
 
-    def _judge(self, counts: Counter[str], outcomes: Mapping[int, ElementOutcome], text: str) -> None:
-        bad = counts["failed"] + counts["lost"]
-        if not bad:
-            return
-        usable = any(outcome is not None and outcome.state not in _AGAIN for outcome in outcomes.values())
-        if self.fail_on == FailOn.ANY or not usable:
-            raise ArrayFailedError(f"{self._what}: {text}; see the ends of their logs above")
-        self.log.warning("%s: %d elements are lost to the next stages", self._what, bad)
+    def _check(self) -> None:
+        """End this process where it is safe, if it was asked to."""
+        if self._cancelled:
+            raise ArrayCancelledError(f"{self._what}: the task was ended from outside")
+        if os.getppid() != self._supervisor:
+            raise ArrayCancelledError(f"{self._what}: the process that supervises this task is gone")
 
-
-def _token(name: str, ti: Any) -> str:
-    """Name a try of a task: readable, and unique among all tries of all tasks and runs."""
-    identity = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
-    return f"{_plain(name)[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}-{ti.try_number}"
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-
-
-def _state(outcomes: Mapping[int, ElementOutcome], index: int) -> str | None:
-    outcome = outcomes.get(index)
-    return None if outcome is None or outcome.state is None else str(outcome.state)
-
-
-def _reason(outcome: ElementOutcome | None, end: JobStatus) -> str:
-    if outcome is not None and outcome.state is not None:
-        return outcome.reason or "failed"
-    parts = ["no valid record", *([outcome.reason] if outcome is not None and outcome.reason else [])]
-    return f"{'; '.join(parts)}; its job ended {end.state}{f' ({end.reason})' if end.reason else ''}"
-
-
-def _progress(spec: ArraySpec, jobs: Mapping[int, JobStatus]) -> str:
-    """Count elements by the state of their jobs, in the order of `JobState`."""
-    counts: Counter[JobState] = Counter()
-    for job, status in jobs.items():
-        counts[status.state] += len(spec.elements(job))
-    order = sorted(counts, key=lambda state: (not state.final, state == JobState.PENDING, state))
-    return ", ".join(f"{counts[state]} {state.lower().replace('_', ' ')}" for state in order)
-
-
-def _tail(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 16_000))
-            lines = file.read().decode(errors="replace").splitlines()[-_SHOWN_LINES:]
-    except OSError as error:
-        return f"    ({error})"
-    return "\n".join(f"    {line}" for line in lines) or "    (empty)"
+    def _pause(self, seconds: float) -> None:
+        # In small steps: Airflow kills a task that does not end within 5 s after it was told to.
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._cancelled:
+            time.sleep(min(left, _BREATH_S))

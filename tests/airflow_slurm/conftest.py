@@ -1,4 +1,4 @@
-"""A private Airflow with an empty SQLite database, and arrays of small real commands."""
+"""A private Airflow with an empty SQLite database, real SLURM clusters, and arrays of small real commands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for small_arrays, however pytest imports the tests
+
+from slurm_fixtures import accounted_cluster, cluster  # noqa: F401
 
 
 @pytest.fixture(scope="session")

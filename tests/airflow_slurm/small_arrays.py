@@ -38,6 +38,8 @@ for index in sys.argv[2:]:
         import subprocess
         subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=True)
     time.sleep(plan.get("sleep", 0))
+    while plan.get("waits") and not (folder / "go").exists():
+        time.sleep(0.1)
     state = "failed" if attempt <= plan.get("failed", 0) else plan.get("state", "done")
     (folder / f"{index}.json").write_text(json.dumps({"state": state, "reason": plan.get("reason", "")}))
     with tries.open("a") as file:

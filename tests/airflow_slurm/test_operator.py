@@ -64,7 +64,6 @@ def test_nothing_to_do(run, tmp_path, capfd):
     assert (state, result["counts"], result["valid_before"]) == ("success", {}, 12)
     assert "nothing to do, all 12 elements valid" in capfd.readouterr().out
     assert run(Stage(tmp_path / "b", {}), array=lambda title: None)[0] == "success"
-    assert not (tmp_path / "state").exists()
 
 
 def test_a_killed_job_is_tried_again_alone(run, tmp_path):
@@ -144,11 +143,13 @@ def test_memory_and_time_grow_after_they_were_exceeded(run, tmp_path, capfd):
     stage = Stage(tmp_path / "a", plan, memory_mb=150, time_s=4)
     state, result = run(stage, repair=RepairPolicy(repairs=1, memory_factor=4))
     assert (state, result["counts"], result["attempts"]) == ("success", {"done": 2}, 2)
-    assert "(OUT_OF_MEMORY, TIMEOUT), 600 MB and 8 s each job" in capfd.readouterr().out
+    log = capfd.readouterr().out
+    assert "for 1 elements without success (OUT_OF_MEMORY), 600 MB and 4 s each job" in log
+    assert "for 1 elements without success (TIMEOUT), 150 MB and 8 s each job" in log
 
 
 def test_the_task_tells_how_far_it_is(run, tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr("airflow_slurm.operator._LOG_INTERVAL_S", 0.0)
+    monkeypatch.setattr("airflow_slurm.watch.LOG_INTERVAL_S", 0.0)
     run(Stage(tmp_path / "a", {index: {"sleep": 0.3} for index in range(3)}))
     log = capfd.readouterr().out
     assert ": 2 running, 1 pending" in log

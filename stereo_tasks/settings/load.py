@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from stereo_tasks.nights import Night
+from stereo_tasks.settings.alarms import Alarms
 from stereo_tasks.settings.choices import MonteCarlo, NoChoiceError, SourcePosition, TimeOffset
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.policy import Policy
@@ -37,6 +38,7 @@ class Settings(Model):
     resources: dict[Stage, Resources]
     policy: Policy
     qa: QaSettings
+    alarms: Alarms
 
     def production(self, name: str | None = None) -> Production:
         """Return a production, or the default one.
@@ -150,7 +152,12 @@ def _overlay(base: Any, over: Any) -> Any:
 def _place(site: dict[str, Any], root: Path) -> None:
     """Make the paths of a site absolute."""
     site["root"] = root
-    site["paths"] = {key: root / os.path.expandvars(value) for key, value in site["paths"].items()}
+    site["paths"] = {key: _placed(key, os.path.expandvars(value), root) for key, value in site["paths"].items()}
     python = Path(os.path.expandvars(site["science_python"]))
     # The interpreter is a link into the environment: resolving it would leave the environment.
     site["science_python"] = python if python.is_absolute() else Path(__file__).parents[2] / python
+
+
+def _placed(key: str, value: str, root: Path) -> str | Path:
+    # The log may lie at an address, which stays as it is.
+    return value if key == "stereo_log" and "://" in value else root / value

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
+import warnings
 from typing import Any
 
 from stereo_tasks.nights import BadNightError, Night
@@ -15,7 +17,10 @@ _INTEGER = re.compile(r"\d{1,9}", re.ASCII)
 # A source's name becomes the name of a folder.
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,39}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,39}", re.ASCII)
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}", re.ASCII)
+"""Names of versions of lstchain: names of folders."""
 _MAX_LST_RUN = 99_999  # five digits in the file names
+_PLAIN_RUNS = re.compile(r"\[[1-9]\d{0,4}(, ?[1-9]\d{0,4}){0,200}\]", re.ASCII)
 
 
 class CellError(ValueError):
@@ -54,6 +59,7 @@ def integer(text: str) -> int:
     return int(text)
 
 
+@functools.lru_cache(maxsize=1000)  # a log of thousands of rows has some tens of different cells
 def words(text: str) -> tuple[str, ...]:
     """Read a list such as ``['SumT', 'L3T']``."""
     values = _items(text)
@@ -63,6 +69,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(values)
 
 
+@functools.lru_cache(maxsize=1000)
 def flags(text: str) -> tuple[bool, ...]:
     """Read a list such as ``[True]``."""
     values = _items(text)
@@ -73,6 +80,10 @@ def flags(text: str) -> tuple[bool, ...]:
 
 def lst_runs(text: str) -> tuple[int, ...]:
     """Read a list of LST-1 runs such as ``[3965, 3966]``."""
+    if _PLAIN_RUNS.fullmatch(text):  # nearly all; evaluating them takes most of the time otherwise
+        plain = tuple(int(part) for part in text[1:-1].split(","))
+        if len(set(plain)) == len(plain) and all(plain):
+            return plain
     values = _items(text)
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MAX_LST_RUN:
@@ -86,7 +97,8 @@ def _items(text: str) -> list[Any]:
         raise CellError("not a list in square brackets")
     try:
         # A cell broken over several lines is still one list.
-        values = ast.literal_eval(" ".join(text.split()))
+        with warnings.catch_warnings(action="ignore"):  # about the style of what is no list anyway
+            values = ast.literal_eval(" ".join(text.split()))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise CellError("not a list in square brackets") from None
     if not isinstance(values, list) or not values:

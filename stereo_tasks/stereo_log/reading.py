@@ -1,171 +1,134 @@
-"""Reading the stereo log (CSV export of the spreadsheet)."""
+"""Reading the stereo log, wherever it is and in whichever format."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from stereo_tasks.nights import Night
-from stereo_tasks.stereo_log import cells
+from stereo_tasks.stereo_log.automcp import HDF5_MAGIC, SUFFIXES, parse_tables, read_tables
+from stereo_tasks.stereo_log.fetch import fetch_log
 from stereo_tasks.stereo_log.observation import LogProblem, Observation, StereoLog, StereoLogError
-from stereo_tasks.stereo_log.records import Row, rows
+from stereo_tasks.stereo_log.origin import default_cache, is_url, shown
+from stereo_tasks.stereo_log.sheet import parse_sheet
 
-_MAX_MAGIC_RUNS = 60  # of one row; the log of 2019-2022 has 23 at most
-_SINGLE_TELESCOPE_BELOW = 5_000_000
-_DAY_MIN = 24 * 60.0
+if TYPE_CHECKING:
+    from stereo_tasks.settings import Settings
 
-_minutes = functools.partial(cells.number, maximum=_DAY_MIN, unit="minutes")
-_zenith = functools.partial(cells.number, maximum=90.0, unit="deg")
+_log = logging.getLogger(__name__)
 
-# Field of Observation, name of the column in the log (first or second line of the header), reader of the cell.
-_COLUMNS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
-    ("night", "Date", cells.night),
-    ("source", "Source", cells.source),
-    ("conditions", "Conditions", cells.words),
-    ("trigger", "Trigger (MAGIC)", cells.words),
-    ("stereo", "Stereo", cells.flags),
-    ("hv", "HV", cells.words),
-    ("zenith_min_deg", "Min Zd [deg]", _zenith),
-    ("zenith_max_deg", "Max Zd [deg]", _zenith),
-    ("lst_runs", "Data runs", cells.lst_runs),
-    ("magic_first_run", "First run", cells.integer),
-    ("magic_last_run", "Last run", cells.integer),
-    ("observation_min", "Obs. time (min)", _minutes),
-    ("same_wobble_min", "Same wobble (min)", _minutes),
-)
-_NOTES = "Notes"
+ASK_AGAIN_AFTER_S = 60.0  # hundreds of tasks that start together ask the server once
+_MAX_BYTES = 100_000_000
+_MAX_FILES = 4
+_KEPT = 4
+_Parsed = tuple[tuple[Observation, ...], tuple[LogProblem, ...]]
+_known: dict[str, StereoLog] = {}  # by checksum; all of a log is immutable
 
 
-class _RowError(ValueError):
-    def __init__(self, column: str, text: str, message: str) -> None:
-        super().__init__(message)
-        self.column, self.text = column, text
-
-
-def read_log(path: str | Path) -> StereoLog:
+def read_log(
+    origin: str | Path, cache_folder: Path | None = None, *, ask_again_after_s: float = ASK_AGAIN_AFTER_S
+) -> StereoLog:
     """Read a stereo log.
 
     Rows that cannot be understood are reported and do not stop the others: each becomes one `LogProblem`, and nothing
-    of it an observation.
+    of it an observation. Reading the same content again in the same process takes milliseconds.
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        CSV file with some lines of preamble, a header of two lines, and one row a night and source. Dates are evening
-        dates.
+    origin : str or pathlib.Path
+        The sheet's CSV export, as a file or as an http(s) address of which a copy is kept; or autoMCP's tables, as one
+        HDF5 file or as the folder that holds the files.
+    cache_folder : pathlib.Path, optional
+        Where copies of addresses are kept; the user's cache by default. `read_site_log` uses the site's.
+    ask_again_after_s : float
+        A server that was asked less than so many seconds ago is not asked again; then the copy is read.
 
     Raises
     ------
     StereoLogError
-        If there is no such file, or no header in it.
+        If there is no such file, no answer and no copy, or no log in it.
     """
-    content = _content(Path(path))
-    remaining = rows(content.decode("utf-8-sig", errors="replace"))
-    positions = _header(remaining, path)
-    observations: list[Observation] = []
-    problems: list[LogProblem] = []
-    seen = _Seen()
-    for row in remaining:
-        try:
-            observation = _observation(row, positions)
-            seen.add(observation)
-        except _RowError as error:
-            problems.append(LogProblem(row.line, error.column, _shortened(error.text), str(error)))
-        else:
-            observations.append(observation)
-    return StereoLog(tuple(observations), tuple(problems), hashlib.sha256(content).hexdigest())
+    if is_url(origin):
+        return _read_url(str(origin), cache_folder or default_cache(), ask_again_after_s)
+    path = Path(origin)
+    files = _automcp_files(path)
+    if len(files) > _MAX_FILES:
+        raise StereoLogError(f"{path} has {len(files)} HDF5 files: give a folder with autoMCP's one or two alone")
+    if files:
+        return _read_automcp(path, {str(one): _content(one) for one in files})
+    content = _content(path)
+    if content.startswith(HDF5_MAGIC):
+        return _read_automcp(path, {str(path): content})
+    log = _remembered(_checksum(content), lambda: parse_sheet(content, str(path)))
+    return replace(log, origin=str(path))
+
+
+def read_site_log(settings: Settings) -> StereoLog:
+    """Read the log of a site: ``paths.stereo_log``, with copies in ``{state}/stereo_log``."""
+    paths = settings.site.paths
+    return read_log(paths.stereo_log, paths.state / "stereo_log")
+
+
+def _read_url(origin: str, cache_folder: Path, ask_again_after_s: float) -> StereoLog:
+    fetched = fetch_log(origin, cache_folder, max_age_s=ask_again_after_s)
+    if fetched.warning:
+        _log.warning("%s", fetched.warning)
+    content = _content(fetched.path)
+    log = _remembered(_checksum(content), lambda: parse_sheet(content, shown(origin)))
+    return replace(
+        log,
+        origin=shown(origin),
+        etag=fetched.etag,
+        last_modified=fetched.last_modified,
+        warnings=(fetched.warning,) if fetched.warning else (),
+    )
+
+
+def _read_automcp(path: Path, contents: dict[str, bytes]) -> StereoLog:
+    checksums = [_checksum(content) for content in contents.values()]
+    checksum = checksums[0] if len(checksums) == 1 else _checksum("\n".join(sorted(checksums)).encode())
+    log = _remembered(checksum, lambda: parse_tables(read_tables(contents), str(path)))
+    return replace(log, origin=str(path))
+
+
+def _automcp_files(path: Path) -> list[Path]:
+    """Return autoMCP's files if a path is one of them by its name, or a folder with some."""
+    try:
+        if path.is_dir():
+            return sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
+        return [path] if path.suffix in SUFFIXES and path.is_file() else []
+    except (OSError, ValueError):  # reading it will say what is wrong
+        return []
 
 
 def _content(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise StereoLogError(f"{path} cannot be read: it is not a file")
+        if path.stat().st_size > _MAX_BYTES:
+            raise StereoLogError(f"{path} has more than {_MAX_BYTES / 1e6:g} MB: that is no stereo log")
         return path.read_bytes()
     except FileNotFoundError:
         raise StereoLogError(
             f"{path} does not exist: export the stereo log as CSV to it, "
-            "or correct paths.stereo_log in config/site.yaml"
+            "or correct paths.stereo_log in config/site.yaml (--log on the command line)"
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise StereoLogError(f"{path} cannot be read: {error}") from None
 
 
-def _header(remaining: Iterable[Row], path: str | Path) -> dict[str, int]:
-    """Advance behind the header, and return the position of each column."""
-    iterator = iter(remaining)
-    for first in iterator:
-        if first.cells[:2] == ("Date", "Source"):
-            break
-    else:
-        raise StereoLogError(f"{path} has no line that starts with 'Date,Source': is it the stereo log, as CSV?")
-    second = next(iterator, None)
-    if second is None:
-        raise StereoLogError(f"{path} ends within its header")
-    positions: dict[str, int] = {}
-    for names in (first.cells, second.cells):
-        for position, name in enumerate(names):
-            if name:
-                positions.setdefault(" ".join(name.split()), position)
-    if lacking := [name for _, name, _ in _COLUMNS if name not in positions]:
-        raise StereoLogError(f"{path} has no column {', '.join(lacking)} (line {first.line}): was the sheet changed?")
-    return positions
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
-def _observation(row: Row, positions: dict[str, int]) -> Observation:
-    if row.damage:
-        raise _RowError("", row.text, row.damage)
-    if any(row.cells[max(positions.values()) + 1 :]):
-        raise _RowError("", row.text, "more cells than the header has columns: is a list without its quotes?")
-    values: dict[str, Any] = {}
-    for name, column, read in _COLUMNS:
-        position = positions[column]
-        text = row.cells[position] if position < len(row.cells) else ""
-        try:
-            values[name] = read(text)
-        except cells.CellError as error:
-            raise _RowError(column, text, str(error) if text else "nothing is written here") from None
-    notes = positions.get(_NOTES, len(row.cells))
-    values["notes"] = row.cells[notes] if notes < len(row.cells) else ""
-    observation = Observation(**values, line=row.line)
-    _check(observation)
-    return observation
-
-
-def _check(row: Observation) -> None:
-    """Check what the cells say together."""
-    first, last = row.magic_first_run, row.magic_last_run
-    if last < first:
-        raise _RowError("Last run", str(last), f"before the first run {first}")
-    if last - first >= _MAX_MAGIC_RUNS:
-        raise _RowError("Last run", str(last), f"{last - first + 1} runs from {first}: more than a night can hold")
-    if first < _SINGLE_TELESCOPE_BELOW <= last:
-        raise _RowError("First run", str(first), f"runs of one telescope and of both up to {last}")
-    if row.zenith_min_deg > row.zenith_max_deg:
-        raise _RowError("Min Zd [deg]", f"{row.zenith_min_deg:g}", f"above the maximum {row.zenith_max_deg:g}")
-    if row.same_wobble_min > row.observation_min:
-        raise _RowError("Same wobble (min)", f"{row.same_wobble_min:g}", f"more than all, {row.observation_min:g}")
-
-
-class _Seen:
-    """What the rows so far claimed; no two rows may claim the same."""
-
-    def __init__(self) -> None:
-        self._sources: dict[tuple[Night, str], Observation] = {}
-        self._lst_runs: dict[int, Observation] = {}
-
-    def add(self, row: Observation) -> None:
-        other = self._sources.get((row.night, row.source))
-        if other is not None:
-            raise _RowError("Source", row.source, f"{row.night} has it on line {other.line}, too: join the rows")
-        for run in row.lst_runs:
-            if run in self._lst_runs:
-                other = self._lst_runs[run]
-                raise _RowError("Data runs", str(run), f"line {other.line} ({other}) has this LST-1 run already")
-        self._sources[row.night, row.source] = row
-        self._lst_runs.update(dict.fromkeys(row.lst_runs, row))
-
-
-def _shortened(text: str) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= 120 else one_line[:117] + "..."
+def _remembered(checksum: str, parse: Callable[[], _Parsed]) -> StereoLog:
+    log = _known.get(checksum)
+    if log is None:
+        log = StereoLog(*parse(), checksum)
+        for oldest in list(_known)[: -(_KEPT - 1)]:
+            _known.pop(oldest, None)
+        _known[checksum] = log
+    return log

@@ -87,3 +87,13 @@ def test_declination_lines(tmp_path):
     assert declination_folder(-4.13) == "dec_min_413"
     with pytest.raises(NoChoiceError, match="Monte Carlo"):
         monte_carlo.declination_line_deg(80.0)
+
+
+def test_the_stereo_log_may_be_an_address(site, monkeypatch):
+    monkeypatch.setenv("LOG_KEY", "abc")
+    paths = load_settings(
+        site("site.yaml", {"paths": {"stereo_log": "https://example.org/log?key=$LOG_KEY"}})
+    ).site.paths
+    assert paths.stereo_log == "https://example.org/log?key=abc"
+    root = site("site.yaml", {"paths": {"stereo_log": "logs/mine.csv"}})
+    assert load_settings(root).site.paths.stereo_log == root / "logs" / "mine.csv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import yaml
 
 from stereo_tasks.settings.policy import Policy
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside, however pytest imports the tests
 
 HEADER = (
     'Dates are those of the evening. MAGIC uses the morning after.,,,,,,,,,,,,,\r\n'

@@ -1,20 +1,35 @@
-"""Holds by people: a night, or a source of it, waits until somebody releases it."""
+"""Holds by people: a night, or a source of it, waits until somebody releases it or its end is reached."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+import datetime as dt
+from pathlib import Path
 
+from sqlalchemy import ColumnElement, Engine, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import HoldRow
-from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.session import Lock, take, transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 
 WHOLE_NIGHT = ""
+ENDED = "its end was reached"
+"""Who released a hold that nobody released."""
 
 
 def hold(
-    night: Night, production: str, reason: str, *, by: str, source: str = WHOLE_NIGHT, engine: Engine | None = None
+    night: Night,
+    production: str,
+    reason: str,
+    *,
+    by: str,
+    source: str = WHOLE_NIGHT,
+    until: dt.datetime | None = None,
+    engine: Engine | None = None,
+    journal: Path | None = None,
 ) -> bool:
     """Hold a night or a source of it; return False if it was held already (that hold stays).
 
@@ -30,39 +45,119 @@ def hold(
         Who.
     source : str, optional
         The source; the whole night by default.
+    until : datetime.datetime, optional
+        When the hold ends by itself, with its zone; only a release ends it by default.
     engine : sqlalchemy.Engine, optional
         Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
+
+    Raises
+    ------
+    ValueError
+        If there is no reason, or the end has no zone or is over.
+    JournalError
+        If the journal cannot be written; nothing is held then.
     """
     if not reason.strip():
         raise ValueError("a hold needs a reason: somebody else will find it")
-    with transaction(engine) as session:
-        statement = insert(HoldRow).values(
-            night=night.evening, production=production, source=source, reason=plain(reason), held_by=plain(by)
-        )
-        return session.scalar(statement.on_conflict_do_nothing().returning(HoldRow.id)) is not None
+    if until is not None and until.tzinfo is None:
+        raise ValueError("the end of a hold needs a time zone")
+    with transaction(engine, writes=True) as session:
+        take(session, Lock.HOLDS)  # the times of holds and releases are in the order in which they were made
+        now = session.execute(select(func.clock_timestamp())).scalar_one()
+        if until is not None and until <= now:
+            raise ValueError(
+                f"the hold would be over already: {until.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC has passed"
+            )
+        values = {
+            "night": night.evening, "production": production, "source": source, "reason": plain(reason),
+            "held_by": plain(by), "until_utc": until,
+        }  # fmt: skip
+        new = put(session, values, now)
+        if new:
+            note(journal, Kind.HOLD, now, [values])
+        return new
 
 
-def release(night: Night, production: str, *, by: str, source: str = WHOLE_NIGHT, engine: Engine | None = None) -> bool:
-    """Release a hold; return whether there was one."""
-    with transaction(engine) as session:
-        statement = (
-            update(HoldRow)
-            .where(HoldRow.night == night.evening, HoldRow.production == production, HoldRow.source == source)
-            .where(HoldRow.released_utc.is_(None))
-            .values(released_utc=func.clock_timestamp(), released_by=plain(by))
-            .returning(HoldRow.id)
-        )
-        return session.scalar(statement) is not None
+def put(session: Session, values: dict[str, object], at: dt.datetime) -> bool:
+    """Write a hold of a moment; return False if there was one. One whose end had been reached makes room."""
+    session.execute(
+        update(HoldRow)
+        .where(*_key(values["night"], values["production"], values["source"]), HoldRow.until_utc <= at)
+        .values(released_utc=HoldRow.until_utc, released_by=ENDED)
+    )
+    statement = insert(HoldRow).values(**values, held_utc=at).on_conflict_do_nothing().returning(HoldRow.id)
+    return session.scalar(statement) is not None
+
+
+def release(
+    night: Night,
+    production: str,
+    *,
+    by: str,
+    source: str = WHOLE_NIGHT,
+    engine: Engine | None = None,
+    journal: Path | None = None,
+) -> bool:
+    """Release a hold; return whether there was one that still held."""
+    values = {"night": night.evening, "production": production, "source": source, "released_by": plain(by)}
+    with transaction(engine, writes=True) as session:
+        take(session, Lock.HOLDS)
+        at = take_away(session, values)
+        if at is not None:
+            note(journal, Kind.RELEASE, at, [values])
+        return at is not None
+
+
+def take_away(session: Session, values: dict[str, object], at: dt.datetime | None = None) -> dt.datetime | None:
+    """Release the hold of a moment (now by default); return when, or None if there was none."""
+    moment = func.clock_timestamp() if at is None else at
+    return session.scalar(
+        update(HoldRow)
+        .where(*_key(values["night"], values["production"], values["source"]), _holds_at(moment))
+        .values(released_utc=moment, released_by=values["released_by"])
+        .returning(HoldRow.released_utc)
+    )
 
 
 def open_holds(
-    production: str | None = None, *, night: Night | None = None, engine: Engine | None = None
+    production: str | None = None,
+    *,
+    night: Night | None = None,
+    now: dt.datetime | None = None,
+    engine: Engine | None = None,
 ) -> tuple[HoldRow, ...]:
-    """Return the holds that nobody released, the oldest first."""
-    statement = select(HoldRow).where(HoldRow.released_utc.is_(None)).order_by(HoldRow.held_utc)
+    """Return the holds that nobody released and whose end is not reached, the oldest first.
+
+    Parameters
+    ----------
+    production, night : optional
+        Only of these.
+    now : datetime.datetime, optional
+        The time, with its zone; the database's by default.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    """
+    statement = (
+        select(HoldRow).where(HoldRow.released_utc.is_(None), _holds_at(now or func.clock_timestamp()))
+    ).order_by(HoldRow.held_utc)
     if production is not None:
         statement = statement.where(HoldRow.production == production)
     if night is not None:
         statement = statement.where(HoldRow.night == night.evening)
     with transaction(engine) as session:
         return tuple(session.scalars(statement))
+
+
+def _holds_at(moment: object) -> ColumnElement[bool]:
+    return or_(HoldRow.until_utc.is_(None), HoldRow.until_utc > moment)
+
+
+def _key(night: object, production: object, source: object) -> tuple[ColumnElement[bool], ...]:
+    return (
+        HoldRow.night == night,
+        HoldRow.production == production,
+        HoldRow.source == source,
+        HoldRow.released_utc.is_(None),
+    )

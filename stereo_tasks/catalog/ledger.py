@@ -1,37 +1,96 @@
-"""The readiness ledger: what detection last saw of each observation's files."""
+"""The readiness ledger: what detection last saw of each observation's files, and since when it waits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ReadinessRow
-from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.session import Lock, take, transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import Readiness
 from stereo_tasks.nights import Night
 
+_Key = tuple[dt.date, str]
+
+
+class _Turn(NamedTuple):
+    """How an observation stands: what the journal is told of when it changes."""
+
+    ready: bool
+    partial: bool
+    waits: dt.datetime | None
+    content: str
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any]) -> _Turn:
+        # What is not ready changes with every file that comes.
+        content = row["content"] if row["ready"] else ""
+        return cls(row["ready"], row["partial"], row["waiting_since_utc"], content)
+
 
 def write_ledger(
-    entries: Iterable[tuple[Night, str, Readiness]], production: str, *, engine: Engine | None = None
+    entries: Iterable[tuple[Night, str, Readiness]],
+    production: str,
+    *,
+    engine: Engine | None = None,
+    journal: Path | None = None,
 ) -> None:
-    """Write (night, source, readiness) of a production; an older entry is replaced."""
-    values = [
-        {
-            "night": night.evening, "source": source, "production": production, "ready": seen.ready,
-            "partial": seen.partial, "present": plain(seen.present), "missing": plain(seen.missing),
-            "remarks": plain(seen.remarks), "files_changed_utc": seen.since, "checked_utc": func.clock_timestamp(),
-        }
-        for night, source, seen in entries
-    ]  # fmt: skip
-    if not values:
+    """Write (night, source, readiness) of a production; an older entry is replaced.
+
+    An observation that is not ready waits since it was first seen so, which nothing but the catalog knows. So the rows
+    of observations that turned (ready, partial, waiting again, ready with other content) go to the journal, too.
+    """
+    seen = {(night.evening, source): one for night, source, one in entries}
+    if not seen:
         return
-    statement = insert(ReadinessRow).values(sorted(values, key=lambda one: (one["night"], one["source"])))
-    columns = {name: statement.excluded[name] for name in values[0] if name not in ("night", "source", "production")}
-    with transaction(engine) as session:
-        session.execute(statement.on_conflict_do_update(index_elements=["night", "source", "production"], set_=columns))
+    with transaction(engine, writes=True) as session:
+        now = session.execute(select(func.clock_timestamp())).scalar_one()
+        before = _locked(session, production, {night for night, _ in seen})
+        rows = []
+        for key in sorted(seen):
+            waits = None if seen[key].ready else (before[key].waits if key in before else None) or now
+            rows.append(row_values(*key, production, seen[key], waits, now))
+        write(session, rows)
+        turned = [row for row in rows if _Turn.of(row) != before.get((row["night"], row["source"]))]
+        note(journal, Kind.READINESS, now, turned)
+
+
+def row_values(
+    night: dt.date, source: str, production: str, seen: Readiness, waits: dt.datetime | None, now: dt.datetime
+) -> dict[str, Any]:
+    """Return the row of an observation."""
+    return {
+        "night": night, "source": source, "production": production, "ready": seen.ready, "partial": seen.partial,
+        "present": plain(seen.present), "missing": plain(seen.missing), "remarks": plain(seen.remarks),
+        "files_changed_utc": seen.since, "waiting_since_utc": waits, "checked_utc": now,
+        "content": seen.content,
+    }  # fmt: skip
+
+
+def write(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Write rows of the ledger, in an order that all who write them keep."""
+    statement = insert(ReadinessRow)
+    columns = {name: statement.excluded[name] for name in rows[0] if name not in ("night", "source", "production")}
+    session.connection().execute(
+        statement.on_conflict_do_update(index_elements=["night", "source", "production"], set_=columns), rows
+    )
+
+
+def _locked(session: Session, production: str, nights: set[dt.date]) -> dict[_Key, _Turn]:
+    """Return how each observation stands, and keep others from writing the ledger until the end."""
+    take(session, Lock.LEDGER)
+    known = select(*ReadinessRow.__table__.columns).where(
+        ReadinessRow.production == production, ReadinessRow.night.in_(nights)
+    )
+    return {(row["night"], row["source"]): _Turn.of(row) for row in session.execute(known).mappings()}
 
 
 def read_ledger(

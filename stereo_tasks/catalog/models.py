@@ -49,6 +49,7 @@ class ObservationRow(Base):
     """A row of the stereo log as it is now."""
 
     __tablename__ = "observations"
+    __table_args__ = (Index(None, "source", "night"),)
 
     night: Mapped[dt.date] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
@@ -85,6 +86,7 @@ class ReadinessRow(Base):
     """The readiness ledger: what was there, and what was missing, when the files were last looked at."""
 
     __tablename__ = "readiness"
+    __table_args__ = (Index(None, "production", "night"),)
 
     night: Mapped[dt.date] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
@@ -95,6 +97,10 @@ class ReadinessRow(Base):
     missing: Mapped[list[Any]]
     remarks: Mapped[list[Any]]
     files_changed_utc: Mapped[dt.datetime | None]
+    waiting_since_utc: Mapped[dt.datetime | None]
+    """When it was first seen not ready since it was last ready; None when it is ready."""
+    content: Mapped[str] = mapped_column(server_default=text("''"))
+    """SHA-256 of the row of the log and its files, as a request for it has it; empty when it was never looked at so."""
     checked_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
 
 
@@ -102,6 +108,7 @@ class RequestRow(Base):
     """A night that was handed on for processing, with the content it then had."""
 
     __tablename__ = "requests"
+    __table_args__ = (Index(None, "production", "night", "emitted_utc"),)
 
     night: Mapped[dt.date] = mapped_column(primary_key=True)
     production: Mapped[str] = mapped_column(primary_key=True)
@@ -137,7 +144,7 @@ class PlanRow(Base):
     """A plan whose records were read in."""
 
     __tablename__ = "plans"
-    __table_args__ = (Index(None, "night", "production"),)
+    __table_args__ = (Index(None, "night", "production"), Index(None, "production", "night", "source", "ingested_utc"))
 
     path: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str]
@@ -226,5 +233,158 @@ class HoldRow(Base):
     reason: Mapped[str]
     held_by: Mapped[str]
     held_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    until_utc: Mapped[dt.datetime | None]
+    """When it ends by itself; None: when somebody releases it."""
     released_by: Mapped[str | None]
     released_utc: Mapped[dt.datetime | None]
+
+
+class LogReading(Base):
+    """A content of the stereo log: one row each time it became another one."""
+
+    __tablename__ = "log_readings"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    origin: Mapped[str]
+    """Path, or URL without credentials."""
+    checksum: Mapped[str]
+    etag: Mapped[str]
+    last_modified: Mapped[str]
+    """As the web server said it; empty for a file."""
+    rows: Mapped[int]
+    problems: Mapped[list[Any]]
+    """Of rows that could not be read, in words."""
+    added: Mapped[int]
+    changed: Mapped[int]
+    removed: Mapped[int]
+    first_seen_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    last_seen_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+
+
+class NightRun(Base):
+    """A run of a night, and how it ended."""
+
+    __tablename__ = "night_runs"
+    __table_args__ = (Index(None, "production", "night", "started_utc"),)
+
+    night: Mapped[dt.date] = mapped_column(primary_key=True)
+    production: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    """``running``, ``done``, ``failed``, ``nothing`` or ``locked``."""
+    lines: Mapped[list[Any]]
+    """What it said at its end, for a person."""
+    started_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    ended_utc: Mapped[dt.datetime | None]
+
+
+class AskRow(Base):
+    """A night that a person asked for, and what was answered."""
+
+    __tablename__ = "asks"
+    __table_args__ = (Index(None, "production", "night", "id"), Index(None, "backfill"))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    night: Mapped[dt.date]
+    production: Mapped[str]
+    backfill: Mapped[str]
+    """Id of Airflow's backfill or run; empty if there was none."""
+    outcome: Mapped[str]
+    """``requested``, ``nothing``, ``waiting``, ``refused`` or ``dry run``."""
+    reason: Mapped[str]
+    sources: Mapped[list[Any]]
+    """Only these; empty: all."""
+    force: Mapped[bool]
+    asked_by: Mapped[str]
+    asked_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+
+
+class JobRow(Base):
+    """A job of an array, as the place that ran it accounts for it."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "production", "night", "source"), Index(None, "state"))
+
+    token: Mapped[str] = mapped_column(primary_key=True)
+    """Of the array."""
+    job: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Number within the array."""
+    job_id: Mapped[str]
+    """The place's own name of the job."""
+    attempt: Mapped[int]
+    plan_path: Mapped[str]
+    stage: Mapped[str]
+    production: Mapped[str]
+    night: Mapped[dt.date | None]
+    source: Mapped[str]
+    elements: Mapped[list[Any]]
+    """Indices of its elements in the stage."""
+    state: Mapped[str]
+    exit_code: Mapped[int | None]
+    signal: Mapped[int | None]
+    reason: Mapped[str]
+    node: Mapped[str]
+    submitted_utc: Mapped[dt.datetime | None]
+    started_utc: Mapped[dt.datetime | None]
+    ended_utc: Mapped[dt.datetime | None]
+    elapsed_s: Mapped[float | None]
+    queue_wait_s: Mapped[float | None]
+    max_rss_mb: Mapped[float | None]
+    restarts: Mapped[int]
+
+
+class RunRow(Base):
+    """The files of one run of one telescope, as last seen."""
+
+    __tablename__ = "runs"
+
+    night: Mapped[dt.date] = mapped_column(primary_key=True)
+    telescope: Mapped[str] = mapped_column(primary_key=True)
+    """``LST-1``, ``M1`` or ``M2``."""
+    run: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    """Of the DL1 of LST-1, such as ``v0.10/tailcut84``; empty for MAGIC."""
+    source: Mapped[str]
+    """As the names of MAGIC's files say; empty for LST-1."""
+    subruns: Mapped[int]
+    first_subrun: Mapped[int]
+    last_subrun: Mapped[int]
+    missing: Mapped[list[Any]]
+    """Subruns that are missing inside the sequence."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    changed_utc: Mapped[dt.datetime]
+
+
+class ProductRow(Base):
+    """A file that an element made."""
+
+    __tablename__ = "products"
+    __table_args__ = (Index(None, "record_path"), Index(None, "production", "night", "source"))
+
+    path: Mapped[str] = mapped_column(primary_key=True)
+    record_path: Mapped[str]
+    production: Mapped[str]
+    night: Mapped[dt.date | None]
+    source: Mapped[str]
+    stage: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    checksum: Mapped[str]
+    """SHA-256; empty where none was taken."""
+
+
+class QaRow(Base):
+    """The verdict of the QA page of a night and source."""
+
+    __tablename__ = "qa"
+    __table_args__ = (Index(None, "verdict"),)
+
+    production: Mapped[str] = mapped_column(primary_key=True)
+    night: Mapped[dt.date] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    """``good``, ``warning`` or ``bad``."""
+    reason: Mapped[str]
+    metrics: Mapped[dict[str, Any]]
+    runs: Mapped[dict[str, Any]]
+    """Verdict of each LST-1 run, by its number."""
+    page: Mapped[str]

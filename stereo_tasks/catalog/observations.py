@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ObservationChange, ObservationRow
 from stereo_tasks.catalog.session import transaction
 from stereo_tasks.catalog.values import plain
@@ -23,66 +26,108 @@ class Change:
     night: Night
     source: str
     kind: str
-    """``added``, ``changed``, ``removed``, ``returned`` or ``selection``."""
+    """``added``, ``changed``, ``removed``, ``returned``, ``selection``; ``lost`` for a row that is gone and stays."""
 
 
-def update_observations(selection: Selection, *, engine: Engine | None = None) -> tuple[Change, ...]:
+def update_observations(
+    selection: Selection,
+    *,
+    too_many: Callable[[int, int], bool] | None = None,
+    engine: Engine | None = None,
+    journal: Path | None = None,
+) -> tuple[Change, ...]:
     """Bring the catalog to what the log says now, and keep what it said before.
 
     Parameters
     ----------
     selection : Selection
         The whole log, divided by the policy. What is not in it counts as removed; so does a row that was damaged.
+    too_many : callable, optional
+        Says by the number of rows that are gone and of those that were known whether the log is rather damaged than
+        corrected. Then these rows stay as they are.
     engine : sqlalchemy.Engine, optional
         Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
 
     Returns
     -------
     tuple of Change
         What is different from the last time.
     """
+    with transaction(engine, writes=True) as session:
+        return follow(session, selection, too_many, journal)
+
+
+def follow(
+    session: Session, selection: Selection, too_many: Callable[[int, int], bool] | None, journal: Path | None
+) -> tuple[Change, ...]:
+    """Do what `update_observations` does within a transaction."""
+    # Two at once would write every change twice.
+    session.execute(text("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE"))
+    now = session.execute(select(func.clock_timestamp())).scalar_one()
+    known = {(row.night, row.source): row for row in session.scalars(select(ObservationRow))}
+    in_log = {key for key, row in known.items() if row.in_log}
     verdicts = [(row, "") for row in selection.accepted] + list(selection.rejected)
-    with transaction(engine) as session:
-        # Two at once would write every change twice.
-        session.execute(text("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE"))
-        known = {(row.night, row.source): row for row in session.scalars(select(ObservationRow))}
-        changes = [change for row, reason in verdicts for change in _one(session, known, row, reason)]
-        present = {(row.night.evening, row.source) for row, _ in verdicts}
-        for key, old in known.items():
-            if key not in present and old.in_log:
-                old.in_log = False
-                changes.append(_changed(session, old, "removed", old.content, None))
-    return tuple(changes)
+    noted = [one for row, reason in verdicts for one in _one(session, known, row, reason, now)]
+    present = {(row.night.evening, row.source) for row, _ in verdicts}
+    gone = [known[key] for key in sorted(in_log - present)]
+    lost: list[Change] = []
+    if too_many is not None and too_many(len(gone), len(in_log)):
+        lost = [Change(Night(old.night), old.source, "lost") for old in gone]
+    else:
+        for old in gone:
+            old.in_log = False
+            noted.append(_changed(session, old, "removed", old.content, None, now))
+    session.flush()  # before the journal, see `journaling`
+    note(journal, Kind.OBSERVATION, now, [_entry(row, change) for row, change in noted])
+    return (*(Change(Night(row.night), row.source, change.kind) for row, change in noted), *lost)
+
+
+_Noted = tuple[ObservationRow, ObservationChange]
 
 
 def _one(
-    session: Session, known: dict[tuple[dt.date, str], ObservationRow], row: Observation, reason: str
-) -> Iterator[Change]:
+    session: Session, known: dict[tuple[dt.date, str], ObservationRow], row: Observation, reason: str, now: dt.datetime
+) -> Iterator[_Noted]:
     content, reason = plain(row.content), plain(reason)
     old = known.get((row.night.evening, row.source))
     if old is None:
         new = ObservationRow(
             night=row.night.evening, source=row.source, content=content, checksum=row.checksum, line=row.line,
-            accepted=not reason, reason=reason, in_log=True,
+            accepted=not reason, reason=reason, in_log=True, first_seen_utc=now,
         )  # fmt: skip
         session.add(new)
-        yield _changed(session, new, "added", None, content)
+        yield _changed(session, new, "added", None, content, now)
         return
-    if not old.in_log:
-        yield _changed(session, old, "returned", None, content)
-    elif old.content != content:
-        yield _changed(session, old, "changed", old.content, content)
-    if old.reason != reason:
-        yield _changed(session, old, "selection", {"reason": old.reason}, {"reason": reason})
+    was_in_log, old_content, old_reason = old.in_log, old.content, old.reason
     old.content, old.checksum, old.line, old.in_log = content, row.checksum, row.line, True
     old.accepted, old.reason = not reason, reason
+    if not was_in_log:
+        yield _changed(session, old, "returned", None, content, now)
+    elif old_content != content:
+        yield _changed(session, old, "changed", old_content, content, now)
+    if old_reason != reason:
+        yield _changed(session, old, "selection", {"reason": old_reason}, {"reason": reason}, now)
 
 
-def _changed(session: Session, row: ObservationRow, kind: str, before: object, after: object) -> Change:
-    session.add(ObservationChange(night=row.night, source=row.source, kind=kind, before=before, after=after))
-    if kind != "added":
-        row.changed_utc = func.clock_timestamp()
-    return Change(Night(row.night), row.source, kind)
+def _changed(
+    session: Session, row: ObservationRow, kind: str, before: object, after: object, now: dt.datetime
+) -> _Noted:
+    change = ObservationChange(
+        night=row.night, source=row.source, kind=kind, before=before, after=after, at_utc=now
+    )  # fmt: skip
+    session.add(change)
+    row.changed_utc = now
+    return row, change
+
+
+def _entry(row: ObservationRow, change: ObservationChange) -> dict[str, Any]:
+    """Return what the journal keeps of a change: with the verdict on the row, which a change alone does not tell."""
+    return {
+        "night": row.night, "source": row.source, "change": change.kind, "before": change.before,
+        "after": change.after, "reason": row.reason, "checksum": row.checksum, "line": row.line,
+    }  # fmt: skip
 
 
 def history(night: Night, source: str, *, engine: Engine | None = None) -> tuple[ObservationChange, ...]:
@@ -92,3 +137,10 @@ def history(night: Night, source: str, *, engine: Engine | None = None) -> tuple
             ObservationChange.night == night.evening, ObservationChange.source == source
         )
         return tuple(session.scalars(statement.order_by(ObservationChange.id)))
+
+
+def sources_of(night: Night, *, engine: Engine | None = None) -> tuple[str, ...]:
+    """Return the sources that the log has in a night, accepted or not."""
+    with transaction(engine) as session:
+        statement = select(ObservationRow.source).where(ObservationRow.night == night.evening, ObservationRow.in_log)
+        return tuple(session.scalars(statement.order_by(ObservationRow.source)))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, func, select
-from sqlalchemy.dialects.postgresql import insert
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Engine, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Publication
 from stereo_tasks.catalog.session import transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
+
+KEY = ("production", "night", "source", "cuts", "path")
+_REST = ("plan", "verdict", "published_utc")
 
 
 def record_publication(
@@ -20,20 +30,55 @@ def record_publication(
     path: str,
     plan: str,
     verdict: str = "",
+    published_utc: dt.datetime | None = None,
     engine: Engine | None = None,
+    journal: Path | None = None,
 ) -> None:
-    """Record that DL3 and index were made visible; the same publication again only renews verdict and time."""
-    statement = insert(Publication).values(
-        night=night.evening, production=production, source=source, cuts=cuts, path=plain(path), plan=plain(plan),
-        verdict=verdict,
-    )  # fmt: skip
-    with transaction(engine) as session:
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["production", "night", "source", "cuts", "path"],
-                set_={"verdict": verdict, "plan": plain(plan), "published_utc": func.clock_timestamp()},
-            )
-        )
+    """Record that DL3 and index were made visible; the same publication again only renews verdict and time.
+
+    `ingest` does this for what it finds in the tree.
+
+    Parameters
+    ----------
+    night : Night
+        The night.
+    production : str
+        Name of the production.
+    source : str
+        The source.
+    cuts : str
+        Name of the cuts, as in the tree.
+    path : str
+        The folder that the link points to.
+    plan : str
+        The plan that it was made for.
+    verdict : str, optional
+        Of QA.
+    published_utc : datetime.datetime, optional
+        When; now by default.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
+    """
+    with transaction(engine, writes=True) as session:
+        now = published_utc or session.execute(select(func.clock_timestamp())).scalar_one()
+        row = {
+            "night": night.evening, "production": production, "source": source, "cuts": cuts, "path": plain(path),
+            "plan": plain(plan), "verdict": verdict, "published_utc": now,
+        }  # fmt: skip
+        write(session, [row], journal)
+
+
+def write(session: Session, rows: Iterable[dict[str, Any]], journal: Path | None) -> None:
+    """Write publications; what is new or different also goes to the journal, since the tree keeps only the last two."""
+    statement = insert(Publication)
+    rest = {name: statement.excluded[name] for name in _REST}
+    different = or_(*(getattr(Publication, name) != value for name, value in rest.items()))
+    statement = statement.on_conflict_do_update(index_elements=KEY, set_=rest, where=different)
+    for row in rows:
+        if session.scalar(statement.values(**row).returning(Publication.id)) is not None:
+            note(journal, Kind.PUBLICATION, row["published_utc"], [row])
 
 
 def published(

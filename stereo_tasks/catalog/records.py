@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow
-from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog import publications, tree
+from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow, ProductRow, QaRow
+from stereo_tasks.catalog.session import Lock, take, transaction
+from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Element, Plan
-from stereo_tasks.products.record import Record, State, read_record
+from stereo_tasks.planning.plan import Plan
+from stereo_tasks.products.record import State, read_record
 
 _BATCH = 500
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,11 @@ class StageSummary:
     skipped: int
     held: int
     failed: int
+
+    @classmethod
+    def of(cls, stage: str, total: int, counts: Mapping[tuple[str, str], int]) -> StageSummary:
+        """Return the summary of a stage, from how many elements of (stage, state) there are."""
+        return cls(stage, total, *(counts.get((stage, state.value), 0) for state in State))
 
     @property
     def open(self) -> int:
@@ -79,10 +83,11 @@ class SourceSummary:
     cpu_s: float
 
 
-def ingest(plan: Plan | Path | str, *, engine: Engine | None = None) -> Ingested:
-    """Read the records of a plan from the tree into the catalog; doing it again changes nothing.
+def ingest(plan: Plan | Path | str, *, engine: Engine | None = None, journal: Path | None = None) -> Ingested:
+    """Read what became of a plan from the tree into the catalog; doing it again changes nothing.
 
-    An element whose record is gone or unreadable goes from the catalog, too: it is not done.
+    That is: its records, the files they name, the QA verdict and the publications of its night and source. An element
+    whose record is gone or unreadable goes from the catalog, too: it is not done.
 
     Parameters
     ----------
@@ -90,46 +95,28 @@ def ingest(plan: Plan | Path | str, *, engine: Engine | None = None) -> Ingested
         The plan. It becomes the latest of its night and source.
     engine : sqlalchemy.Engine, optional
         Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
     """
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     path = plain(loaded.path)  # once: it is a hash of the whole plan
-    found: list[dict[str, Any]] = []
-    without: list[str] = []
-    for element in loaded.elements:
-        record = read_record(element.record_path)
-        if record is None:
-            without.append(plain(str(element.record_path)))
-        else:
-            found.append(_values(loaded, path, element, record))
-    with transaction(engine) as session:
+    with transaction(engine, writes=True) as session:
+        # Before the files are read: of two, the one that writes last has read last.
+        take(session, Lock.TREE, f"{loaded.production} {loaded.name}")
+        records: list[Row] = []
+        products: list[Row] = []
+        for element in loaded.elements:
+            record = read_record(element.record_path)
+            if record is not None:
+                records.append(tree.record_values(loaded, path, element, record))
+                products.extend(tree.product_values(records[-1], record))
         _write_plan(session, loaded, path)
-        if found:
-            statement = insert(ElementRecord)
-            columns = {name: statement.excluded[name] for name in found[0] if name != "record_path"}
-            statement = statement.on_conflict_do_update(index_elements=["record_path"], set_=columns)
-            # In one order, so that two who write the same rows cannot wait for each other.
-            session.connection().execute(statement, sorted(found, key=lambda one: one["record_path"]))
-        for paths in _batches(without):
-            session.execute(delete(ElementRecord).where(ElementRecord.record_path.in_(paths)))
-    return Ingested(len(found), len(without))
-
-
-def ingest_tree(output: Path, *, engine: Engine | None = None) -> int:
-    """Rebuild plans and records from the whole output tree; return the number of plans.
-
-    Plans are taken in the order in which they were written. One that cannot be read is left out with a warning.
-    """
-    plans = sorted(output.glob("*/*/plans/*/plan_*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-    count = 0
-    for path in plans:
-        try:
-            plan = Plan.load(path)
-        except (ValueError, KeyError, TypeError) as error:
-            _log.warning("%s is left out: %s", path, error)
-            continue
-        ingest(plan, engine=engine)
-        count += 1
-    return count
+        _upsert(session, ElementRecord, "record_path", records)
+        _upsert(session, ProductRow, "path", products)
+        _forget(session, loaded, records, products)
+        if loaded.night is not None:
+            _write_night(session, loaded, Night(loaded.night), journal)
+    return Ingested(len(records), len(loaded.elements) - len(records))
 
 
 def night_summary(
@@ -163,10 +150,7 @@ def _summary(session: Session, plan: PlanRow) -> SourceSummary:
         select(ElementRecord).where(ElementRecord.plan_path == plan.path).order_by(ElementRecord.element)
     ).all()
     counts = Counter((record.stage, record.state) for record in records)
-    stages = tuple(
-        StageSummary(stage, total, *(counts[stage, state.value] for state in State))
-        for stage, total in plan.stages["order"]
-    )
+    stages = tuple(StageSummary.of(stage, total, counts) for stage, total in plan.stages["order"])
     troubles = tuple(
         Trouble(record.element, record.state, record.reason, tuple(record.lost), record.log)
         for record in records
@@ -178,42 +162,65 @@ def _summary(session: Session, plan: PlanRow) -> SourceSummary:
 
 
 def _write_plan(session: Session, plan: Plan, path: str) -> None:
-    production = insert(ProductionRow).values(name=plan.production, versions=plain(plan.versions))
-    session.execute(
-        production.on_conflict_do_update(index_elements=["name"], set_={"versions": production.excluded.versions})
-    )
-    # A list: JSONB would not keep the order of the stages.
-    stages = {"order": [[stage.value, len(plan.of_stage(stage))] for stage in plan.stages]}
-    values = {
-        "path": path, "digest": _digest(path), "production": plan.production, "name": plan.name,
-        "night": _evening(plan), "source": plan.source, "stages": stages,
-        "holds": [plain({"subject": one.subject, "reason": one.reason}) for one in plan.holds],
-        "ingested_utc": func.clock_timestamp(),
-    }  # fmt: skip
+    write_production(session, plan.production, plan.versions)
+    values = tree.plan_values(plan, path, func.clock_timestamp())
     statement = insert(PlanRow).values(**values)
     columns = {name: statement.excluded[name] for name in values if name != "path"}
     session.execute(statement.on_conflict_do_update(index_elements=["path"], set_=columns))
 
 
-def _digest(path: str) -> str:
-    return Path(path).stem.removeprefix("plan_")
+def write_production(session: Session, name: str, versions: Mapping[str, str]) -> None:
+    """Write a production with the versions of its latest plan."""
+    production = insert(ProductionRow).values(name=name, versions=plain(dict(versions)))
+    session.execute(
+        production.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"versions": production.excluded.versions},
+            # Most plans have the same: their rows would only be dead copies.
+            where=ProductionRow.versions != production.excluded.versions,
+        )
+    )
 
 
-def _evening(plan: Plan) -> dt.date | None:
-    return Night(plan.night).evening if plan.night else None
+def _upsert(session: Session, table: Any, key: str, rows: list[Row]) -> None:
+    if not rows:
+        return
+    statement = insert(table)
+    columns = {name: statement.excluded[name] for name in rows[0] if name != key}
+    different = or_(*(getattr(table, name).is_distinct_from(value) for name, value in columns.items()))
+    # In one order, so that two who write the same rows cannot wait for each other.
+    session.connection().execute(
+        statement.on_conflict_do_update(index_elements=[key], set_=columns, where=different),
+        sorted(rows, key=lambda one: str(one[key])),
+    )
 
 
-def _values(plan: Plan, path: str, element: Element, record: Record) -> dict[str, Any]:
-    return {
-        "record_path": plain(element.record_path), "plan_path": path, "production": plan.production,
-        "night": _evening(plan), "source": plan.source, "element": element.id, "stage": element.stage.value,
-        "state": record.state.value, "reason": plain(record.reason), "fingerprint": record.fingerprint,
-        "made_for_plan": plain(record.plan), "lost": plain(record.lost), "counts": plain(record.counts),
-        "versions": plain(record.versions), "host": plain(record.host), "job": plain(record.job),
-        "attempt": record.attempt, "started_utc": record.started_utc, "ended_utc": record.ended_utc,
-        "elapsed_s": record.elapsed_s, "cpu_s": record.cpu_s, "peak_memory_mb": record.peak_memory_mb,
-        "log": plain(record.log),
-    }  # fmt: skip
+def _forget(session: Session, plan: Plan, records: list[Row], products: list[Row]) -> None:
+    """Remove records of this plan's elements that are gone, and products that no record names any more."""
+    made: dict[str, list[str]] = {row["record_path"]: [] for row in records}
+    for row in products:
+        made[row["record_path"]].append(row["path"])
+    for paths in _batches(plain(str(element.record_path)) for element in plan.elements):
+        without = [path for path in paths if path not in made]
+        there = [product for path in paths for product in made.get(path, ())]
+        session.execute(delete(ElementRecord).where(ElementRecord.record_path.in_(without)))
+        session.execute(delete(ProductRow).where(ProductRow.record_path.in_(paths), ProductRow.path.not_in(there)))
+
+
+def _write_night(session: Session, plan: Plan, night: Night, journal: Path | None) -> None:
+    of = (Path(plan.root), plan.production, night, plan.source)
+    quality = tree.qa_values(*of)
+    if quality is None:
+        session.execute(
+            delete(QaRow).where(
+                QaRow.production == plan.production, QaRow.night == night.evening, QaRow.source == plan.source
+            )
+        )
+    else:
+        statement = insert(QaRow).values(**quality)
+        columns = {name: statement.excluded[name] for name in quality}
+        session.execute(statement.on_conflict_do_update(index_elements=["production", "night", "source"], set_=columns))
+    publications.write(session, tree.publication_values(*of), journal)
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -1,46 +1,78 @@
-"""Reaching the catalog's database, and bringing its tables up to date."""
+"""Reaching the catalog's database."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.errors import CatalogError
 from stereo_tasks.settings import Settings, load_settings
 
+__all__ = ["CatalogError", "Lock", "catalog_url", "engine", "explanation", "journal_folder", "take", "transaction"]
+
 URL_VARIABLE = "STEREO_CATALOG_URL"
-_MIGRATION_LOCK = 0x57E2E0  # an arbitrary number that only migrations of the catalog use
-_alembic = threading.Lock()  # Alembic keeps its context in a module: one migration at a time in a process
+URL_FILE_VARIABLE = "STEREO_CATALOG_URL_FILE"
 _UNDEFINED = {"42P01", "42703"}  # SQLSTATE: no such table, no such column
 _UNREACHABLE = ("08", "28", "3D", "53", "57")  # classes: connection, login, database, resources, shut down
+_EXAMPLE = "postgresql+psycopg2://user@host/catalog"
 
 
-class CatalogError(Exception):
-    """The catalog cannot be used; the text says why and what to do."""
+class Lock(IntEnum):
+    """Advisory locks of PostgreSQL that this room uses; the numbers are arbitrary, and used by nobody else."""
+
+    MIGRATION = 0x57E2E0
+    REBUILD = 0x57E2E1
+    HOLDS = 0x57E2E2
+    READINGS = 0x57E2E3
+    RUNS = 0x57E2E4
+    LEDGER = 0x57E2E5
+    TREE = 0x57E2E6
+
+
+def take(session: Session, lock: Lock, of: str = "") -> None:
+    """Wait for a lock, and keep it until the transaction ends; `of` tells apart what may be locked independently."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock, hashtext(:of))"), {"lock": int(lock), "of": of})
 
 
 def catalog_url(settings: Settings | None = None) -> str:
-    """Return the URL of the catalog: ``$STEREO_CATALOG_URL``, else ``site.airflow.catalog_url`` of the settings.
+    """Return the URL of the catalog.
+
+    ``$STEREO_CATALOG_URL`` comes first, then the content of the file that ``$STEREO_CATALOG_URL_FILE`` names (a secret
+    of a container), then ``site.airflow.catalog_url`` of the settings.
 
     Raises
     ------
     CatalogError
-        If neither names a PostgreSQL database.
+        If none of them names a database, or the file cannot be read.
     """
-    url = os.environ.get(URL_VARIABLE) or (settings or load_settings()).site.airflow.catalog_url
+    given = os.environ.get(URL_VARIABLE) or _url_of_file()
+    url = given or (settings or load_settings()).site.airflow.catalog_url
     if not url:
         raise CatalogError(
             f"the catalog has no database: start the site (its embedded PostgreSQL sets {URL_VARIABLE}), "
-            "or give airflow.catalog_url in config/site.yaml"
+            f"or give airflow.catalog_url in config/site.yaml, or {URL_FILE_VARIABLE}"
         )
+    return url
+
+
+def _url_of_file() -> str:
+    name = os.environ.get(URL_FILE_VARIABLE)
+    if not name:
+        return ""
+    try:
+        url = Path(name).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text"
+        raise CatalogError(f"{URL_FILE_VARIABLE} names {name}, which cannot be read ({reason})") from None
+    if not url:
+        raise CatalogError(f"{URL_FILE_VARIABLE} names {name}, which is empty: write {_EXAMPLE} into it")
     return url
 
 
@@ -72,12 +104,23 @@ def engine(settings: Settings | str | None = None) -> Engine:
     )
 
 
-_EXAMPLE = "postgresql+psycopg2://user@host/catalog"
-
-
 @contextmanager
-def transaction(engine_: Engine | None = None) -> Iterator[Session]:
+def transaction(
+    engine_: Engine | None = None, *, writes: bool = False, rebuilds: bool = False, snapshot: bool = False
+) -> Iterator[Session]:
     """Open a session in one transaction: committed when the block ends, rolled back when it raises.
+
+    Parameters
+    ----------
+    engine_ : sqlalchemy.Engine, optional
+        Of the catalog.
+    writes : bool, optional
+        For what a rebuild makes anew: it waits for a rebuild to end, and a rebuild waits for it. So whatever was
+        written is in the tree or the journal that the rebuild reads.
+    rebuilds : bool, optional
+        Keeps all that `writes` away. Readers go on and see what was there before.
+    snapshot : bool, optional
+        All statements see the database as it was at the first one, even if a rebuild ends in between.
 
     Raises
     ------
@@ -86,42 +129,28 @@ def transaction(engine_: Engine | None = None) -> Iterator[Session]:
     """
     try:
         with Session(engine_ or engine(), expire_on_commit=False) as session, session.begin():
+            if snapshot:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            if writes or rebuilds:
+                function = "pg_advisory_xact_lock" if rebuilds else "pg_advisory_xact_lock_shared"
+                session.execute(text(f"SELECT {function}(:key)"), {"key": int(Lock.REBUILD)})
             yield session
     except (OperationalError, ProgrammingError) as error:
-        if explanation := _explanation(error):
-            raise CatalogError(explanation) from error
+        if text_ := explanation(error):
+            raise CatalogError(text_) from error
         raise
 
 
-def migrate(url: str | None = None) -> None:
-    """Create the catalog's tables or bring them up to date; safe to call at any time, by several at once.
-
-    Parameters
-    ----------
-    url : str, optional
-        URL of the database, which must exist; `catalog_url` by default.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    try:
-        with _alembic, engine(url).connect() as connection:
-            # Held by the connection, so that it goes with it however this ends.
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-            connection.commit()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-    except OperationalError as error:
-        if explanation := _explanation(error):
-            raise CatalogError(explanation) from error
-        raise
+def journal_folder(folder: Path | None = None) -> Path:
+    """Return the folder of the journal: the one that is given, else that of the site's output tree."""
+    return folder if folder is not None else load_settings().site.paths.output / "journal"
 
 
-def _explanation(error: OperationalError | ProgrammingError) -> str:
+def explanation(error: OperationalError | ProgrammingError) -> str:
     """Return what an operator should know about an error of the database; empty if it is another kind of error."""
     code = str(getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None) or "")
     if code in _UNDEFINED:
-        return "the catalog lacks tables or columns: bring it up to date (stereo up, or migrate())"
+        return "the catalog lacks tables or columns: bring it up to date with `stereo catalog upgrade`"
     if isinstance(error, OperationalError) and (not code or code.startswith(_UNREACHABLE)):
         # The driver's text names host and port, never the password.
         return f"the catalog's database does not answer: {str(error.orig).strip()}"

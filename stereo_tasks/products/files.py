@@ -28,13 +28,13 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file under a temporary name beside the target, then rename it."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file (text as UTF-8) under a temporary name beside the target, then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / _temporary_name(path.name)
     try:
-        with temporary.open("w") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

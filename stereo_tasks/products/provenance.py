@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from functools import cache
 from importlib.metadata import Distribution, distributions, version
@@ -54,12 +55,19 @@ def _name(distribution: Distribution) -> str:
 
 @cache
 def software() -> dict[str, str]:
-    """Return our own version and, in a checkout, the git commit."""
+    """Return our own version and the git commit: of the checkout, else ``$STEREO_REVISION``, since images have none."""
     found = {"stereo-nights": stereo_tasks.__version__}
-    git = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],  # noqa: S607
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if git.returncode == 0:
-        found["git"] = git.stdout.strip()
+    if revision := _described() or os.environ.get("STEREO_REVISION"):
+        found["git"] = revision
     return found
+
+
+def _described() -> str:
+    try:
+        git = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],  # noqa: S607
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:  # no git here
+        return ""
+    return git.stdout.strip() if git.returncode == 0 else ""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astropy.table import Table
-
 from stereo_tasks.products.files import fsync, working_folder, write_atomically
 
 MANIFEST = "published.json"
@@ -82,6 +80,8 @@ def _hard_link(source: Path, target: Path) -> None:
 
 
 def _check(dl3: Sequence[Path], index: Sequence[Path]) -> None:
+    from astropy.table import Table  # takes half a second, and the catalog only needs our names
+
     hdu_index = next(path for path in index if path.name.startswith("hdu-index"))
     listed = {str(name) for name in Table.read(hdu_index)["FILE_NAME"]}
     given = {path.name for path in dl3}

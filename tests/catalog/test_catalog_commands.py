@@ -1,0 +1,55 @@
+"""``stereo catalog``, as a person calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from stereo_tasks.catalog import holds, revisions
+from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, engine
+from stereo_tasks.commands.catalog import catalog_app
+from stereo_tasks.nights import Night
+
+
+@pytest.fixture
+def stereo(fresh, tmp_path, monkeypatch):
+    """Call ``stereo catalog`` on a new database, which is named by a file."""
+    (tmp_path / "url").write_text(fresh("commanded") + "\n")
+    (tmp_path / "log.csv").write_text(
+        "Date,Source,Conditions,Trigger (MAGIC),Stereo,HV,Min Zd [deg],Max Zd [deg],LST,MAGIC,,,,Notes\n"
+        ",,,,,,,,Data runs,First run,Last run,Obs. time (min),Same wobble (min),\n"
+    )
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "site.yaml").write_text("paths: {stereo_log: log.csv}")
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
+    monkeypatch.setenv(URL_FILE_VARIABLE, str(tmp_path / "url"))
+    monkeypatch.setenv("STEREO_SITE", str(tmp_path))
+
+    def call(*words: str) -> Result:
+        return CliRunner().invoke(catalog_app, words)
+
+    return call
+
+
+def test_up_rebuild_and_down(stereo, tmp_path: Path):
+    assert "at revision 0002, it was at none" in stereo("upgrade").output
+    assert "as before" in stereo("upgrade").output
+    holds.hold(Night("2020-12-15"), "v1", "wait", by="me")
+    done = stereo("rebuild")
+    assert done.exit_code == 0, done.output
+    assert "1 entries of the journal" in done.output
+    assert [one.reason for one in holds.open_holds("v1")] == ["wait"]
+    refused = stereo("downgrade", "0001")
+    assert isinstance(refused.exception, CatalogError)
+    assert "--yes" in str(refused.exception)
+    assert revisions.revisions().up_to_date
+    assert "at revision 0001, it was at 0002" in stereo("downgrade", "0001", "--yes").output
+    assert isinstance(stereo("downgrade", "0815", "--yes").exception, CatalogError)
+    for path in (tmp_path / "products" / "journal").glob("*"):
+        path.unlink()
+    assert "1 rows that were in no journal" in stereo("upgrade").output
+    with engine().connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM holds").scalar() == 1

@@ -1,0 +1,173 @@
+"""Up and down between revisions, with rows in every table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Date, DateTime, Engine, MetaData, Table, insert, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from stereo_tasks.catalog import holds, revisions
+from stereo_tasks.catalog.ledger import read_ledger
+from stereo_tasks.catalog.models import Base
+from stereo_tasks.catalog.revisions import VERSION_TABLE, downgrade, migrate, write_revision
+from stereo_tasks.catalog.session import CatalogError, engine
+from stereo_tasks.nights import Night
+
+NIGHTS = Night("2020-12-15"), Night("2020-12-16")
+THEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+
+
+def _tables(catalog: Engine) -> dict[str, Table]:
+    metadata = MetaData()
+    metadata.reflect(catalog)
+    return {table.name: table for table in metadata.sorted_tables if table.name != VERSION_TABLE}
+
+
+def _some(column: Any, number: int) -> Any:
+    """A value for a column; of two rows, different ones."""
+    if column.foreign_keys:
+        (key,) = column.foreign_keys
+        return _some(key.column, number)
+    if isinstance(column.type, Date):
+        return dt.date(2020, 12, 15 + number)
+    if isinstance(column.type, DateTime):
+        return None if column.name == "released_utc" else THEN
+    if isinstance(column.type, JSONB):
+        return {"order": []} if column.name in ("stages", "content") else []
+    kind = column.type.python_type
+    return kind(number) if kind is not str else f"{column.name} {number}"
+
+
+def _fill(catalog: Engine) -> None:
+    with catalog.begin() as connection:
+        for table in _tables(catalog).values():
+            columns = [column for column in table.columns if column.identity is None]
+            rows = [{column.name: _some(column, number) for column in columns} for number in (0, 1)]
+            connection.execute(insert(table), rows)
+
+
+def _rows(catalog: Engine, columns: dict[str, list[str]]) -> dict[str, list[tuple[Any, ...]]]:
+    tables = _tables(catalog)
+    with catalog.connect() as connection:
+        return {
+            name: [
+                tuple(row)
+                for row in connection.execute(
+                    select(*(tables[name].c[one] for one in names)).order_by(*tables[name].primary_key.columns)
+                )
+            ]
+            for name, names in columns.items()
+        }
+
+
+@pytest.fixture
+def first(fresh) -> Engine:
+    """A catalog of the first revision, with two rows in every table."""
+    url = fresh("upgraded")
+    migrate(url, revision="0001")
+    made = engine(url)
+    _fill(made)
+    return made
+
+
+def _url(catalog: Engine) -> str:
+    return catalog.url.render_as_string(hide_password=False)
+
+
+def test_upgrading_keeps_every_row_and_downgrading_what_the_older_knows(first):
+    columns = {name: [column.name for column in table.columns] for name, table in _tables(first).items()}
+    assert len(columns) == 10
+    before = _rows(first, columns)
+    assert all(len(rows) == 2 for rows in before.values())
+    migrate(_url(first))
+    assert _rows(first, columns) == before
+    _fill_new(first, set(columns))
+    downgrade("0001", _url(first))
+    assert {name: [column.name for column in table.columns] for name, table in _tables(first).items()} == columns
+    assert _rows(first, columns) == before
+    assert revisions.revisions(_url(first)) == revisions.Revisions("0001", "0002")
+    migrate(_url(first))
+    assert _rows(first, columns) == before
+    assert revisions.revisions(_url(first)).up_to_date
+
+
+def _fill_new(catalog: Engine, old: set[str]) -> None:
+    with catalog.begin() as connection:
+        for name, table in _tables(catalog).items():
+            if name not in old:
+                columns = [column for column in table.columns if column.identity is None]
+                connection.execute(insert(table), [{column.name: _some(column, 0) for column in columns}])
+
+
+def test_up_and_down_leave_exactly_the_models(first):
+    for _ in range(2):
+        migrate(_url(first))
+        with first.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+            assert compare_metadata(context, Base.metadata) == []
+        downgrade("base", _url(first))
+        assert _tables(first) == {}
+
+
+def test_what_was_not_ready_waits_at_least_since_the_last_look(first):
+    with first.begin() as connection:
+        connection.execute(text("UPDATE readiness SET ready = (source = 'source 1')"))
+    migrate(_url(first))
+    found = {
+        entry.source: entry.waiting_since_utc
+        for number in (0, 1)
+        for entry in read_ledger(f"production {number}", first=NIGHTS[0], last=NIGHTS[1], engine=first)
+    }
+    assert found == {"source 0": THEN, "source 1": None}
+
+
+def test_a_hold_that_is_over_does_not_hold_again_after_a_downgrade(first, tmp_path):
+    migrate(_url(first))
+    with first.begin() as connection:
+        connection.execute(
+            text("UPDATE holds SET until_utc = clock_timestamp() - interval '1 s' WHERE night = '2020-12-15'")
+        )
+    holds.hold(NIGHTS[1], "v1", "wait", by="me", until=THEN.replace(year=2099), engine=first, journal=tmp_path)
+    downgrade("-1", _url(first))
+    with first.connect() as connection:
+        found = connection.execute(text("SELECT production, released_by FROM holds ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [
+        ("production 0", "its end was reached"), ("production 1", "released_by 1"), ("v1", None),
+    ]  # fmt: skip
+
+
+def test_a_revision_that_is_not_known_is_an_error_that_says_so(first):
+    with pytest.raises(CatalogError, match="cannot be brought"):
+        downgrade("4711", _url(first))
+    with first.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(CatalogError, match="newer"):
+        migrate(_url(first))
+    assert revisions.revisions(_url(first)).current == "9999"
+
+
+def test_a_database_without_tables_has_no_revision(fresh):
+    found = revisions.revisions(fresh("bare"))
+    assert (found.current, found.head, found.up_to_date) == ("", "0002", False)
+
+
+def test_a_new_revision_is_written_with_what_changed(first, monkeypatch, tmp_path):
+    """The migrations are copied, so that the test leaves nothing in the project."""
+    migrate(_url(first))
+    folder = tmp_path / "migrations"
+    shutil.copytree(Path(revisions.__file__).parent / "migrations", folder)
+    monkeypatch.setattr(revisions, "MIGRATIONS", folder)
+    with first.begin() as connection:
+        connection.execute(text("ALTER TABLE asks DROP COLUMN force"))
+    written = write_revision("force is back", _url(first))
+    assert (written.parent, written.name) == (folder / "versions", "0003_force_is_back.py")
+    compile(written.read_text(), str(written), "exec")
+    assert "add_column" in written.read_text()
+    assert "down_revision = '0002'" in written.read_text()

@@ -1,0 +1,255 @@
+"""Asks, runs, jobs, readings, runs of telescopes, and the overview of nights."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from stereo_tasks.catalog import asks, holds, jobs, readings, runs
+from stereo_tasks.catalog.ledger import read_ledger, write_ledger
+from stereo_tasks.catalog.locks import acquire_night
+from stereo_tasks.catalog.models import ProductRow, QaRow
+from stereo_tasks.catalog.nights import night_overview
+from stereo_tasks.catalog.observations import Change
+from stereo_tasks.catalog.publications import published
+from stereo_tasks.catalog.records import ingest
+from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, catalog_url, transaction
+from stereo_tasks.catalog.telescope_runs import runs_of, write_all_runs, write_runs
+from stereo_tasks.inventory import Readiness, scan_night
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.plan import Element, Plan, Stage
+from stereo_tasks.products.record import FileMark, Record, State
+
+pytestmark = pytest.mark.usefixtures("catalog")
+NEXT = Night("2020-12-16")
+READY = Readiness(
+    ready=True, partial=False, blocked=(), missing=(), remarks=(), present=("all",), usable=True, settled=True,
+    since=dt.datetime(2020, 12, 16, tzinfo=dt.UTC), content="c",
+)  # fmt: skip
+WAITS = replace(READY, ready=False, missing=("LST-1 run 3265: no file",))
+
+
+def test_a_hold_ends_by_itself_and_makes_room(catalog, night):
+    end = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    assert holds.hold(night, "v1", "moon", by="me", until=end)
+    assert not holds.hold(night, "v1", "again", by="me")
+    assert len(holds.open_holds("v1", now=end - dt.timedelta(seconds=0.1))) == 1
+    assert holds.open_holds("v1", now=end) == ()
+    with catalog.begin() as connection:  # an hour later
+        connection.execute(text("UPDATE holds SET until_utc = clock_timestamp()"))
+    assert holds.open_holds("v1") == ()
+    assert not holds.release(night, "v1", by="me")
+    assert holds.hold(night, "v1", "again", by="me")
+    assert [one.reason for one in holds.open_holds("v1")] == ["again"]
+    with pytest.raises(ValueError, match="passed"):
+        holds.hold(NEXT, "v1", "moon", by="me", until=end - dt.timedelta(hours=2))
+    with pytest.raises(ValueError, match="zone"):
+        holds.hold(NEXT, "v1", "moon", by="me", until=end.replace(tzinfo=None))
+
+
+def test_the_latest_ask_of_a_night_counts(night):
+    asks.note_ask(night, "v1", asks.WAITING, "no files", backfill="7", sources=["b", "a"], by="me")
+    asks.note_ask(NEXT, "v1", asks.WAITING)
+    asks.note_ask(NEXT, "v2", asks.WAITING)
+    assert [one.night for one in asks.waiting_asks("v1")] == [night.evening, NEXT.evening]
+    asks.note_ask(NEXT, "v1", asks.REQUESTED, backfill="8", force=True)
+    asks.note_ask(night, "v1", asks.DRY_RUN)
+    (waiting,) = asks.waiting_asks("v1")
+    assert (waiting.night, waiting.sources, waiting.asked_by, waiting.force) == (night.evening, ["a", "b"], "me", False)
+    assert [one.outcome for one in asks.asks("v1", night, night)] == ["waiting", "dry run"]
+    assert [one.night for one in asks.asks("v1", backfill="8")] == [NEXT.evening]
+    with pytest.raises(ValueError, match="outcome"):
+        asks.note_ask(night, "v1", "maybe")
+
+
+def test_the_latest_run_counts_unless_it_was_locked_out(night):
+    runs.begin_run(night, "v1", "one")
+    runs.end_run(night, "v1", "two", runs.LOCKED, ["one is at work"])
+    runs.end_run(NEXT, "v1", "three", runs.LOCKED)
+    assert [(one.run_id, one.state) for one in runs.latest_runs("v1", night, NEXT)] == [
+        ("one", "running"), ("three", "locked"),
+    ]  # fmt: skip
+    runs.end_run(night, "v1", "one", runs.FAILED, ["no DL3"])
+    (found,) = runs.latest_runs("v1", night, night)
+    assert (found.state, found.lines) == ("failed", ["no DL3"])
+    assert found.started_utc < found.ended_utc
+    runs.begin_run(night, "v1", "one")
+    (found,) = runs.latest_runs("v1", night, night)
+    assert (found.state, found.lines, found.ended_utc) == ("running", [], None)
+    with pytest.raises(ValueError, match="end"):
+        runs.end_run(night, "v1", "one", "running")
+
+
+def test_a_reading_is_a_content_of_the_log(night):
+    changes = [Change(night, "Crab", kind) for kind in ("added", "returned", "changed", "removed", "selection")]
+    assert readings.latest_reading() is None
+    assert readings.note_reading("/log", "abc", rows=3, problems=["line 4"], changes=changes)
+    assert not readings.note_reading("/log", "abc", rows=3, etag="e")
+    first = readings.latest_reading()
+    assert (first.added, first.changed, first.removed, first.problems, first.etag) == (2, 1, 1, ["line 4"], "e")
+    assert first.first_seen_utc < first.last_seen_utc
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(lambda _: readings.note_reading("/log", "def", rows=4), range(12))) == 1
+    assert readings.note_reading("/log", "abc", rows=3)  # back to what it was
+    assert [one.checksum for one in readings.readings()] == ["abc", "def", "abc"]
+    assert len(readings.readings(2)) == 2
+
+
+def test_jobs_are_written_with_what_is_known_of_them(tmp_path, night):
+    plan = _plan(tmp_path)
+    at = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
+    one = {"token": "t", "job": 0, "state": "RUNNING", "elements": (0, 1), "submitted_utc": at, "other": object()}
+    assert jobs.save_jobs(plan, Stage.CALIBRATE, [one]) == 1
+    done = one | {"state": "COMPLETED", "started_utc": at + dt.timedelta(seconds=5), "max_rss_mb": 12.5}
+    done["ended_utc"] = (at + dt.timedelta(seconds=65)).isoformat()
+    assert jobs.save_jobs(plan.path, "calibrate", [done, done | {"job": 1, "signal": 9}]) == 2
+    first, second = jobs.jobs_of(night, "v1", source="CrabNebula")
+    assert (first.state, first.elements, first.elapsed_s, first.queue_wait_s) == ("COMPLETED", [0, 1], 60.0, 5.0)
+    assert (second.signal, second.plan_path, second.stage) == (9, str(plan.path), "calibrate")
+    assert jobs.save_jobs(plan, "dl2", []) == 0
+    assert jobs.jobs_of(night, "v2") == ()
+
+
+def test_runs_of_telescopes_follow_the_files(tmp_path, night):
+    lst = tmp_path / "lst" / night.lst_date / "v0.10" / "tailcut84"
+    magic = tmp_path / "magic" / "M1" / "event" / "Calibrated" / night.magic_date
+    for path in (
+        *(lst / f"dl1_LST-1.Run03265.{subrun:04}.h5" for subrun in (0, 1, 4)), lst / "dl1_LST-1.Run03266.0000.h5",
+        magic / f"{night.magic_stamp}_M1_05093711.001_Y_Crab-W0.40+035.root",
+    ):  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("abc")
+
+    def look(version: str = "v0.10"):
+        return scan_night(
+            night, magic_calibrated=tmp_path / "magic", lst_dl1=tmp_path / "lst", lst_version=version,
+            lst_tailcut="tailcut84",
+        )  # fmt: skip
+
+    write_runs(night, look())
+    found = {(one.telescope, one.run): one for one in runs_of(night, night)}
+    assert set(found) == {("LST-1", 3265), ("LST-1", 3266), ("M1", 5093711)}
+    first = found["LST-1", 3265]
+    assert (first.subruns, first.first_subrun, first.last_subrun, first.missing) == (3, 0, 4, [2, 3])
+    assert (first.size_bytes, first.version, found["M1", 5093711].source) == (9, "v0.10/tailcut84", "Crab")
+    assert write_all_runs([look()]) == 0
+    (lst / "dl1_LST-1.Run03266.0000.h5").unlink()
+    assert write_all_runs([look()]) == 1
+    assert write_all_runs([look("v0.9")]) == 0  # another version's files are not there: those that are stay
+    assert [(one.telescope, one.run) for one in runs_of(night, night)] == [("LST-1", 3265), ("M1", 5093711)]
+
+
+def test_an_observation_waits_since_it_was_first_seen_so(night):
+    def since(seen: Readiness) -> dt.datetime | None:
+        write_ledger([(night, "Crab", seen)], "v1")
+        (entry,) = read_ledger("v1", first=night, last=night)
+        return entry.waiting_since_utc
+
+    first = since(WAITS)
+    assert abs(dt.datetime.now(dt.UTC) - first) < dt.timedelta(minutes=1)
+    assert since(replace(WAITS, missing=("something else",))) == first
+    assert since(READY) is None
+    assert since(WAITS) > first
+
+
+def _plan(tmp_path: Path) -> Plan:
+    root = tmp_path / "v1" / "CrabNebula"
+    made = [Element(f"calibrate/{n}", Stage.CALIBRATE, (), (str(root / f"{n}.h5"),)) for n in range(2)]
+    plan = Plan(
+        production="v1", name="20201215/CrabNebula", source="CrabNebula", night="2020-12-15", root=str(root),
+        choices=(), notices=(), holds=(), runs=(), elements=tuple(made), config={}, settings={}, versions={},
+    )  # fmt: skip
+    plan.save()
+    return plan
+
+
+def _done(plan: Plan, number: int, *files: str) -> None:
+    element = plan.elements[number]
+    outputs = tuple(FileMark(name, 7, 1, "abc") for name in files)
+    Record(
+        element=element.id, stage=element.stage, state=State.DONE, reason="", fingerprint="f", plan=str(plan.path),
+        outputs=outputs,
+    ).save(element.record_path)  # fmt: skip
+
+
+def _products() -> list[tuple[str, int, str]]:
+    with transaction() as session:
+        return [(one.path, one.size_bytes, one.checksum) for one in session.scalars(select(ProductRow))]
+
+
+def test_products_follow_the_records(tmp_path):
+    plan = _plan(tmp_path)
+    _done(plan, 0, "/a", "/b")
+    _done(plan, 1, "/c")
+    ingest(plan)
+    assert sorted(_products()) == [("/a", 7, "abc"), ("/b", 7, "abc"), ("/c", 7, "abc")]
+    _done(plan, 0, "/b")
+    plan.elements[1].record_path.unlink()
+    ingest(plan)
+    assert _products() == [("/b", 7, "abc")]
+
+
+def test_quality_and_publications_follow_the_tree(tmp_path, night):
+    plan = _plan(tmp_path)
+    ingest(plan)
+    qa = tmp_path / "v1" / "CrabNebula" / "QA" / night.lst_date / "qa.json"
+    qa.parent.mkdir(parents=True)
+    qa.write_text(json.dumps({"verdict": {"level": "bad", "reason": "clouds"}, "metrics": {"s": 1.5}, "runs": []}))
+    link = tmp_path / "v1" / "CrabNebula" / "DL3" / "g_0.9" / "published" / night.lst_date
+    for version in ("one", "two", "two"):
+        folder = link.parent / ".versions" / f"{link.name}.{version}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "published.json").write_text(json.dumps({"plan": str(plan.path), "qa": version}))
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(".versions") / folder.name)
+        ingest(plan)
+    with transaction() as session:
+        row = session.scalars(select(QaRow)).one()
+    assert (row.verdict, row.reason, row.metrics, row.page) == (
+        "bad",
+        "clouds",
+        {"s": 1.5},
+        str(qa.with_name("report.html")),
+    )
+    (visible,) = published("v1")
+    assert (visible.cuts, visible.verdict, visible.path) == ("g_0.9", "two", str(link.parent / link.readlink()))
+    assert abs(dt.datetime.now(dt.UTC) - visible.published_utc) < dt.timedelta(minutes=1)
+    qa.unlink()
+    ingest(plan)
+    with transaction() as session:
+        assert session.scalars(select(QaRow)).all() == []
+
+
+def test_an_overview_has_nights_without_a_source_too(night):
+    asks.note_ask(night, "v1", asks.NOTHING, "no observation", by="me")
+    holds.hold(NEXT, "v1", "look first", by="me")
+    holds.hold(NEXT, "v1", "odd", by="me", source="Mrk421")
+    write_ledger([(NEXT, "CrabNebula", WAITS)], "v1")
+    acquire_night(NEXT, "v1", "run-1")
+    first, crab, markarian = night_overview("v1", night, NEXT)
+    assert (first.source, first.asked.outcome, first.held) == ("", "nothing", ())
+    assert (crab.source, crab.readiness.missing, crab.locked.owner) == ("CrabNebula", WAITS.missing, "run-1")
+    assert [one.reason for one in crab.held] == ["look first"]
+    assert [one.reason for one in markarian.held] == ["look first", "odd"]
+    assert [one.source for one in night_overview("v1", night, NEXT, source="CrabNebula")] == ["CrabNebula"]
+    assert night_overview("v2", night, NEXT) == ()
+
+
+def test_the_url_may_lie_in_a_file(tmp_path, monkeypatch):
+    monkeypatch.delenv(URL_VARIABLE)
+    monkeypatch.setenv(URL_FILE_VARIABLE, str(tmp_path / "url"))
+    with pytest.raises(CatalogError, match="cannot be read"):
+        catalog_url()
+    (tmp_path / "url").write_text("\n")
+    with pytest.raises(CatalogError, match="empty"):
+        catalog_url()
+    (tmp_path / "url").write_text("postgresql://secret@host/catalog\n")
+    assert catalog_url() == "postgresql://secret@host/catalog"
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://first/catalog")
+    assert catalog_url() == "postgresql://first/catalog"

@@ -1,0 +1,369 @@
+"""Rebuilding: the same catalog comes out of journal, log, output tree and raw files."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from stereo_tasks.catalog import asks, holds, jobs, readings, requests, runs
+from stereo_tasks.catalog import rebuild as rebuilding
+from stereo_tasks.catalog.ledger import write_ledger
+from stereo_tasks.catalog.models import Base, HoldRow
+from stereo_tasks.catalog.observations import update_observations
+from stereo_tasks.catalog.rebuild import Rebuilt, complete_journal, rebuild
+from stereo_tasks.catalog.records import ingest
+from stereo_tasks.catalog.revisions import migrate
+from stereo_tasks.catalog.session import engine, transaction
+from stereo_tasks.catalog.telescope_runs import write_all_runs
+from stereo_tasks.inventory import readiness, scan_night
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.plan import Element, Hold, Plan, Stage
+from stereo_tasks.products.journal import JournalError
+from stereo_tasks.products.record import FileMark, Record, State
+from stereo_tasks.products.tree import NightTree
+from stereo_tasks.settings import load_settings
+from stereo_tasks.stereo_log import Selection, read_site_log
+from stereo_tasks.stereo_log import select as select_rows
+
+HEADER = (
+    "Date,Source,Conditions,Trigger (MAGIC),Stereo,HV,Min Zd [deg],Max Zd [deg],LST,MAGIC,,,,Notes\n"
+    "(LST convention),,,,,,LST-1 only,LST-1 only,Data runs,First run,Last run,Obs. time (min),Same wobble (min),\n"
+)
+FIRST, SECOND = Night("2020-12-15"), Night("2020-12-16")
+NOW = dt.datetime(2020, 12, 17, 12, 0, tzinfo=dt.UTC)
+V = "v1"
+
+# What cannot be the same: numbers of rows, and times at which the catalog itself was written.
+CLOCKS = {
+    "readiness": {"checked_utc"},  # of the last look; the journal has that of the last turn
+    "log_readings": {"last_seen_utc"},
+    "plans": {"ingested_utc"},  # a rebuild takes the time at which the plan was used last
+    "productions": {"first_seen_utc"},
+}
+# What is not ready changes with every file that comes; the journal has it as it was at the last turn.
+MOVING = {"present", "missing", "remarks", "files_changed_utc", "content"}
+
+
+def _moving(table: str, row: Any) -> set[str]:
+    return MOVING if table == "readiness" and not row["ready"] else set()
+
+
+def dump(catalog: Engine) -> dict[str, list[dict[str, Any]]]:
+    """All derived tables in the order of their rows' numbers or keys, without what cannot be the same."""
+    tables = {}
+    with catalog.connect() as connection:
+        for name, table in Base.metadata.tables.items():
+            rows = connection.execute(select(table).order_by(*table.primary_key.columns)).mappings()
+            left_out = {"id"} | CLOCKS.get(name, set())
+            found = [
+                {key: value for key, value in row.items() if key not in left_out | _moving(name, row)} for row in rows
+            ]
+            # The number of a publication says nothing: its row is renewed when the same is published again.
+            tables[name] = sorted(found, key=str) if name == "published" else found
+    del tables["night_locks"]
+    return tables
+
+
+class Life:
+    """What happens at a site in some days, by the ordinary functions."""
+
+    def __init__(self, root: Path) -> None:
+        self.settings = load_settings(root)
+        self.paths = self.settings.site.paths
+        self.rows: dict[tuple[Night, str], list[str]] = {}
+
+    def log(self, *rows: tuple[Night, str, int], minutes: str = "40") -> Selection:
+        self.rows |= {
+            (night, source): [
+                night.log_date, source, "['Dark']", "['L3T']", "[True]", "['Nominal']", "10", "20", f"[{run}]",
+                str(5090000 + run), str(5090000 + run), "40", minutes, "",
+            ]
+            for night, source, run in rows
+        }  # fmt: skip
+        return self.read()
+
+    def read(self) -> Selection:
+        path = Path(self.paths.stereo_log)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as file:
+            file.write(HEADER)
+            csv.writer(file).writerows(self.rows.values())
+        log = read_site_log(self.settings)
+        chosen = select_rows(log.observations, self.settings.policy)
+        changes = update_observations(chosen)
+        readings.note_reading(
+            log.origin, log.checksum, rows=len(log.observations), problems=log.problems, changes=changes
+        )
+        return chosen
+
+    def raw(self, night: Night, run: int) -> None:
+        production = self.settings.production()
+        folder = self.paths.lst_dl1 / night.lst_date / production.lst_version / production.lst_tailcut
+        files = [folder / f"dl1_LST-1.Run{run:05}.{subrun:04}.h5" for subrun in range(40) if subrun != 5]
+        for telescope in (1, 2):
+            above = self.paths.magic_calibrated / f"M{telescope}" / "event" / "Calibrated" / night.magic_date
+            name = f"{night.magic_stamp}_M{telescope}_{5090000 + run:08}.001_Y_Crab-W0.40+035.root"
+            files.append(above / name)
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("abc")
+        (self.paths.lst_dl1 / night.lst_date / "NightFinished.txt").touch()
+
+    def look(self, chosen: Selection) -> None:
+        """Do what detection does with the files."""
+        production = self.settings.production()
+        files = {
+            night: scan_night(
+                night, magic_calibrated=self.paths.magic_calibrated, lst_dl1=self.paths.lst_dl1,
+                lst_version=production.lst_version, lst_tailcut=production.lst_tailcut,
+            )
+            for night in sorted({row.night for row in chosen.accepted})
+        }  # fmt: skip
+        write_all_runs(files.values())
+        write_ledger(
+            [(r.night, r.source, readiness(r, files[r.night], self.settings.policy, NOW)) for r in chosen.accepted], V
+        )
+
+    def plan(self, night: Night | None, source: str, elements: int = 3, **more: Any) -> Plan:
+        root = self.paths.output / V / source
+        made = [
+            Element(f"{stage}/{number}", stage, (), (str(root / stage / f"{night}.{number}.h5"),))
+            for stage in (Stage.CALIBRATE, Stage.DL2)
+            for number in range(elements)
+        ]
+        plan = Plan(
+            production=V, name=f"{night.lst_date if night else 'mc'}/{source}", source=source,
+            night=str(night) if night else None, root=str(root), choices=(), notices=(), runs=(),
+            elements=tuple(made), config={}, settings={}, **{"holds": (), "versions": {"mcp": "0.6.2"}, **more},
+        )  # fmt: skip
+        plan.save()
+        return plan
+
+    def work(self, plan: Plan) -> None:
+        for number, element in enumerate(plan.elements):
+            state = [State.DONE, State.DONE, State.FAILED, State.SKIPPED][number % 4]
+            outputs = (FileMark(element.outputs[0], 10 + number, 5, f"sum{number}"),) if state == State.DONE else ()
+            element.record_path.parent.mkdir(parents=True, exist_ok=True)
+            Record(
+                element=element.id, stage=element.stage, state=state, reason="" if outputs else "a", fingerprint="f",
+                plan=str(plan.path), outputs=outputs, counts={"events": 3.0}, lost=("subrun 7",) if number == 1 else (),
+            ).save(element.record_path)  # fmt: skip
+
+    def qa(self, plan: Plan, level: str) -> None:
+        page, numbers = NightTree(Path(plan.root), Night(plan.night), "").qa
+        numbers.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<html>")
+        numbers.write_text(json.dumps({
+            "verdict": {"level": level, "reason": "because"}, "metrics": {"significance_sigma": 7.5},
+            "runs": [{"lst_run": 3265, "level": level}],
+        }))  # fmt: skip
+
+    def publish(self, plan: Plan, version: str) -> None:
+        link = NightTree(Path(plan.root), Night(plan.night), "g_0.9").published
+        folder = link.parent / ".versions" / f"{link.name}.{version}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "published.json").write_text(json.dumps({"plan": str(plan.path), "qa": "good"}))
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path(".versions") / folder.name)
+
+    def decisions(self) -> None:
+        """What people and the DAGs decide."""
+        holds.hold(FIRST, V, "moon too bright", by="shifter", source="CrabNebula")
+        holds.release(FIRST, V, by="boss", source="CrabNebula")
+        holds.hold(FIRST, V, "once more", by="shifter", source="CrabNebula")
+        soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1.5)
+        holds.hold(SECOND, V, "for a moment", by="shifter", until=soon)
+        while any(one.until_utc == soon for one in holds.open_holds(V)):
+            time.sleep(0.1)
+        holds.hold(SECOND, V, "until somebody comes", by="other", until=NOW.replace(year=2099))
+        requests.remember(FIRST, V, "abc", "complete")
+        requests.remember(FIRST, V, "def", "more files")
+        requests.remember(FIRST, V, "abc", "not again")
+        asks.note_ask(FIRST, V, asks.REQUESTED, backfill="7", sources=["Mrk421", "CrabNebula"], force=True, by="me")
+        asks.note_ask(SECOND, V, asks.WAITING, "no files", by="me")
+        runs.begin_run(FIRST, V, "one")
+        runs.end_run(FIRST, V, "two", runs.LOCKED, ["one is at work"])
+        runs.end_run(FIRST, V, "one", runs.FAILED, ["not done"])
+        runs.begin_run(FIRST, V, "one")  # cleared
+        runs.begin_run(SECOND, V, "three")
+        runs.end_run(SECOND, V, "three", runs.DONE, ["done", "2 of 2"])
+
+    def all(self) -> None:
+        self.log((FIRST, "CrabNebula", 3265), (FIRST, "Mrk421", 3266), (SECOND, "CrabNebula", 3270))
+        self.log((FIRST, "CrabNebula", 3265), minutes="12")
+        del self.rows[FIRST, "Mrk421"]
+        self.read()
+        chosen = self.log((FIRST, "Mrk421", 3266), (SECOND, "Mrk421", 3271), minutes="0")
+        self.look(chosen)
+        self.raw(FIRST, 3265)
+        self.look(chosen)
+        self.decisions()
+        self.products()
+
+    def products(self) -> None:
+        old, new = self.plan(FIRST, "CrabNebula", 4), self.plan(FIRST, "CrabNebula", 2)
+        monte_carlo = self.plan(None, "mc/ST0316A/NSB1.5/v1/dec_2276", versions={"mcp": "0.6.1"})
+        other = self.plan(SECOND, "CrabNebula", holds=(Hold("dl3", "no IRFs"),), versions={"mcp": "0.6.3"})
+        for number, plan in enumerate((old, new, monte_carlo, other)):
+            os.utime(plan.path, (1_700_000_000 + number,) * 2)
+            self.work(plan)
+            if plan.night:
+                self.qa(plan, "good" if plan is new else "warning")
+                self.publish(plan, plan.digest)
+            ingest(plan)
+        jobs.save_jobs(new, Stage.DL2, [
+            {"token": "t", "job": number, "job_id": f"12_{number}", "elements": (number,), "state": "COMPLETED",
+             "submitted_utc": NOW, "started_utc": NOW + dt.timedelta(seconds=3),
+             "ended_utc": (NOW + dt.timedelta(seconds=10)).isoformat(), "max_rss_mb": 12.5, "label": "left out"}
+            for number in (0, 1)
+        ])  # fmt: skip
+        jobs.save_jobs(new.path, Stage.DL2, [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}])
+
+
+@pytest.fixture
+def life(catalog: Engine, tmp_path: Path) -> Life:
+    return Life(tmp_path)
+
+
+@pytest.fixture
+def empty(fresh, life) -> Engine:
+    url = fresh("rebuilt")
+    migrate(url)
+    return engine(url)
+
+
+def test_a_rebuild_equals_the_original(catalog, life, empty):
+    life.all()
+    original = dump(catalog)
+    assert not [name for name, rows in original.items() if not rows]  # every table has something to compare
+    assert {row["ready"] for row in original["readiness"]} == {True, False}
+    found = rebuild(life.settings, engine=empty)
+    rebuilt = dump(empty)
+    for name in original:
+        assert rebuilt[name] == original[name], name
+    assert found == Rebuilt(
+        entries=found.entries, observations=4, plans=4, records=len(original["element_records"]),
+        products=len(original["products"]), publications=2, runs=3, saved=0,
+    )  # fmt: skip
+    assert rebuild(life.settings, engine=empty) == found
+    assert dump(empty) == original
+    assert rebuild(life.settings) == found
+    assert dump(catalog) == original
+
+
+def test_the_visible_plan_and_publication_are_the_same(catalog, life, empty):
+    from stereo_tasks.catalog.nights import night_overview
+
+    life.all()
+    rebuild(life.settings, engine=empty)
+    before, after = (night_overview(V, FIRST, SECOND, engine=one) for one in (catalog, empty))
+    assert [(row.night, row.source) for row in before] == [
+        (FIRST, "CrabNebula"), (FIRST, "Mrk421"), (SECOND, "CrabNebula"), (SECOND, "Mrk421"),
+    ]  # fmt: skip
+    for old, new in zip(before, after, strict=True):
+        assert new.planned == (old.planned and replace(old.planned, ingested_utc=new.planned.ingested_utc))
+        assert (new.published, new.quality, new.held, new.run, new.asked, new.requested, new.observed) == (
+            old.published, old.quality, old.held, old.run, old.asked, old.requested, old.observed,
+        )  # fmt: skip
+    assert before[0].planned.stages[0].total == 2  # the later plan
+    assert [one.reason for one in before[2].held] == ["until somebody comes"]
+
+
+def test_what_only_the_catalog_has_goes_to_the_journal_first(catalog, life, empty):
+    life.all()
+    original = dump(catalog)
+    for path in (life.paths.output / "journal").iterdir():  # as if an older program had written it all
+        path.unlink()
+    assert complete_journal(life.settings) > 20
+    assert complete_journal(life.settings) == 0
+    assert rebuild(life.settings, engine=empty).saved == 0
+    rebuilt = dump(empty)
+    for name in original:
+        assert rebuilt[name] == original[name], name
+
+
+def test_a_rebuild_keeps_what_an_older_program_wrote(catalog, life):
+    life.log((FIRST, "CrabNebula", 3265))
+    with transaction() as session:
+        session.add(HoldRow(night=FIRST.evening, production=V, source="", reason="old", held_by="shifter"))
+    assert rebuild(life.settings).saved == 1
+    assert [one.reason for one in holds.open_holds(V)] == ["old"]
+
+
+def test_a_new_log_is_followed_and_a_lost_one_is_not(catalog, life, caplog):
+    life.log((FIRST, "CrabNebula", 3265))
+    Path(life.paths.stereo_log).unlink()
+    assert rebuild(life.settings).observations == 1
+    assert "cannot be read" in caplog.text
+    life.rows[SECOND, "Mrk421"] = list(life.rows[FIRST, "CrabNebula"])
+    life.rows[SECOND, "Mrk421"][:2] = [SECOND.log_date, "Mrk421"]
+    life.rows[SECOND, "Mrk421"][8:11] = ["[3270]", "5093270", "5093270"]
+    with Path(life.paths.stereo_log).open("w", newline="") as file:
+        file.write(HEADER)
+        csv.writer(file).writerows(life.rows.values())
+    assert rebuild(life.settings).observations == 2
+    assert [(one.rows, one.added) for one in readings.readings()] == [(2, 1), (1, 1)]
+
+
+def test_readers_see_the_old_and_writers_wait(catalog, life, monkeypatch):
+    life.all()
+    before = dump(catalog)
+    half_way, go_on = threading.Event(), threading.Event()
+
+    def wait(*arguments: Any) -> int:
+        half_way.set()
+        assert go_on.wait(30)
+        return replay(*arguments)
+
+    replay = rebuilding.replay
+    monkeypatch.setattr(rebuilding, "replay", wait)
+    worker = threading.Thread(target=rebuild, args=(life.settings,))
+    writer = threading.Thread(target=holds.hold, args=(SECOND, V, "meanwhile"), kwargs={"by": "me", "source": "X"})
+    worker.start()
+    try:
+        assert half_way.wait(30)
+        writer.start()
+        assert dump(catalog) == before
+        writer.join(0.5)
+        assert writer.is_alive()
+    finally:
+        go_on.set()
+        worker.join(60)
+    writer.join(30)
+    assert not worker.is_alive()
+    assert not writer.is_alive()
+    assert "meanwhile" in [one.reason for one in holds.open_holds(V)]
+    after = dump(catalog)
+    assert {name for name in after if after[name] != before[name]} == {"holds"}
+
+
+def test_a_rebuild_that_fails_changes_nothing(catalog, life, monkeypatch):
+    life.all()
+    before = dump(catalog)
+
+    def fail(*_: Any) -> None:
+        raise JournalError("no")
+
+    monkeypatch.setattr(rebuilding, "replay", fail)
+    with pytest.raises(JournalError):
+        rebuild(life.settings)
+    assert dump(catalog) == before
+
+
+def test_a_plan_that_cannot_be_read_is_left_out(catalog, life, caplog):
+    plan = life.plan(FIRST, "CrabNebula")
+    (plan.path.parent / "plan_broken.json").write_text("{}")
+    assert rebuild(life.settings).plans == 1
+    assert "plan_broken.json" in caplog.text
+    with transaction() as session:
+        assert session.scalar(select(func.count()).select_from(Base.metadata.tables["plans"])) == 1

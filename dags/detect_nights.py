@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
 
 RAW_NIGHT = Asset("raw_night")
@@ -13,11 +13,13 @@ DOC = """
 ### Which nights are ready?
 
 Every 30 minutes this reads the stereo log, looks for the files of each night (MAGIC calibrated, LST-1 DL1), writes what
-it finds to the readiness ledger, and hands on the nights that are **complete and new, or whose data changed**. Each of
-them starts a run of `process_night`, one a night.
+it finds to the readiness ledger, and hands on what is **complete and new, or whose data changed**. Each night starts a
+run of `process_night`. What a person holds, or what lacks forests, IRFs or an entry in a table of the configuration, is
+left out, and goes out when that is cured. After `partial_night_age_h` a night goes on with what there is, and again
+when more files come.
 
-A skipped run means that no night became ready. To see why a night is not ready, look into the readiness ledger or at
-the log of the task. To process a night again, or a range of nights, use `request_nights`.
+A skipped run means that no night became ready. To see why a night is not ready, use `stereo status NIGHT` or look at
+the log of the task `detect`. To process a night again, or a range of nights, use `request_nights`.
 """
 
 with DAG(
@@ -32,26 +34,35 @@ with DAG(
     tags=["stereo"],
 ):
 
-    @task(outlets=[RAW_NIGHT])
-    def detect(*, outlet_events) -> list[dict]:
-        """Emit ready nights as partitions of the asset."""
-        from stereo_tasks.detection import detect_ready_nights
+    @task
+    def detect() -> list[dict]:
+        """Find the nights that are ready, in groups for which the same is asked."""
+        from stereo_tasks.detection import detect_ready_nights, grouped
 
         found = detect_ready_nights()
         if not found:
-            # A skipped task emits nothing; a successful one would emit an event without a night.
             raise AirflowSkipException("no night became ready")
         for one in found:
-            print(f"{one.night}: {one.reason}")
-        outlet_events[RAW_NIGHT].add_partitions([one.night.partition_key for one in found])
-        return [{"night": one.night.partition_key, "signature": one.signature, "reason": one.reason} for one in found]
+            print(f"{one.night}, {one.production}: {one.reason}")
+        return grouped(found)
+
+    @task_group
+    def hand_on(group) -> None:
+        """Nights for which the same is asked."""
+        remember(emit(group))
+
+    @task(outlets=[RAW_NIGHT])
+    def emit(group, *, outlet_events) -> list[dict]:
+        """Emit nights as partitions of the asset."""
+        outlet_events[RAW_NIGHT].add_partitions(group["keys"])
+        outlet_events[RAW_NIGHT].extra = group["choice"]
+        return group["nights"]
 
     @task
-    def remember(found: list[dict]) -> None:
+    def remember(nights) -> None:
         """Note what was emitted; the events are written when the task before succeeds, so not earlier."""
         from stereo_tasks.detection import ReadyNight, mark_emitted
-        from stereo_tasks.nights import Night
 
-        mark_emitted([ReadyNight(Night(one["night"]), one["signature"], one["reason"]) for one in found])
+        mark_emitted([ReadyNight.from_dict(one) for one in nights])
 
-    remember(detect())
+    hand_on.expand(group=detect())

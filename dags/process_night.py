@@ -33,20 +33,21 @@ the parameter `night`.
 
 def _request(context) -> dict:
     """Say which night is to be processed, and how: by the run itself, or by the events that caused it."""
-    from stereo_tasks.nights import Night
+    from stereo_tasks.requests import combined, read_key
     from stereo_tasks.settings import load_settings
 
     params = context["params"]
     key = context.get("partition_key") or params["night"]
     if not key:
         raise AirflowFailException("which night? Give the run a partition key such as 20240110, or the parameter night")
+    night, named = read_key(key)
     choice = {name: params[name] for name in ("production", "sources", "force")}
     events = [event for found in (context.get("triggering_asset_events") or {}).values() for event in found]
-    for event in sorted(events, key=lambda event: event.timestamp):
-        # One run may answer several requests: the newest has the last word.
-        choice |= {name: value for name, value in (event.extra or {}).items() if name in choice}
-    choice["production"] = load_settings().production(choice["production"]).name
-    return {**choice, "night": Night(key)}
+    # One run may answer several requests.
+    if extras := [event.extra for event in sorted(events, key=lambda event: event.timestamp) if event.extra]:
+        choice = combined(extras)
+    choice["production"] = load_settings().production(choice["production"] or named).name
+    return {**choice, "night": night}
 
 
 def _owner(context) -> str:
@@ -87,26 +88,27 @@ with DAG(
     def lock(**context) -> None:
         """Keep other runs away from this night."""
         from stereo_tasks.catalog.locks import NightLockedError, acquire_night
+        from stereo_tasks.catalog.runs import LOCKED, begin_run, end_run
 
         request = _request(context)
+        night, production = request["night"], request["production"]
         try:
-            acquire_night(
-                request["night"],
-                request["production"],
-                _owner(context),
-                is_dead=lambda owner: _is_dead(owner, context["ti"]),
-            )
+            acquire_night(night, production, _owner(context), is_dead=lambda owner: _is_dead(owner, context["ti"]))
         except NightLockedError as error:
+            end_run(night, production, context["run_id"], LOCKED, [str(error)])
             raise AirflowFailException(str(error)) from None
+        begin_run(night, production, context["run_id"])
 
     @task
     def plan(**context) -> list[dict]:
         """Write the plans of the night, one a source."""
         from stereo_tasks.night_run import plan_night
+        from stereo_tasks.night_state import held_sources
 
         request = _request(context)
-        night, ti = request["night"], context["ti"]
-        found = plan_night(night, production=request["production"], sources=request["sources"] or None)
+        night, production, ti = request["night"], request["production"], context["ti"]
+        held = held_sources(night, production)
+        found = plan_night(night, production=production, sources=request["sources"] or None, held=held)
         for text in found.not_taken:
             print("not taken:", text)
         ti.xcom_push("problems", list(found.problems))
@@ -142,27 +144,29 @@ with DAG(
     @task
     def verdict(**context) -> None:
         """Decide whether the night is a success: only this task decides the state of the run."""
-        ti = context["ti"]
-        if reason := ti.xcom_pull(task_ids="plan", key="nothing"):
-            raise AirflowSkipException(reason)
-        plans = ti.xcom_pull(task_ids="plan")
-        if plans is None:
-            raise AirflowFailException("the night was not planned: see the log of plan")
         from stereo_tasks.catalog.records import ingest
+        from stereo_tasks.catalog.runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.night_run import finish_night
 
+        ti, request = context["ti"], _request(context)
+        run = request["night"], request["production"], context["run_id"]
+        if reason := ti.xcom_pull(task_ids="plan", key="nothing"):
+            end_run(*run, NOTHING, [reason])
+            raise AirflowSkipException(reason)
+        lines = [f"failed, the task {name}: see its log" for name in _failed_tasks(context)]
+        plans = ti.xcom_pull(task_ids="plan")
+        if plans is None:
+            end_run(*run, FAILED, [*lines, "the night was not planned: see the log of the task plan"])
+            raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
             ingest(item["plan"])
-        problems = ti.xcom_pull(task_ids="plan", key="problems") or []
         result = finish_night([item["plan"] for item in plans])
-        broken = _failed_tasks(context)
-        for line in (
-            *(f"unreadable row of the stereo log: {problem}" for problem in problems),
-            *(f"failed, the task {name}: see its log" for name in broken),
-            *result.lines,
-        ):
-            print(line)
-        if broken or not plans or not result.success:
+        success = result.success and bool(plans) and not lines
+        problems = ti.xcom_pull(task_ids="plan", key="problems") or []
+        lines = [*(f"unreadable row of the stereo log: {problem}" for problem in problems), *lines, *result.lines]
+        print("\n".join(lines))
+        end_run(*run, DONE if success else FAILED, lines)
+        if not success:
             raise AirflowFailException("the night is not complete: see above")
 
     @task(retries=3)

@@ -12,9 +12,9 @@ RAW_NIGHT = Asset("raw_night")
 DOC = """
 ### Process nights that you choose
 
-Start a **backfill** of this DAG over a range of dates (*Trigger > Backfill* in the UI, or `airflow backfill create`):
-each date is the evening of one night, and each night starts one run of `process_night`. Elements that are still valid
-are not computed again.
+Start a **backfill** of this DAG over a range of dates (*Trigger > Backfill* in the UI, `airflow backfill create`, or
+`stereo backfill`): each date is the evening of one night, and each night that has something to process starts one run
+of `process_night`. Elements that are still valid are not computed again.
 
 | parameter | meaning |
 |---|---|
@@ -23,8 +23,12 @@ are not computed again.
 | `force` | compute everything again, even what is valid |
 | `dry_run` | only print what would be done: see the log of the task |
 
-Nights to come are refused. The daily runs of its own schedule ask for nothing: nights are handed on by `detect_nights`
-when their data are complete. The schedule is there so that a backfill knows the nights.
+A night without observations is **skipped** with its reason. So is one whose files are not there yet, or that is held,
+but that request waits: `detect_nights` hands the night on when it can be processed, however old it is. Nights to come
+are **refused**: the run fails. The reason is in the log of the task and in `stereo status`.
+
+The daily runs of its own schedule ask for nothing: nights are handed on by `detect_nights` when their data are
+complete. The schedule is there so that a backfill knows the nights.
 """
 
 with DAG(
@@ -48,40 +52,39 @@ with DAG(
 ):
 
     @task(outlets=[RAW_NIGHT])
-    def request(*, outlet_events, params, dag_run, partition_key=None) -> str:
+    def request(*, outlet_events, params, dag_run, partition_key=None) -> dict:
         """Emit the night as a partition of the asset, with what was asked for."""
-        from stereo_tasks.nights import Night
-
         if dag_run.run_type == "scheduled":
             raise AirflowSkipException("nobody asked: detect_nights hands on the nights whose data are complete")
         key = partition_key or (dag_run.conf or {}).get("night")
         if not key:
             raise AirflowFailException("which night? Start a backfill, or give a partition key such as 20240110")
-        night = Night(key)
-        if night.noon > dt.datetime.now(dt.UTC):
-            raise AirflowFailException(f"the night of {night} is still to come; end the range before it")
-        choice = {name: params[name] for name in ("production", "sources", "force")}
-        if params["dry_run"]:
-            _print_plan(night, choice)
-            raise AirflowSkipException(f"dry run: nothing was requested for {night}")
-        outlet_events[RAW_NIGHT].add_partitions(night.partition_key)
-        outlet_events[RAW_NIGHT].extra = choice
-        return night.partition_key
 
-    request()
+        from stereo_tasks.nights import BadNightError
+        from stereo_tasks.requests import night_key, request_night
+        from stereo_tasks.settings import SettingsError
 
+        choice = {name: params[name] for name in ("production", "sources", "force", "dry_run")}
+        try:
+            # The task is not told the number of its backfill; the run's id leads to it.
+            answer = request_night(key, **choice, backfill=dag_run.run_id, by=dag_run.triggering_user_name or "")
+        except (BadNightError, SettingsError) as error:
+            raise AirflowFailException(str(error)) from None
+        print(*answer.lines, sep="\n")
+        if answer.outcome == "refused":
+            raise AirflowFailException(answer.reason)
+        if answer.handed_on is None:
+            raise AirflowSkipException(f"{answer.outcome}: {answer.reason}")
+        print(answer.reason)
+        outlet_events[RAW_NIGHT].add_partitions(night_key(answer.handed_on))
+        outlet_events[RAW_NIGHT].extra = answer.handed_on.choice
+        return answer.handed_on.as_dict()
 
-def _print_plan(night, choice) -> None:
-    from stereo_tasks.night_run import plan_night, summary
+    @task
+    def remember(night) -> None:
+        """Note what was handed on, so that detection does not find the same once more."""
+        from stereo_tasks.requests import ReadyNight, mark_emitted
 
-    found = plan_night(night, production=choice["production"], sources=choice["sources"] or None)
-    for plan in found.plans:
-        print(f"{plan.name}, production {plan.production}, plan {plan.digest}")
-        for stage, states in summary(plan).items():
-            print(f"  {stage}: {', '.join(f'{number} {state}' for state, number in states.items())}")
-        for hold in plan.holds:
-            print(f"  held, {hold.subject}: {hold.reason}")
-    for text in (*found.not_taken, *found.problems):
-        print("not taken:", text)
-    if not found.plans:
-        print(f"nothing to process in the night of {night}")
+        mark_emitted(ReadyNight.from_dict(night))
+
+    remember(request())

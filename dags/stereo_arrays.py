@@ -14,6 +14,7 @@ def stage_task(stage: str, *, plan: Any, name: Any, force: Any = False, **kwargs
         array=_array,
         outcomes=_outcomes,
         backend=_backend,
+        report=_report,
         op_kwargs={"plan": plan, "stage": stage, "force": force},
         title=name,
         # Of the task itself, so it is there whatever happens: a name that is not there would fail the task.
@@ -23,9 +24,14 @@ def stage_task(stage: str, *, plan: Any, name: Any, force: Any = False, **kwargs
 
 
 def _array(plan: str, stage: str, force: bool) -> Any:
+    from dataclasses import replace
+
+    from airflow_slurm.array import Placement
+
     from stereo_tasks.night_run import stage_array
 
-    return stage_array(plan, stage, force=force)
+    array = stage_array(plan, stage, force=force)
+    return replace(array, placement=Placement(**array.placement))
 
 
 def _outcomes(plan: str, stage: str, force: bool) -> Any:
@@ -34,10 +40,20 @@ def _outcomes(plan: str, stage: str, force: bool) -> Any:
     return stage_outcomes(plan, stage)
 
 
-def _backend() -> Any:
-    from airflow_slurm.local import LocalBackend
+def _report(plan: str, stage: str, force: bool, jobs: list[dict[str, Any]]) -> None:
+    from stereo_tasks.catalog.jobs import save_jobs
 
+    save_jobs(plan, stage, jobs)
+
+
+def _backend() -> Any:
     from stereo_tasks.settings import load_settings
 
     site = load_settings().site
+    if site.runs_on == "slurm":
+        from airflow_slurm.slurm import SlurmBackend
+
+        return SlurmBackend.from_connection(site.slurm.connection)
+    from airflow_slurm.local import LocalBackend
+
     return LocalBackend(site.paths.state, site.workers)

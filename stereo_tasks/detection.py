@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Engine
 
-from stereo_tasks.catalog import holds, requests
+from stereo_tasks.catalog import asks, holds, requests
 from stereo_tasks.catalog.ledger import write_ledger
+from stereo_tasks.catalog.models import AskRow
 from stereo_tasks.catalog.observations import update_observations
+from stereo_tasks.catalog.readings import note_reading
 from stereo_tasks.catalog.session import engine as catalog_engine
-from stereo_tasks.inventory import (
-    InventoryError,
-    NightFiles,
-    Readiness,
-    night_is_old,
-    night_over,
-    readiness,
-    scan_night,
-)
+from stereo_tasks.catalog.telescope_runs import write_all_runs
+from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, night_is_old, night_over
+from stereo_tasks.night_state import FileFinder, LogNights, Looker, SourceState
 from stereo_tasks.nights import Night
+from stereo_tasks.requests import ReadyNight, mark_emitted, night_key
 from stereo_tasks.settings import Settings, load_settings
-from stereo_tasks.stereo_log import Observation, read_log, select
+from stereo_tasks.stereo_log import Selection, StereoLog, read_site_log, select
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyNight:
-    """A night that can be processed and was not emitted with this content."""
-
-    night: Night
-    signature: str
-    """SHA-256 of the accepted rows of the log and of the night's files."""
-    reason: str
-    """What is there, and what is missing if the night is partial."""
+_NIGHTS_AT_ONCE = 100  # written to the catalog together; also what is kept in memory of the files
+_NAMED = 5
+__all__ = ["MAX_GROUPS", "ReadyNight", "detect_ready_nights", "follow_log", "grouped", "mark_emitted"]
+MAX_GROUPS = 100
+"""Groups of nights that are handed on at a time; the others are found again the next time."""
 
 
 def detect_ready_nights(
@@ -49,17 +39,22 @@ def detect_ready_nights(
     settings: Settings | None = None,
     engine: Engine | None = None,
 ) -> list[ReadyNight]:
-    """Return the nights of the last ``look_back_days`` that are ready and new, the oldest first.
+    """Return the nights that are ready and new, the oldest first.
 
-    A night is new as long as nobody called `mark_emitted` with this content, so that a crash between the two loses
-    nothing. The catalog's observations and readiness ledger are brought up to date on the way.
+    Looked at are the nights of the last ``look_back_days``, and older ones that are not settled: a person asked for
+    them and they wait, or they were seen before and waited, went out in part, or never went out. Each observation goes
+    out once per content: a night is new as long as nobody called `mark_emitted` for all that is ready of it, so that a
+    crash between the two loses nothing. A young night goes out when all its sources are ready that nothing but their
+    files keeps back; an old one (``partial_night_age_h``) with what there is.
+
+    The catalog's observations, telescope runs and readiness ledger are brought up to date on the way.
 
     Parameters
     ----------
     now : datetime.datetime, optional
         The time, with its zone.
     production : str, optional
-        Name of the production, which says the version of the LST-1 files; the default one by default.
+        Name of the production; by default those of ``detect_productions`` in the policy, or the default one.
     settings : Settings, optional
         The site's by default.
     engine : sqlalchemy.Engine, optional
@@ -71,102 +66,151 @@ def detect_ready_nights(
         If the log as a whole cannot be read.
     CatalogError
         If the catalog cannot be used.
+    SettingsError
+        If there is no such production.
     """
     now = now or dt.datetime.now(dt.UTC)
     settings = settings or load_settings()
     engine = engine or catalog_engine(settings)
-    name = settings.production(production).name
+    names = dict.fromkeys([production] if production else settings.policy.detect_productions or [None])
+    productions = [settings.production(name).name for name in names]
 
-    log = read_log(settings.site.paths.stereo_log)
-    for problem in log.problems:
-        _log.warning("stereo log, %s", problem)
-    selection = select(log.observations, settings.policy)
-    update_observations(selection, engine=engine)
-
-    held = {one.night for one in holds.open_holds(name, engine=engine) if one.source == holds.WHOLE_NIGHT}
-    nights = _recent(selection.accepted, settings, now)
-    emitted = requests.emitted(nights, name, engine=engine)
+    nights = LogNights(follow_log(read_site_log(settings), settings, engine=engine))
+    finder = FileFinder(settings)
+    rounds = [_Round(name, nights, settings, now, finder, engine) for name in productions]
     found: list[ReadyNight] = []
-    ledger: list[tuple[Night, str, Readiness]] = []
-    for night, rows in nights.items():
-        try:
-            files = _files(night, name, settings)
-        except InventoryError as error:
-            _log.error("%s is left for the next time: %s", night, error)
-            continue
-        states = [(row, readiness(row, files, settings.policy, now)) for row in rows]
-        ledger += [(night, row.source, state) for row, state in states]
-        signature = _signature(rows, files)
-        if night.evening in held or (night, signature) in emitted or not _complete(night, states, settings, now):
-            continue
-        found.append(ReadyNight(night, signature, _reason(states)))
-    write_ledger(ledger, name, engine=engine)
+    runs: list[NightFiles] = []
+    for night in sorted({night for one in rounds for night in one.nights}):
+        for one in rounds:
+            found += one.look(night)
+        runs += finder.listed(night)
+        if len(runs) >= _NIGHTS_AT_ONCE:
+            _write(rounds, runs, engine)
+    _write(rounds, runs, engine)
     return found
 
 
-def mark_emitted(
-    nights: ReadyNight | Iterable[ReadyNight],
-    *,
-    production: str | None = None,
-    settings: Settings | None = None,
-    engine: Engine | None = None,
-) -> None:
-    """Remember that nights were handed on, so that they are not found again with the same content.
+def follow_log(log: StereoLog, settings: Settings, *, engine: Engine | None = None) -> Selection:
+    """Bring the catalog to what the log says, and return what is processed of it.
 
-    Parameters
-    ----------
-    nights : ReadyNight or iterable of ReadyNight
-        As `detect_ready_nights` returned them.
-    production, settings, engine
-        The same as for `detect_ready_nights`.
+    A log that lost many rows at once (``log_lost_rows_max``, ``log_lost_fraction_max``) is taken for damaged: the
+    catalog keeps the rows, and the loss is reported.
+    """
+    for text in (*log.warnings, *log.problems):
+        _log.warning("stereo log, %s", text)
+    selection = select(log.observations, settings.policy)
+    changes = update_observations(selection, too_many=settings.policy.lost_too_many, engine=engine)
+    problems = [str(one) for one in (*log.warnings, *log.problems)]
+    if lost := [f"{one.night} {one.source}" for one in changes if one.kind == "lost"]:
+        named = ", ".join(lost[:_NAMED]) + (f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else "")
+        problems.insert(
+            0,
+            f"{len(lost)} known rows are gone at once: {named}. They are kept as "
+            "they were, until the log has them again. If they left it for good, raise log_lost_rows_max and "
+            "log_lost_fraction_max in config/policy.yaml for one reading",
+        )
+        _log.error("stereo log, %s", problems[0])
+    note_reading(
+        log.origin, log.checksum, rows=len(log.observations), problems=problems, changes=changes, etag=log.etag,
+        last_modified=log.last_modified, engine=engine, journal=settings.site.paths.output / "journal",
+    )  # fmt: skip
+    return selection
+
+
+def grouped(found: Iterable[ReadyNight], settings: Settings | None = None) -> list[dict[str, Any]]:
+    """Return nights as they are handed on: those together for which the same is asked.
+
+    Returns
+    -------
+    list of dict
+        At most `MAX_GROUPS`, each with ``keys`` (partitions), ``choice`` (for the run that processes the night) and
+        ``nights`` (plain values for `ReadyNight.from_dict`).
     """
     settings = settings or load_settings()
-    engine = engine or catalog_engine(settings)
-    name = settings.production(production).name
-    for one in (nights,) if isinstance(nights, ReadyNight) else nights:
-        requests.remember(one.night, name, one.signature, one.reason, engine=engine)
+    groups: dict[tuple[object, ...], dict[str, Any]] = {}
+    for one in found:
+        same = one.production, one.sources, one.force
+        group = groups.setdefault(same, {"keys": [], "choice": one.choice, "nights": []})
+        group["keys"].append(night_key(one, settings))
+        group["nights"].append(one.as_dict())
+    return list(groups.values())[:MAX_GROUPS]
 
 
-def _recent(
-    accepted: Iterable[Observation], settings: Settings, now: dt.datetime
-) -> dict[Night, tuple[Observation, ...]]:
-    """Return the accepted rows of nights that are over and not too long ago, in order of the nights."""
-    oldest = now.astimezone(dt.UTC).date() - dt.timedelta(days=settings.policy.look_back_days)
-    rows: defaultdict[Night, list[Observation]] = defaultdict(list)
-    for row in accepted:
-        if row.night.evening >= oldest and night_over(row.night, now):
-            rows[row.night].append(row)
-    return {night: tuple(rows[night]) for night in sorted(rows)}
+@dataclass(slots=True)
+class _Round:
+    """One look at the nights of one production."""
+
+    production: str
+    log: LogNights
+    settings: Settings
+    now: dt.datetime
+    finder: FileFinder
+    engine: Engine
+    looker: Looker = field(init=False)
+    due: set[Night] = field(init=False)
+    asked: dict[Night, AskRow] = field(init=False)
+    emitted: set[tuple[Night, str]] = field(init=False)
+    ledger: list[tuple[Night, str, Readiness]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        over = {night for night in self.log.accepted if night_over(night, self.now)}
+        oldest = self.now.astimezone(dt.UTC).date() - dt.timedelta(days=self.settings.policy.look_back_days)
+        owed = requests.owed(self.production, engine=self.engine)
+        self.due = {night for night in over if night.evening >= oldest or night in owed}
+        waiting = asks.waiting_asks(self.production, engine=self.engine)
+        self.asked = {night: ask for ask in waiting if (night := Night(ask.night)) in over}
+        self.emitted = requests.emitted(self.nights, self.production, engine=self.engine)
+        people = holds.open_holds(self.production, now=self.now, engine=self.engine)
+        self.looker = Looker(self.settings, self.production, people, self.finder)
+
+    @property
+    def nights(self) -> set[Night]:
+        """The nights that can matter."""
+        return self.due | self.asked.keys()
+
+    def look(self, night: Night) -> list[ReadyNight]:
+        """Look at a night; return it if it goes out."""
+        if night not in self.nights:
+            return []
+        try:
+            states = self.looker.look(night, self.log.accepted[night], self.log.rows(night), self.now)
+        except InventoryError as error:
+            _log.error("%s is left for the next time: %s", night, error)
+            return []
+        self.ledger += [(night, state.source, state.readiness) for state in states]
+        ask = self.asked.get(night)
+        going = self._going(night, states) if night in self.due else []
+        asked: list[SourceState] = []
+        if ask is not None:
+            wanted = [state for state in states if not ask.sources or state.source in ask.sources]
+            asked = self._going(night, wanted, again=True)
+        going += [state for state in asked if state not in going]
+        if not going:
+            return []
+        sources = () if len(going) == len(states) else tuple(sorted(state.source for state in going))
+        contents = tuple(state.readiness.content for state in going)
+        force = bool(asked and ask and ask.force)
+        reason = " | ".join(map(str, states))
+        return [ReadyNight(night, self.production, sources, force, contents, bool(asked), reason)]
+
+    def _going(self, night: Night, states: Sequence[SourceState], *, again: bool = False) -> list[SourceState]:
+        """Return what goes out of a night: all that is ready, if it is worth a run and nothing else is expected."""
+        free = [state for state in states if not state.readiness.blocked]
+        ready = [state for state in free if state.readiness.ready]
+        new = [state for state in ready if (night, state.readiness.content) not in self.emitted]
+        if not (ready if again else new):
+            return []
+        old = night_is_old(night, self.settings.policy, self.now)
+        complete = len(ready) == len(free) or (old and all(state.readiness.settled for state in free))
+        return ready if complete else []
 
 
-def _files(night: Night, production: str, settings: Settings) -> NightFiles:
-    paths, wanted = settings.site.paths, settings.production(production)
-    return scan_night(
-        night,
-        magic_calibrated=paths.magic_calibrated,
-        lst_dl1=paths.lst_dl1,
-        lst_version=wanted.lst_version,
-        lst_tailcut=wanted.lst_tailcut,
-    )
-
-
-def _signature(rows: Sequence[Observation], files: NightFiles) -> str:
-    parts = [*sorted(row.checksum for row in rows), files.signature]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _complete(
-    night: Night, states: Sequence[tuple[Observation, Readiness]], settings: Settings, now: dt.datetime
-) -> bool:
-    """Return whether a night goes out: with all its sources, or when it is old with those that can be processed."""
-    if all(state.ready for _, state in states):
-        return True
-    return (
-        night_is_old(night, settings.policy, now)
-        and any(state.ready for _, state in states)
-        and all(state.settled for _, state in states)
-    )
-
-
-def _reason(states: Sequence[tuple[Observation, Readiness]]) -> str:
-    return " | ".join(f"{row.source}: {state.reason}" for row, state in states)
+def _write(rounds: Iterable[_Round], runs: list[NightFiles], engine: Engine) -> None:
+    """Write what was found to the catalog, and forget it."""
+    for one in rounds:
+        write_ledger(
+            one.ledger, one.production, engine=engine, journal=one.settings.site.paths.output / "journal"
+        )  # fmt: skip
+        one.ledger.clear()
+    write_all_runs(runs, engine=engine)
+    runs.clear()

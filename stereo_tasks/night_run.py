@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import Stage
-from stereo_tasks.stereo_log import Observation, read_log, select
+from stereo_tasks.stereo_log import Observation, read_site_log, select
 
 # Stages whose elements are whole runs: what is lost there is more than a run survives.
 _RUN_STAGES = (Stage.MERGE, Stage.MERGE_STEREO, Stage.DL2, Stage.DL3, Stage.INDEX, Stage.QA)
@@ -41,7 +41,7 @@ class NightPlans:
     problems: tuple[str, ...]
     """Rows of the log for this night that could not be read."""
     not_taken: tuple[str, ...]
-    """Observations that the policy leaves out, each with its reason."""
+    """Observations that are left out, by the policy or since somebody holds them, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class StageArray:
     time_s: int
     per_job: int
     labels: dict[int, str]
+    placement: dict[str, str]
+    """Partition, account and QOS of its jobs, as far as the site names them; the process pool has no use for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def plan_night(
     *,
     production: str | None = None,
     sources: Sequence[str] | None = None,
+    held: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> NightPlans:
     """Plan every source of a night. Nothing is written: `Plan.save` does that.
@@ -96,18 +99,25 @@ def plan_night(
         Name of the production; the site's default if not given.
     sources : sequence of str, optional
         Only these sources.
+    held : mapping of str to str, optional
+        Sources that are left out, each with its reason; an empty name stands for all. See `night_state.held_sources`.
     settings : Settings, optional
         Loaded from the site if not given.
     """
     night = night if isinstance(night, Night) else Night(night)
     settings = settings or load_settings()
     chosen = settings.production(production)
-    log = read_log(settings.site.paths.stereo_log)
+    log = read_site_log(settings)
     rows = [one for one in log.observations if one.night == night]
     selection = select([one for one in rows if not sources or one.source in sources], settings.policy)
     by_source: dict[str, list[Observation]] = defaultdict(list)
+    held = held or {}
+    not_taken = [f"{one.source}: {reason}" for one, reason in selection.rejected]
     for one in selection.accepted:
-        by_source[one.source].append(one)
+        if reason := held.get("") or held.get(one.source):
+            not_taken.append(f"{one.source}: {reason}")
+        else:
+            by_source[one.source].append(one)
     paths = settings.site.paths
     files = scan_night(
         night,
@@ -123,8 +133,7 @@ def plan_night(
         models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
         others = [one for one in rows if one.source != source]
         plans.append(plan_source(observations, files, models, settings, chosen, versions, others=others))
-    problems = [str(problem) for problem in log.problems if night.log_date in str(problem.text)]
-    not_taken = [f"{one.source}: {reason}" for one, reason in selection.rejected]
+    problems = [str(problem) for problem in log.problems if problem.night == night]
     return NightPlans(tuple(plans), tuple(problems), tuple(not_taken))
 
 
@@ -197,7 +206,15 @@ def stage_array(plan: Plan | str | Path, stage: Stage | str, *, force: bool = Fa
         time_s=max((element.time_s for element in elements.values()), default=0) * max(per_job, 1),
         per_job=per_job,
         labels={index: element.id for index, element in elements.items()},
+        placement=_placement(settings, stage),
     )
+
+
+def _placement(settings: Settings, stage: Stage) -> dict[str, str]:
+    slurm = settings.site.slurm
+    partition = settings.resources[stage].partition or slurm.partition
+    named = {"partition": partition, "account": slurm.account, "qos": slurm.qos}
+    return {key: value for key, value in named.items() if value}
 
 
 def job_environment(settings: Settings) -> dict[str, str]:

@@ -37,7 +37,8 @@ def own_magic_runs(
     kept: list[int] = []
     notes: list[str] = []
     for run in observation.magic_runs:
-        reason = _given_away(observation, run, [rivals[name] for name in claimed.get(run, ())], files)
+        rival = [rivals[name] for name in claimed.get(run, ())]
+        reason = _given_away(observation, run, rival, files) if rival else ""
         if reason:
             notes.append(f"MAGIC run {run} is left to {reason}")
         else:

@@ -27,6 +27,8 @@ class MagicSubrun:
     """Source in the file's name, without the wobble position."""
     size_bytes: int
     modified_ns: int
+    arrived_ns: int
+    """When the file appeared here or changed last; later than ``modified_ns`` when a copy kept its old times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class LstSubrun:
     """From 0."""
     size_bytes: int
     modified_ns: int
+    arrived_ns: int
+    """When the file appeared here or changed last; later than ``modified_ns`` when a copy kept its old times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,12 @@ class NightFiles:
     """(path, reason) of files that are not used: names not understood, empty files, transfers."""
     night_finished: bool
     """Whether LST-1's ``NightFinished.txt`` is there."""
-    signature: str
-    """SHA-256 of the names, sizes and modification times of all files, used or not."""
-    changed_ns: int
-    """Latest modification of any file, in ns since 1970 UTC; 0 without files."""
+    zero_size: frozenset[tuple[str, int, int]]
+    """(``LST-1``, ``M1`` or ``M2``; run; subrun) of files without a byte in them."""
+    lst_wanted: str
+    """Version and cleaning of the DL1 that was looked for, such as ``v0.10/tailcut84``."""
+    lst_others: tuple[str, ...]
+    """Those that the night has instead; looked for only where the wanted one is not there."""
 
     @property
     def empty(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -28,9 +27,15 @@ _NIGHT_FINISHED = "NightFinished.txt"
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    path: Path
+    folder: Path
+    name: str
     size_bytes: int
     modified_ns: int
+    arrived_ns: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.name
 
 
 @dataclass(slots=True)
@@ -38,13 +43,7 @@ class _Findings:
     magic: defaultdict[tuple[int, int], list[MagicSubrun]] = field(default_factory=lambda: defaultdict(list))
     lst: defaultdict[int, list[LstSubrun]] = field(default_factory=lambda: defaultdict(list))
     odd: list[tuple[Path, str]] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
-    changed_ns: int = 0
-
-    def note(self, file: _File, folder_name: str) -> None:
-        """Take a file into the signature, by its name in the night rather than its place on this machine."""
-        self.marks.append(f"{folder_name}/{file.path.name} {file.size_bytes} {file.modified_ns}")
-        self.changed_ns = max(self.changed_ns, file.modified_ns)
+    zero_size: set[tuple[str, int, int]] = field(default_factory=set)
 
 
 def scan_night(
@@ -73,16 +72,14 @@ def scan_night(
     InventoryError
         If a folder exists and cannot be listed.
     """
-    found = _Findings()
+    found, stamp = _Findings(), night.magic_stamp
     for telescope in (1, 2):
         folder = magic_calibrated / f"M{telescope}" / "event" / "Calibrated" / Path(night.magic_date)
         for file in _listed(folder, found):
-            found.note(file, f"M{telescope}")
-            _take_magic(file, telescope, night, found)
-    lst_night = lst_dl1 / night.lst_date
-    for file in _listed(lst_night / f"v{lst_version.removeprefix('v')}" / lst_tailcut, found):
-        if not _LST_NEIGHBOUR.fullmatch(file.path.name):
-            found.note(file, "LST")
+            _take_magic(file, telescope, stamp, found)
+    lst_night, wanted = lst_dl1 / night.lst_date, f"v{lst_version.removeprefix('v')}/{lst_tailcut}"
+    for file in _listed(lst_night / wanted, found):
+        if not _LST_NEIGHBOUR.fullmatch(file.name):
             _take_lst(file, found)
 
     magic: dict[tuple[int, int], tuple[MagicSubrun, ...]] = {}
@@ -97,8 +94,9 @@ def scan_night(
         duplicates=tuple(duplicates),
         odd=tuple(sorted(found.odd)),
         night_finished=_exists(lst_night / _NIGHT_FINISHED),
-        signature=hashlib.sha256("\n".join(sorted(found.marks)).encode("utf-8", "surrogateescape")).hexdigest(),
-        changed_ns=found.changed_ns,
+        zero_size=frozenset(found.zero_size),
+        lst_wanted=wanted,
+        lst_others=() if found.lst else _others(lst_night, wanted),
     )
 
 
@@ -115,12 +113,22 @@ def _listed(folder: Path, found: _Findings) -> list[_File]:
                         found.odd.append((Path(entry.path), "a link to nothing"))
                     continue  # else: gone since the folder was listed
                 if stat.S_ISREG(status.st_mode):
-                    files.append(_File(Path(entry.path), status.st_size, status.st_mtime_ns))
+                    arrived_ns = max(status.st_mtime_ns, status.st_ctime_ns)
+                    files.append(_File(folder, entry.name, status.st_size, status.st_mtime_ns, arrived_ns))
     except FileNotFoundError:
         return []
     except OSError as error:
         raise InventoryError(f"{folder} cannot be listed ({error.strerror}): is the file system there?") from error
-    return sorted(files, key=lambda file: file.path.name)
+    return sorted(files, key=attrgetter("name"))
+
+
+def _others(lst_night: Path, wanted: str) -> tuple[str, ...]:
+    """Return the versions and cleanings that a night of LST-1 has, for the person who wonders about the wanted one."""
+    try:
+        found = {f"{path.parent.name}/{path.name}" for path in lst_night.glob("v*/tailcut*") if path.is_dir()}
+    except OSError as error:
+        raise InventoryError(f"{lst_night} cannot be listed ({error.strerror}): is the file system there?") from error
+    return tuple(sorted(found - {wanted}))
 
 
 def _exists(path: Path) -> bool:
@@ -132,45 +140,51 @@ def _exists(path: Path) -> bool:
 
 def _unusable(file: _File) -> str:
     """Return why a file is not used, whatever its name."""
-    if file.path.name.startswith("."):
+    if file.name.startswith("."):
         return "a hidden file: a transfer under way or broken off"
     return ""
 
 
-def _take_magic(file: _File, telescope: int, night: Night, found: _Findings) -> None:
-    match = _MAGIC.fullmatch(file.path.name)
+def _take_magic(file: _File, telescope: int, stamp: str, found: _Findings) -> None:
+    match = _MAGIC.fullmatch(file.name)
     if reason := _unusable(file):
         pass
     elif match is None:
         reason = "not a name of a calibrated file, such as 20201219_M1_05093711.001_Y_1ES0647+250-W0.40+035.root"
     elif int(match["telescope"]) != telescope:
         reason = f"named after M{match['telescope']}, in the folder of M{telescope}"
-    elif match["date"] != night.magic_stamp:
-        reason = f"its name says {match['date']}, its folder {night.magic_stamp}"
+    elif match["date"] != stamp:
+        reason = f"its name says {match['date']}, its folder {stamp}"
     elif match["subrun"] == "000":
         reason = "subrun 0, and MAGIC counts from 1"
     elif file.size_bytes == 0:
         reason = "empty"
+        found.zero_size.add((f"M{telescope}", int(match["run"]), int(match["subrun"])))
     else:
         run, subrun = int(match["run"]), int(match["subrun"])
         found.magic[telescope, run].append(
-            MagicSubrun(file.path, telescope, run, subrun, match["source"], file.size_bytes, file.modified_ns)
+            MagicSubrun(
+                file.path, telescope, run, subrun, match["source"], file.size_bytes, file.modified_ns, file.arrived_ns
+            )
         )
         return
     found.odd.append((file.path, reason))
 
 
 def _take_lst(file: _File, found: _Findings) -> None:
-    match = _LST.fullmatch(file.path.name)
+    match = _LST.fullmatch(file.name)
     if reason := _unusable(file):
         pass
     elif match is None:
         reason = "not a name of a DL1 file, such as dl1_LST-1.Run03281.0000.h5"
     elif file.size_bytes == 0:
         reason = "empty"
+        found.zero_size.add(("LST-1", int(match["run"]), int(match["subrun"])))
     else:
         run = int(match["run"])
-        found.lst[run].append(LstSubrun(file.path, run, int(match["subrun"]), file.size_bytes, file.modified_ns))
+        found.lst[run].append(
+            LstSubrun(file.path, run, int(match["subrun"]), file.size_bytes, file.modified_ns, file.arrived_ns)
+        )
         return
     found.odd.append((file.path, reason))
 

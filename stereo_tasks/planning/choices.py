@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Choice, Hold
+from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError, SourcePosition, declination_folder
@@ -79,3 +80,18 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     if period and line_deg is not None:
         tree = monte_carlo_tree(settings, production, period.name, line_deg)
     return Chosen(position, tree, time_offset_us, tuple(choices), tuple(holds))
+
+
+def lacking_models(models: Models, production: Production) -> tuple[Hold, ...]:
+    """Return what lacks of forests and IRFs to reach DL3, and what to do about it."""
+    holds: list[Hold] = []
+    if missing := models.missing_forests:
+        holds.append(Hold("forests", f"no {', '.join(missing)} in {models.forests_folder}: run 'stereo prepare-mc'"))
+    method, count = production.mcp["dl2_to_dl3"]["interpolation_method"], len(models.irfs)
+    if count == 0:
+        holds.append(Hold("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: run 'stereo prepare-mc'"))
+    elif count == 2 or (count == 1 and method != "nearest"):
+        # magic-cta-pipe 0.6.2 silently takes the first file's effective area when there are not more than two.
+        reason = f"{count} IRF node(s) in {models.irf_folder}: '{method}' interpolation needs 3 or more"
+        holds.append(Hold("IRFs", reason))
+    return tuple(holds)

@@ -10,14 +10,14 @@ from typing import Any
 
 from stereo_tasks.inventory import LstSubrun, MagicSubrun, NightFiles, gaps, own_magic_runs
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.choices import Chosen, choose
+from stereo_tasks.planning.choices import Chosen, choose, lacking_models
 from stereo_tasks.planning.plan import Choice, Element, Hold, Input, Notice, Plan, Run
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production, Resources
 from stereo_tasks.stages import Stage
-from stereo_tasks.stereo_log import Observation
+from stereo_tasks.stereo_log.observation import Observation
 
 
 def plan_source(
@@ -245,25 +245,14 @@ class _Planner:
     def _check_models(self) -> None:
         if self.models is None:
             return
-        if missing := self.models.missing_forests:
-            self.holds.append(
-                Hold("forests", f"no {', '.join(missing)} in {self.models.forests_folder}: run 'stereo prepare-mc'")
-            )
-        else:
+        lacking = lacking_models(self.models, self.production)
+        self.holds += lacking
+        subjects = {hold.subject for hold in lacking}
+        if "forests" not in subjects:
             self.choices.append(Choice("forests", str(self.models.forests_folder), f"{len(self.models.forests)} files"))
-        method = self.production.mcp["dl2_to_dl3"]["interpolation_method"]
-        count = len(self.models.irfs)
-        if count == 0:
-            self.holds.append(Hold("IRFs", f"no irf_*.fits.gz in {self.models.irf_folder}: run 'stereo prepare-mc'"))
-        elif count == 2 or (count == 1 and method != "nearest"):
-            # magic-cta-pipe 0.6.2 silently takes the first file's effective area when there are not more than two.
-            self.holds.append(
-                Hold(
-                    "IRFs", f"{count} IRF node(s) in {self.models.irf_folder}: '{method}' interpolation needs 3 or more"
-                )
-            )
-        else:
+        if "IRFs" not in subjects:
             low, high = self.models.zenith_range_deg
+            method, count = self.production.mcp["dl2_to_dl3"]["interpolation_method"], len(self.models.irfs)
             self.choices.append(
                 Choice("IRFs", str(self.models.irf_folder), f"{count} nodes, zenith {low:g}-{high:g} deg, {method}")
             )

@@ -41,6 +41,16 @@ class Policy(Model):
 
     look_back_days: int = Field(ge=1)
     """Detection looks at the nights of so many days; older ones are requested by hand."""
+    detect_productions: tuple[str, ...] = ()
+    """Productions that detection asks for, by name; empty: the default one."""
+    log_lost_rows_max: int = Field(ge=0)
+    """A log that lost more rows than this since the last reading is not followed: the known ones stay."""
+    log_lost_fraction_max: float = Field(ge=0, le=1)
+    """The same as a fraction of the known rows. A single row may always go."""
+
+    def lost_too_many(self, lost: int, known: int) -> bool:
+        """Return whether a log that lost so many of the known rows is rather damaged than corrected."""
+        return lost > self.log_lost_rows_max or (lost > 1 and lost > self.log_lost_fraction_max * known)
 
     @model_validator(mode="after")
     def _settles_before_it_is_partial(self) -> Self:

@@ -11,7 +11,7 @@ STAGES = ("calibrate", "merge", "coincide", "stereo", "merge_stereo", "dl2", "dl
 
 def test_all_dags_can_be_read(dag_bag):
     assert dag_bag.import_errors == {}
-    assert set(dag_bag.dags) == {"detect_nights", "request_nights", "process_night", "prepare_mc"}
+    assert {"detect_nights", "request_nights", "process_night", "prepare_mc"} <= set(dag_bag.dags)
     for dag in dag_bag.dags.values():
         assert dag.doc_md
         assert dag.description
@@ -44,7 +44,7 @@ def test_a_night_is_one_run_that_is_scheduled_by_the_asset(dag_bag):
     assert isinstance(dag.timetable, PartitionedAssetTimetable)
     assert dag.timetable.asset_condition.name == "raw_night"
     assert dag.max_active_runs == 4
-    for producer, task in (("detect_nights", "detect"), ("request_nights", "request")):
+    for producer, task in (("detect_nights", "hand_on.emit"), ("request_nights", "request")):
         outlets = dag_bag.dags[producer].get_task(task).outlets
         assert [asset.name for asset in outlets] == ["raw_night"]
     assert [asset.name for asset in dag.get_task("source.publish").outlets] == ["stereo_dl3"]

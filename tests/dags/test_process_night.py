@@ -14,7 +14,7 @@ NIGHT = "20240110"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A site with a stereo log without observations, and a catalog."""
-    from stereo_tasks.catalog.session import migrate
+    from stereo_tasks.catalog.revisions import migrate
     from stereo_tasks.settings import load_settings
     from stereo_tasks.site.database import database_url, running_database
 
@@ -120,20 +120,125 @@ def test_a_run_that_does_not_know_its_night_fails_at_once(run, capfd):
     assert "which night?" in capfd.readouterr().out
 
 
-def test_a_request_is_refused_skipped_or_handed_on(run, capfd):
+def settle(site, seconds):
+    """Let files count as complete when they are so old, in nights however old."""
+    path = site / "config" / "policy.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"settle_s: {seconds}\nlook_back_days: 10000\n")
+
+
+ROW = "2024_01_10,CrabNebula,['Dark'],['L3T'],[True],['Nominal'],10,20,[1622],5110000,5110000,40,40,\n"
+
+
+@pytest.fixture
+def observed(site):
+    """The night has an observation, and forests and IRFs for it; gives the function that puts its files there."""
+    from stereo_tasks.nights import Night
+    from stereo_tasks.planning.choices import choose
+    from stereo_tasks.products.models import FOREST_KINDS
+    from stereo_tasks.settings import load_settings
+
+    settings, night = load_settings(), Night(NIGHT)
+    paths, production = settings.site.paths, settings.production()
+    log = site / "data" / "stereo_log.csv"
+    empty = log.read_text()
+    log.write_text(empty + ROW)
+    tree = choose(night, "CrabNebula", settings, production).monte_carlo
+    names = [tree.forests_folder / f"{kind}_LST1_M1_M2.joblib" for kind in FOREST_KINDS]
+    names += [tree.irf_folder / f"irf_zd_{zenith}.0deg_az_100.0deg.fits.gz" for zenith in (10, 24, 38)]
+    lst = paths.lst_dl1 / night.lst_date
+    dl1 = lst / production.lst_version / production.lst_tailcut
+    files = [dl1 / "dl1_LST-1.Run01622.0000.h5", lst / "NightFinished.txt"]
+    for telescope in (1, 2):
+        folder = paths.magic_calibrated / f"M{telescope}/event/Calibrated" / night.magic_date
+        files.append(folder / f"20240111_M{telescope}_05110000.001_Y_CrabNebula-W0.40+035.root")
+
+    def put(paths):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+
+    put(names)
+    yield lambda: put(files)
+    log.write_text(empty)
+    for path in files:
+        path.unlink(missing_ok=True)
+    (site / "config" / "policy.yaml").unlink(missing_ok=True)
+
+
+def test_a_night_to_come_is_refused(run, capfd):
     tomorrow = f"{dt.datetime.now(dt.UTC) + dt.timedelta(days=1):%Y%m%d}"
-    assert run("request_nights", night=tomorrow)[0] == "failed"
+    before = events()
+    state, tasks = run("request_nights", night=tomorrow)
+    assert (state, tasks) == ("failed", {"request": "failed", "remember": "upstream_failed"})
     assert "is still to come" in capfd.readouterr().out
-    assert run("request_nights", night=NIGHT, dry_run=True)[1] == {"request": "skipped"}
-    assert "nothing to process in the night of 2024-01-10" in capfd.readouterr().out
-    assert run("request_nights", night=NIGHT, force=True)[1] == {"request": "success"}
-    assert events() == [("20240110", {"production": None, "sources": [], "force": True})]
+    assert (events(), latest_ask(tomorrow).outcome) == (before, "refused")
+
+
+@pytest.mark.parametrize(
+    ("conf", "text"),
+    [
+        ({"night": "2024-13-01"}, "not a date of the calendar"),
+        ({"night": NIGHT, "production": "nobody's"}, "no production"),
+        ({}, "which night?"),
+    ],
+)
+def test_a_request_that_cannot_be_understood_fails_at_once(run, capfd, conf, text):
+    assert run("request_nights", **conf)[0] == "failed"
+    assert text in capfd.readouterr().out
+
+
+def test_a_night_without_observations_is_skipped_with_its_reason(run, capfd):
+    before = events()
+    for dry_run, outcome in ((True, "dry run"), (False, "nothing")):
+        state, tasks = run("request_nights", night=NIGHT, dry_run=dry_run)
+        assert (state, tasks) == ("success", {"request": "skipped", "remember": "skipped"})
+        assert "no observations in the stereo log for the night of 2024-01-10" in capfd.readouterr().out
+        assert latest_ask(NIGHT).outcome == outcome
+    assert events() == before
+
+
+def test_a_request_waits_for_files_and_is_handed_on_by_detection(run, site, observed, capfd):
+    before = events()
+    state, tasks = run("request_nights", night=NIGHT, force=True)
+    assert (state, tasks["request"]) == ("success", "skipped")
+    assert "waiting: CrabNebula: waits: " in capfd.readouterr().out
+    assert latest_ask(NIGHT).outcome == "waiting"
+    assert run("detect_nights")[1]["detect"] == "skipped"
+    observed()
+    assert run("detect_nights")[1]["detect"] == "skipped"  # the files have not settled
+    settle(site, 0)
+    assert run("detect_nights")[1]["hand_on.emit"] == "success"
+    choice = {"production": "mcp062", "sources": [], "force": True}
+    assert events() == [*before, ("20240110", choice)]
+    assert latest_ask(NIGHT).outcome == "requested"
+    assert run("detect_nights")[1]["detect"] == "skipped"
+
+
+def test_a_request_is_handed_on_with_what_was_asked_for(run, observed):
+    observed()
+    before = events()
+    state, tasks = run("request_nights", night=NIGHT, force=True)
+    assert (state, tasks) == ("success", {"request": "success", "remember": "success"})
+    choice = {"production": "mcp062", "sources": [], "force": True}
+    assert events() == [*before, ("20240110", choice)]
+    assert latest_ask(NIGHT).outcome == "requested"
+    assert latest_ask(NIGHT).backfill.startswith("manual__")
 
 
 def test_nothing_is_emitted_when_no_night_is_ready(run):
     before = events()
-    assert run("detect_nights")[1] == {"detect": "skipped", "remember": "skipped"}
+    tasks = run("detect_nights")[1]
+    assert set(tasks.values()) == {"skipped"}
     assert events() == before
+
+
+def latest_ask(night):
+    from stereo_tasks.catalog.asks import asks
+    from stereo_tasks.nights import Night
+    from stereo_tasks.settings import load_settings
+
+    return asks(load_settings().production().name, Night(night), Night(night))[-1]
 
 
 def events():

@@ -161,3 +161,87 @@ def test_without_files_a_source_observed_in_between_keeps_its_runs(tree, observe
     assert own_magic_runs(outer, tree.scan(), rows)[0] == (10, 11, 12, 13, 16, 17, 18, 19)
     assert own_magic_runs(inner, tree.scan(), rows)[0] == (14, 15)
     assert own_magic_runs(next_one, tree.scan(), rows)[0] == (19, 20, 21, 22)
+
+
+def test_files_of_zero_size_are_named_and_missing(tree, observed, policy):
+    tree.fill()
+    for subrun in (5, 6, 7):  # transfers that have only begun
+        tree.lst(3265, subrun, content="")
+        tree.magic(1, 5093711, subrun + 1, content="")
+    tree.magic(2, 5093712, 2, "Crab", content="")  # there is a whole one of this
+    state = readiness(observed(), tree.scan(), policy, NOON)
+    assert state.missing == (
+        "LST-1 run 3265: 5 of 8 subruns (empty 5, 6, 7)", "MAGIC run 5093711 M1: 5 of 8 subruns (empty 6, 7, 8)",
+        "MAGIC run 5093711 M2: 5 of 8 subruns",
+    )  # fmt: skip
+    for path in [*tree.lst_folder.glob("*03266*"), *tree.magic_folder(1).glob("*5093712*")]:
+        path.write_text("")
+    missing = readiness(observed(), tree.scan(), policy, NOON).missing
+    assert "LST-1 run 3266: no file (empty 0, 1, 2, 3, 4)" in missing
+    assert "MAGIC run 5093712 M1: no file (empty 1, 2, 3, 4, 5)" in missing
+
+
+def test_many_missing_subruns_are_counted(tree, observed, policy):
+    tree.fill()
+    tree.lst(3265, 40)
+    (missing,) = readiness(observed(), tree.scan(), policy, NOON).missing
+    assert missing == ("LST-1 run 3265: 6 of 41 subruns (without 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 25 more)")
+
+
+def test_another_version_of_the_lst_files_is_named(tree, observed, policy):
+    tree.fill()
+    tree.lst_folder.rename(tree.lst_folder.parent / "tailcut87")
+    state = readiness(observed(), tree.scan(), policy, NOON)
+    assert state.missing == ("no LST-1 DL1 of v0.10/tailcut84: the night has v0.10/tailcut87",)
+    assert not state.usable
+
+
+def test_a_copy_that_keeps_old_times_has_not_settled(tree, observed, policy):
+    """The files are days old by their own times, and came just now."""
+    tree.fill()
+    now = dt.datetime.now(dt.UTC)
+    state = readiness(observed(), tree.scan(), policy, now)
+    assert not state.ready
+    assert not state.settled
+    assert abs(state.since - now) < dt.timedelta(minutes=1)
+    assert readiness(observed(), tree.scan(), policy, now + dt.timedelta(minutes=31)).ready
+
+
+def test_what_is_blocked_waits_however_complete_and_old_it_is(tree, observed, policy):
+    tree.fill()
+    state = readiness(observed(), tree.scan(), policy, LATER, blocked=["held by me"])
+    assert (state.ready, state.partial, state.usable, state.blocked) == (False, False, True, ("held by me",))
+    assert state.reason == "waits: held by me"
+    for path in tree.lst_folder.glob("*03266*"):
+        path.unlink()
+    state = readiness(observed(), tree.scan(), policy, LATER, blocked=["held by me"])
+    assert (state.ready, state.missing) == (False, ("held by me", "LST-1 run 3266: no file"))
+
+
+def test_runs_of_another_source_are_not_waited_for(tree, observed, policy):
+    tree.fill()
+    outer, inner = observed("CrabNebula", 5093711, 5093714), observed("Mrk421", 5093713, 5093713, lst_runs=(3300,))
+    for telescope in (1, 2):
+        tree.magic(telescope, 5093714, 1)
+    tree.magic(1, 5093713, 1, "Mrk421", written=NOON)
+    state = readiness(outer, tree.scan(), policy, NOON, others=[inner])
+    assert (state.ready, state.missing, state.remarks) == (True, (), ())
+    assert "MAGIC run 5093713 M2: no file" in readiness(outer, tree.scan(), policy, NOON).missing
+    (missing,) = [text for text in readiness(inner, tree.scan(), policy, NOON).missing if "M2" in text]
+    assert missing == "MAGIC run 5093713 M2: no file"
+
+
+def test_the_content_follows_the_row_and_its_own_files(tree, observed, policy, tmp_path):
+    def content(**changes):
+        return readiness(observed(**changes), tree.scan(), policy, NOON).content
+
+    tree.fill()
+    before = content()
+    tree.magic(1, 5093713, 1)
+    tree.lst(3300, 0)
+    tree.put(tree.lst_folder / "odd.h5")
+    (tree.lst_root / "20201215" / "NightFinished.txt").unlink()
+    assert content(notes="a remark") == before
+    assert len({before, content(observation_min=41.0), content(source="Mrk421"), content(lst_runs=(3265,))}) == 4
+    tree.magic(2, 5093711, 5, content="abcd")
+    assert content() != before

@@ -1,0 +1,309 @@
+"""Asking for a night: what a person's request comes to, and how it reaches the run that processes the night."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from stereo_tasks.catalog import asks, holds, requests
+from stereo_tasks.catalog.ledger import write_ledger
+from stereo_tasks.catalog.models import AskRow
+from stereo_tasks.catalog.session import engine as catalog_engine
+from stereo_tasks.inventory import night_over
+from stereo_tasks.night_state import LogNights, Looker, SourceState
+from stereo_tasks.nights import Night
+from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.stereo_log import StereoLog, read_site_log, select
+
+_SEPARATOR = "."  # a name of a production may have it, a date has not
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyNight:
+    """A night that can be processed, to be handed on."""
+
+    night: Night
+    production: str
+    sources: tuple[str, ...]
+    """What is to be processed; empty: all sources that the policy takes."""
+    force: bool
+    """Whether somebody asked for it to be computed again."""
+    contents: tuple[str, ...]
+    """Of each observation that goes out, see `stereo_tasks.inventory.content_of`."""
+    answers: bool
+    """Whether it answers the request of a person that waited."""
+    reason: str
+    """What is there, and what is missing if the night is partial."""
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """What the run that processes the night is told."""
+        return {"production": self.production, "sources": list(self.sources), "force": self.force}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for `from_dict`."""
+        return {**asdict(self), "night": self.night.lst_date}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ReadyNight:
+        """Make it of plain values."""
+        night, sources, contents = Night(values["night"]), tuple(values["sources"]), tuple(values["contents"])
+        return cls(**{**values, "night": night, "sources": sources, "contents": contents})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of a request."""
+
+    night: Night
+    outcome: str
+    """``requested``, ``nothing``, ``waiting``, ``refused`` or ``dry run``."""
+    reason: str
+    handed_on: ReadyNight | None = None
+    """If it is requested: for the run that processes it, and for `mark_emitted`."""
+    lines: tuple[str, ...] = ()
+    """Of a dry run: what would be done."""
+
+
+def mark_emitted(
+    nights: ReadyNight | Iterable[ReadyNight], *, settings: Settings | None = None, engine: Engine | None = None
+) -> None:
+    """Remember that nights were handed on, so that they are not found again with the same content.
+
+    Parameters
+    ----------
+    nights : ReadyNight or iterable of ReadyNight
+        As `detect_ready_nights` or `request_night` gave them.
+    settings, engine
+        The same as there.
+    """
+    settings = settings or load_settings()
+    engine = engine or catalog_engine(settings)
+    journal = _journal(settings)
+    by_production: defaultdict[str, list[ReadyNight]] = defaultdict(list)
+    for one in (nights,) if isinstance(nights, ReadyNight) else nights:
+        by_production[one.production].append(one)
+    for name, found in by_production.items():
+        reasons = {(one.night, content): one.reason for one in found for content in one.contents}
+        requests.remember_all(reasons, name, engine=engine, journal=journal)
+        waiting = {Night(ask.night): ask for ask in asks.waiting_asks(name, engine=engine)}
+        for one in found:
+            if one.answers and (ask := waiting.get(one.night)):
+                asks.note_ask(
+                    one.night, name, asks.REQUESTED, f"by detection: {one.reason}", backfill=ask.backfill,
+                    sources=ask.sources, force=ask.force, by=ask.asked_by, engine=engine, journal=journal,
+                )  # fmt: skip
+
+
+def night_key(night: ReadyNight, settings: Settings | None = None) -> str:
+    """Return the partition key of a night: its date, with the production's name if it is not the default one.
+
+    Requests that wait for one key become one run, so two productions must not share a key.
+    """
+    other = night.production != (settings or load_settings()).productions.default
+    return night.night.partition_key + (_SEPARATOR + night.production if other else "")
+
+
+def read_key(key: str) -> tuple[Night, str | None]:
+    """Return night and production of a partition key; None stands for the default production.
+
+    Raises
+    ------
+    BadNightError
+        If it does not start with a night.
+    """
+    date, _, production = key.partition(_SEPARATOR)
+    return Night(date), production or None
+
+
+def combined(choices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the choice that answers several requests for one night, the oldest first.
+
+    The newest says the production. All sources are processed that any of them asked for, and with force if one of them
+    did: nobody's request gets lost in that of somebody else.
+    """
+    found = [{"production": None, "sources": (), "force": False, **choice} for choice in choices]
+    if not found:
+        return {"production": None, "sources": [], "force": False}
+    wanted = [one["sources"] or () for one in found]
+    return {
+        "production": found[-1]["production"],
+        "sources": sorted({source for sources in wanted for source in sources}) if all(wanted) else [],
+        "force": any(one["force"] for one in found),
+    }
+
+
+def request_night(
+    night: Night | str,
+    *,
+    production: str | None = None,
+    sources: Sequence[str] = (),
+    force: bool = False,
+    dry_run: bool = False,
+    backfill: str = "",
+    by: str = "",
+    now: dt.datetime | None = None,
+    settings: Settings | None = None,
+    engine: Engine | None = None,
+) -> Answer:
+    """Answer somebody who asks for a night, and note it.
+
+    Only what can be processed now is requested: observations that have files of all three telescopes, complete or not,
+    and that nobody holds. If there are none yet, the request waits, and detection takes it up however old the night is.
+
+    Parameters
+    ----------
+    night : Night or str
+        The night, by its evening date.
+    production : str, optional
+        Name of the production; the default one by default.
+    sources : sequence of str, optional
+        Only these; all by default.
+    force : bool, optional
+        Compute again what is valid, too.
+    dry_run : bool, optional
+        Only say what would be done.
+    backfill : str, optional
+        Id of Airflow's backfill or run, to find the answers again.
+    by : str, optional
+        Who asks.
+    now : datetime.datetime, optional
+        The time, with its zone.
+    settings : Settings, optional
+        The site's by default.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+
+    Raises
+    ------
+    BadNightError
+        If it is no night.
+    SettingsError
+        If there is no such production.
+    StereoLogError
+        If the log as a whole cannot be read.
+    InventoryError
+        If a folder is there and cannot be listed.
+    """
+    night = night if isinstance(night, Night) else Night(night)
+    now = now or dt.datetime.now(dt.UTC)
+    settings = settings or load_settings()
+    engine = engine or catalog_engine(settings)
+    name = settings.production(production).name
+    wanted = sorted(set(sources))
+
+    outcome, reason, states = _judge(night, name, wanted, now, settings, engine)
+    going = [state for state in states if _goes(state)] if outcome == asks.REQUESTED else []
+    if dry_run and outcome != asks.REFUSED:
+        lines = _plan_lines(night, name, [state.source for state in going], settings) if going else ()
+        reason = f"dry run, nothing was requested; without it: {outcome}, {reason}"
+        _note(Answer(night, asks.DRY_RUN, reason), name, wanted, force, backfill, by, settings, engine)
+        return Answer(night, asks.DRY_RUN, reason, None, lines)
+    ready = None
+    if going:
+        sources = tuple(sorted(state.source for state in going)) if wanted or len(going) < len(states) else ()
+        contents = tuple(state.readiness.content for state in going)
+        ready = ReadyNight(night, name, sources, force, contents, False, reason)
+    answer = Answer(night, outcome, reason, ready)
+    _note(answer, name, wanted, force, backfill, by, settings, engine)
+    # What does not go now is watched by detection from now on.
+    entries = [(night, state.source, state.readiness) for state in states]
+    write_ledger(entries, name, engine=engine, journal=_journal(settings))
+    return answer
+
+
+def _note(
+    answer: Answer,
+    production: str,
+    wanted: Sequence[str],
+    force: bool,
+    backfill: str,
+    by: str,
+    settings: Settings,
+    engine: Engine,
+) -> None:
+    """Note an answer; what somebody asked for before and still waits for goes on waiting."""
+    before = [one for one in asks.waiting_asks(production, engine=engine) if one.night == answer.night.evening]
+    again: AskRow | None = before[0] if before else None
+    if again and answer.outcome == asks.WAITING:
+        wanted = sorted({*wanted, *again.sources}) if wanted and again.sources else []
+        force = force or again.force
+    asks.note_ask(
+        answer.night, production, answer.outcome, answer.reason, backfill=backfill, sources=wanted, force=force, by=by,
+        engine=engine, journal=_journal(settings),
+    )  # fmt: skip
+    if again and answer.handed_on and answer.handed_on.sources:
+        left = sorted(set(again.sources) - set(answer.handed_on.sources))
+        if left or not again.sources:
+            asks.note_ask(
+                answer.night, production, asks.WAITING, again.reason, backfill=again.backfill, sources=left,
+                force=again.force, by=again.asked_by, engine=engine, journal=_journal(settings),
+            )  # fmt: skip
+
+
+def _judge(
+    night: Night, production: str, wanted: Sequence[str], now: dt.datetime, settings: Settings, engine: Engine
+) -> tuple[str, str, tuple[SourceState, ...]]:
+    """Return outcome, reason, and the state of what was asked for, if it was looked at."""
+    if night.noon > now:
+        return asks.REFUSED, f"the night of {night} is still to come: end the range before it", ()
+    log = read_site_log(settings)
+    selection = select([row for row in log.observations if row.night == night], settings.policy)
+    nights = LogNights(selection)
+    accepted = [row for row in nights.accepted[night] if not wanted or row.source in wanted]
+    if not accepted:
+        return asks.NOTHING, _nothing(night, wanted, nights, log), ()
+    if not night_over(night, now):
+        return asks.WAITING, f"the night of {night} is not over", ()
+    looker = Looker(settings, production, holds.open_holds(production, night=night, now=now, engine=engine))
+    states = looker.look(night, accepted, nights.rows(night), now)
+    outcome = asks.REQUESTED if any(map(_goes, states)) else asks.WAITING
+    return outcome, " | ".join(map(_described, states)), states
+
+
+def _goes(state: SourceState) -> bool:
+    """Return whether a person who asks gets this source now: with what there is, however little."""
+    return state.readiness.usable and not state.readiness.blocked
+
+
+def _described(state: SourceState) -> str:
+    if not _goes(state) or state.readiness.ready:
+        return str(state)
+    return f"{state.source}: partial: {'; '.join(state.readiness.missing)}"
+
+
+def _nothing(night: Night, wanted: Sequence[str], nights: LogNights, log: StereoLog) -> str:
+    of_whom = f" of {', '.join(wanted)}" if wanted else ""
+    parts = [f"no observations{of_whom} in the stereo log for the night of {night}"]
+    left_out = [(row, why) for row, why in nights.rejected[night] if not wanted or row.source in wanted]
+    if left_out:
+        parts = [f"no observations{of_whom} in the stereo log for the night of {night} that the policy takes"]
+        parts += [f"{row.source}: {why}" for row, why in left_out]
+    elif there := [row.source for row in nights.rows(night)]:
+        parts.append(f"the log has {', '.join(there)}")
+    parts += [f"unreadable row: {one}" for one in log.problems if one.night == night]
+    return "; ".join(parts)
+
+
+def _journal(settings: Settings) -> Path:
+    return settings.site.paths.output / "journal"
+
+
+def _plan_lines(night: Night, production: str, sources: Sequence[str], settings: Settings) -> tuple[str, ...]:
+    from stereo_tasks.night_run import plan_night, summary
+
+    found = plan_night(night, production=production, sources=sources or None, settings=settings)
+    lines: list[str] = []
+    for plan in found.plans:
+        lines.append(f"{plan.name}, production {plan.production}, plan {plan.digest}")
+        for stage, states in summary(plan).items():
+            lines.append(f"  {stage}: {', '.join(f'{number} {state}' for state, number in states.items())}")
+        lines += [f"  held, {hold.subject}: {hold.reason}" for hold in plan.holds]
+    lines += [f"not taken: {text}" for text in (*found.not_taken, *found.problems)]
+    return tuple(lines)

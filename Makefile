@@ -6,12 +6,19 @@ CONTROL := .venv
 SCIENCE := .venv-science
 SITE ?= site
 export STEREO_SITE ?= $(abspath $(SITE))
+# Where arrays run: `make demo CLUSTER=local` uses a process pool; by default SLURM does, where it is installed.
+CLUSTER ?=
+export STEREO_CLUSTER ?= $(CLUSTER)
+
+# Debian's names of what the tests run for real, beside what pip installs.
+SLURM_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd
+SLURM_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core openssh-server
 
 # Tests mirror the rooms, and run in the environment that the room lives in; fast ones first, the whole chain last.
 SCIENCE_TESTS := tests/steps tests/qa tests/simulate
-CONTROL_TESTS := $(filter-out $(SCIENCE_TESTS) tests/chain,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
+CONTROL_TESTS := $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
-.PHONY: help setup demo up down test lint lock clean
+.PHONY: help setup demo up down test slurm lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,10 +45,10 @@ lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for
 	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 		--extra science --extra test pyproject.toml -o requirements/science.txt
 
-demo: setup  ## a simulated night through the whole pipeline
+demo: setup  ## a simulated night through the whole pipeline; CLUSTER=local|slurm says where (SLURM where installed)
 	@$(CONTROL)/bin/stereo demo
 
-up: setup  ## start the site (PostgreSQL, Airflow) and keep it running; prints address and login
+up: setup  ## start the site (PostgreSQL, SLURM, Airflow) and keep it running; prints address and login
 	@$(CONTROL)/bin/stereo up
 
 down:  ## end every process of the site
@@ -53,7 +60,11 @@ lint: setup  ## ruff, mypy, import contracts
 	$(CONTROL)/bin/mypy
 	$(CONTROL)/bin/lint-imports
 
-test: setup lint  ## all tests, in the environment each room lives in
+slurm:  # says what is missing for the tests
+	@PATH="$$PATH:/usr/sbin:/sbin"; for program in $(SLURM_PROGRAMS); do command -v $$program >/dev/null || { \
+		echo "$$program is missing, and the tests need a real SLURM. As root: apt-get install $(SLURM_PACKAGES)" >&2; exit 1; }; done
+
+test: slurm setup lint  ## all tests, in the environment each room lives in
 	$(CONTROL)/bin/python -m pytest $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest $(SCIENCE_TESTS)
 	$(CONTROL)/bin/python -m pytest tests/chain

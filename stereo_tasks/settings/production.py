@@ -17,6 +17,8 @@ class Resources(Model):
     time: Duration
     elements_per_job: int = Field(ge=1)
     """At most so many elements in one job: the start of a magic-cta-pipe tool costs 5-10 s."""
+    partition: str | None = None
+    """Where on the cluster its jobs run; null is the partition of the site."""
 
 
 class Production(Model):

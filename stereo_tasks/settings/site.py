@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from stereo_tasks.settings.model import Model
+from stereo_tasks.settings.units import Duration, Memory
+
+CLUSTER_VARIABLE = "STEREO_CLUSTER"
+"""Environment variable that says where arrays run, whatever `site.yaml` says."""
 
 
 class Paths(Model):
@@ -15,7 +21,8 @@ class Paths(Model):
 
     data: Path
     """Where simulated nights are written."""
-    stereo_log: Path
+    stereo_log: str | Path
+    """A file, a folder with autoMCP's tables, or the address (https://...) of the sheet's CSV export."""
     magic_calibrated: Path
     lst_dl1: Path
     monte_carlo: Path
@@ -38,6 +45,29 @@ class AirflowSite(Model):
     parallelism: int = Field(default=8, ge=1)
 
 
+class Slurm(Model):
+    """The SLURM cluster of the site. How to reach one that is not private stands in its connection in Airflow."""
+
+    private: bool = True
+    """Whether it is a cluster of the site's own on this machine: `stereo up` starts it, `stereo down` ends it."""
+    connection: str = Field(default="slurm_default", pattern=r"[A-Za-z0-9_]+")
+    """Airflow's connection of the cluster. That of a private cluster is made by `stereo up`."""
+    partition: str | None = None
+    """Where jobs run if their stage does not say; null leaves it to the cluster."""
+    account: str | None = None
+    qos: str | None = None
+    nodes: int = Field(default=1, ge=1)
+    """Nodes of a private cluster."""
+    cpus: int | None = Field(default=None, ge=1)
+    """Processors that each node of a private cluster claims; null: so many that `workers` jobs run at a time."""
+    memory: Memory | None = None
+    """Memory that each node of a private cluster claims; null: enough for that many jobs of any stage."""
+    accounting: bool | None = None
+    """Whether a private cluster keeps a database of jobs; null: where slurmdbd and MariaDB are installed."""
+    poll_interval: Duration = Field(default="2 s", validate_default=True)
+    """Pause between two looks at the queue of a private cluster."""
+
+
 class Site(Model):
     """One installation: its name, paths, cluster and Airflow."""
 
@@ -46,8 +76,22 @@ class Site(Model):
     paths: Paths
     science_python: Path
     """The interpreter of the science environment, as the compute nodes see it."""
-    cluster: Literal["local"] = "local"
-    """Where arrays run: ``local`` is a process pool on this machine."""
+    cluster: Literal["auto", "local", "slurm"] = "auto"
+    """Where arrays run: ``local`` is a process pool on this machine, ``auto`` SLURM where it is installed."""
+    slurm: Slurm = Slurm()
     workers: int = Field(default=2, ge=1)
-    """Jobs at a time on the local back end."""
+    """Jobs at a time: the size of the process pool and of a private cluster; a stage is cut into so many jobs."""
     airflow: AirflowSite
+
+    @field_validator("cluster", mode="before")
+    @classmethod
+    def _environment_first(cls, value: Any) -> Any:
+        return os.environ.get(CLUSTER_VARIABLE) or value
+
+    @property
+    def runs_on(self) -> Literal["local", "slurm"]:
+        """Where arrays run on this machine."""
+        if self.cluster != "auto":
+            return self.cluster
+        folders = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+        return "slurm" if not self.slurm.private or shutil.which("slurmctld", path=folders) else "local"

@@ -16,6 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stereo_tasks.site.cluster import cluster_environment
 from stereo_tasks.site.database import catalog_environment, database_url
 from stereo_tasks.site.files import read_json, write_private, write_private_json
 from stereo_tasks.site.proc import MARKER
@@ -49,6 +50,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW_HOME": str(airflow_home(settings)),
         "STEREO_SITE": str(settings.site.root),
         **catalog_environment(settings),
+        **cluster_environment(settings),
         MARKER: site_id(settings.site.root),
         "SPT_NOENV": "1",  # else process titles are written over the environment, and the marker with it
         "NO_PROXY": local,  # the components talk to each other; a proxy must not come between

@@ -19,7 +19,7 @@ from stereo_tasks.site.demo import prepare_demo_config, run_demo
 def up_command(
     port: Annotated[int | None, typer.Option(help="Port of the web interface instead of the configured one.")] = None,
 ) -> None:
-    """Start the site: the database and Airflow, in the background."""
+    """Start the site in the background: the database, its SLURM cluster if it has one of its own, and Airflow."""
     settings = load_settings()
     begin = time.monotonic()
     address = control.up(

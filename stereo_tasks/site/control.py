@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from stereo_tasks.site import airflow_site
 from stereo_tasks.site.airflow_config import login_file, write_config
+from stereo_tasks.site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.site.database import EmbeddedPostgres, needs_embedded
 from stereo_tasks.site.errors import SiteError
 from stereo_tasks.site.files import port_is_free, read_json, write_private_json
@@ -109,9 +110,12 @@ def down(settings: Settings) -> int:
 
 def status(settings: Settings) -> SiteStatus:
     """Look at the site without touching it."""
-    services = _services(settings)
-    conditions = {one.name: one.condition() for one in services}
-    port = read_json(_note(settings)).get("port")
+    note = read_json(_note(settings))
+    conditions = {one.name: one.condition() for one in _services(settings)}
+    # Of a site that runs it counts what it was started with, not what the configuration would give now.
+    if note.get("private_cluster", uses_private_cluster(settings)):
+        conditions |= PrivateCluster(settings).conditions()
+    port = note.get("port")
     content = airflow_site.health(port) if port and conditions["api-server"] == Condition.RUNNING else None
     processes = {one.pid for one in marked(site_id(settings.site.root))}
     return SiteStatus(
@@ -179,12 +183,16 @@ def _start(settings: Settings, port: int, *, paused: bool, echo: Echo) -> str:
     if needs_embedded(settings):
         EmbeddedPostgres(settings.site.paths.state, settings.site.root).start()
         echo("database started")
+    private_cluster = uses_private_cluster(settings)
+    if private_cluster:
+        PrivateCluster(settings).start()
+        echo("private SLURM cluster started")
     write_config(settings, port=port, paused=paused)
     airflow_site.migrate(settings)
     echo("database schemas up to date")
     since = dt.datetime.now(dt.UTC)
     airflow_site.start(settings)
-    write_private_json(_note(settings), {"port": port})
+    write_private_json(_note(settings), {"port": port, "private_cluster": private_cluster})
     airflow_site.wait_until_healthy(settings, port=port, since=since, report=lambda name: echo(f"{name} healthy"))
     return address(port)
 
@@ -192,12 +200,16 @@ def _start(settings: Settings, port: int, *, paused: bool, echo: Echo) -> str:
 def _end_all(settings: Settings) -> None:
     airflow_site.stop_components(settings)
     database = EmbeddedPostgres(settings.site.paths.state, settings.site.root)
-    # The database goes last, so that nothing that ends finds it gone; strays before it, as they may use it.
-    keep = database.service.identity
-    end_strays(site_id(settings.site.root), keep=keep)
-    database.stop()
-    end_strays(site_id(settings.site.root))
-    _note(settings).unlink(missing_ok=True)
+    try:
+        # After Airflow, which would submit again what is ended here; by SLURM's own means, not as strays.
+        PrivateCluster(settings).stop()
+    finally:
+        # The database goes last, so that nothing that ends finds it gone; strays before it, as they may use it.
+        keep = database.service.identity
+        end_strays(site_id(settings.site.root), keep=keep)
+        database.stop()
+        end_strays(site_id(settings.site.root))
+        _note(settings).unlink(missing_ok=True)
 
 
 def _services(settings: Settings) -> list[Service]:

@@ -61,6 +61,10 @@ class AirflowApi:
         token = self._call("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
 
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Return what Airflow says at a path, such as ``/api/v2/dags``."""
+        return self._call("GET", path, params=params)
+
     def close(self) -> None:
         """End the session."""
         self._client.close()
@@ -93,8 +97,8 @@ class AirflowApi:
         body = {"asset_id": numbers[0], "partition_key": key, "extra": extra or {}}
         self._call("POST", "/api/v2/assets/events", json=body)
 
-    def backfill(self, dag: str, first: Night, last: Night, *, conf: dict[str, Any] | None = None) -> None:
-        """Ask a DAG that runs once a night for a range of nights, both ends included."""
+    def backfill(self, dag: str, first: Night, last: Night, *, conf: dict[str, Any] | None = None) -> int:
+        """Ask a DAG that runs once a night for a range of nights, both ends included; return the backfill's id."""
         body = {
             "dag_id": dag,
             "from_date": f"{first}T00:00:00Z",
@@ -102,7 +106,8 @@ class AirflowApi:
             "dag_run_conf": conf or {},
             "reprocess_behavior": "completed",
         }
-        self._call("POST", "/api/v2/backfills", json=body)
+        # All its runs are written before it answers: a thousand take a minute.
+        return int(self._call("POST", "/api/v2/backfills", json=body, timeout=600)["id"])
 
     def runs(self, dag: str, *, partition_key: str | None = None, unfinished: bool = False) -> list[str]:
         """Return the ids of a DAG's runs, the newest first; only of one partition, only those that go on, if asked."""

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from stereo_tasks.settings import load_settings
 from stereo_tasks.site import control
 from stereo_tasks.site.airflow_config import airflow_home, environment
 from stereo_tasks.site.errors import SiteError
@@ -23,6 +24,9 @@ with DAG("process_night", schedule=PartitionedAssetTimetable(assets=Asset("raw_n
 
     @task
     def plan():
+        from airflow.sdk import Connection
+
+        assert Connection.get("slurm_default").extra_dejson["slurm_conf"]
         return ["CrabNebula", "Mrk421"]
 
     @task_group
@@ -57,7 +61,9 @@ def test_a_site_from_up_to_down(settings, dags, monkeypatch):
     address = control.up(settings, paused=True, echo=said.append)
     try:
         assert control.status(settings).running
-        assert control.up(settings, echo=said.append) == address
+        assert control.status(settings).services["slurmctld"] == Condition.RUNNING
+        monkeypatch.setenv("STEREO_CLUSTER", "local")  # too late: it runs already
+        assert control.up(load_settings(settings.site.root), echo=said.append) == address
         with site_api(settings) as api:
             api.wait_for_dag("process_night")
             api.unpause("process_night")
@@ -73,10 +79,14 @@ def test_a_site_from_up_to_down(settings, dags, monkeypatch):
         # Some of it is killed, as the kernel does when memory runs out: the rest and the strays still end.
         for name in ("scheduler", "postgres"):
             os.kill(Service(name, settings.site.paths.state).identity.pid, signal.SIGKILL)
+        conf = str(settings.site.paths.state.resolve() / "slurm" / "slurm.conf")
+        job = ["sbatch", "--output=/dev/null", "--wrap", "trap '' TERM; setsid sleep 600 & sleep 600; sleep 600"]
+        subprocess.run(job, env={**os.environ, "SLURM_CONF": conf}, check=True)
     finally:
         control.down(settings)
     assert control.status(settings).stopped
     assert set(control.status(settings).services.values()) == {Condition.STOPPED}
+    assert not marked(conf, "SLURM_CONF")
     assert control.down(settings) == 0
 
 
@@ -120,7 +130,7 @@ print("up", flush=True)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "number"),
-    [("database started", signal.SIGINT), ("database schemas", signal.SIGINT), ("database started", signal.SIGTERM)],
+    [("database started", signal.SIGINT), ("SLURM cluster started", signal.SIGINT), ("schemas", signal.SIGTERM)],
 )
 def test_an_interrupted_start_leaves_nothing_behind(settings, dags, moment, number):
     variables = {**os.environ, "STEREO_SITE": str(settings.site.root)}

@@ -120,15 +120,26 @@ def _mount_site() -> None:
 
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
+    from stereo_tasks.commands import backfill, catalog, doctor, holds, select, status
+
+    app.add_typer(catalog.catalog_app, name="catalog")
+    app.command("select")(select.select_command)
+    app.command("status")(status.status_command)
+    app.command("hold")(holds.hold_command)
+    app.command("release")(holds.release_command)
+    app.command("backfill")(backfill.backfill_command)
+    app.command("doctor")(doctor.doctor_command)
 
 
 def main() -> None:
     """Run the command line; errors that say what to do come without a traceback."""
-    from stereo_tasks.errors import USER_ERRORS
-
     _mount_site()
     _mount_commands()
     try:
         app()
-    except USER_ERRORS as error:
+    except Exception as error:
+        from stereo_tasks.errors import USER_ERRORS  # only now: with the rooms it comes from, it takes a second
+
+        if not isinstance(error, USER_ERRORS):
+            raise
         raise SystemExit(f"stereo: {error}") from None

@@ -1,0 +1,42 @@
+"""``stereo doctor``: whether everything is there that nights need."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from stereo_tasks.doctor import Finding
+
+_WIDTH = 20
+
+
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list of all findings.")] = False,
+) -> None:
+    """Check configuration, paths, environments, databases, cluster and Airflow; exit code 1 on a red line."""
+    from stereo_tasks.doctor import Colour, examine
+
+    counts: Counter[str] = Counter()
+    findings: list[Finding] = []
+    for one in examine():
+        counts[one.colour] += 1
+        findings.append(one)
+        if not as_json:
+            _print(one)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in findings], indent=1))
+    else:
+        typer.echo(", ".join(f"{counts[colour]} {colour}" for colour in Colour))
+    raise typer.Exit(1 if counts[Colour.RED] else 0)
+
+
+def _print(one: Finding) -> None:
+    word = typer.style(f"{one.colour:<6}", fg=one.colour.value, bold=one.colour != "green")
+    typer.echo(f"{word}  {one.subject:<{_WIDTH}}  {one.text}")
+    if one.what_to_do:
+        typer.echo(f"{'':{_WIDTH + 10}}-> {one.what_to_do}")

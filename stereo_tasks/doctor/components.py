@@ -1,0 +1,58 @@
+"""Airflow: its components, its DAGs, its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from stereo_tasks.doctor.finding import Finding, green, red, yellow
+from stereo_tasks.settings import Settings
+from stereo_tasks.site import control
+from stereo_tasks.site.errors import SiteError
+from stereo_tasks.site.processes import Condition
+from stereo_tasks.site.rest import AirflowApi, site_api
+
+NEEDED_DAGS = ("detect_nights", "request_nights", "process_night")
+
+
+def airflow(settings: Settings) -> Iterator[Finding]:
+    """Check what runs of Airflow, and whether it knows the DAGs and lets them run."""
+    status = control.status(settings)
+    if status.stopped:
+        yield yellow("Airflow", "the site does not run", "start it with `stereo up`; nothing is processed until then")
+        return
+    for name, condition in status.services.items():
+        if condition != Condition.RUNNING:
+            yield red(name, f"is {condition}", f"see {settings.site.paths.state}/logs; `stereo up` starts it again")
+    for name, word in status.healthy.items():
+        if word != "healthy":
+            yield red(f"Airflow's {name}", f"says {word}", "see `stereo site-status` and its log")
+    if not status.healthy:
+        yield red("Airflow", "the api-server does not answer", "`stereo down`, then `stereo up`")
+        return
+    if status.running:
+        yield green("Airflow", f"{', '.join(status.services)} run, {status.memory_mb:.0f} MB")
+    try:
+        with site_api(settings) as api:
+            yield from dags(api)
+    except SiteError as error:
+        yield red("Airflow", str(error), "see `stereo site-status`")
+
+
+def dags(api: AirflowApi) -> Iterator[Finding]:
+    """Check the DAGs: errors on import, missing and paused ones, and the version that runs."""
+    running, installed = str(api.get("/api/v2/version")["version"]), version("apache-airflow")
+    if running != installed:
+        yield red("Airflow", f"{running} runs, {installed} is installed", "`stereo down`, then `stereo up`")
+    for one in api.get("/api/v2/importErrors")["import_errors"]:
+        last = str(one["stack_trace"]).strip().splitlines()[-1]
+        yield red("DAG file", f"{one['filename']} cannot be read: {last}", "correct it; the whole text is in the UI")
+    known = {str(one["dag_id"]): bool(one["is_paused"]) for one in api.get("/api/v2/dags", limit=100)["dags"]}
+    if missing := [name for name in NEEDED_DAGS if name not in known]:
+        yield red("DAGs", f"Airflow does not know {', '.join(missing)}", "wait a minute, then see the dag-processor")
+    if paused := [name for name, stopped in sorted(known.items()) if stopped]:
+        needed = any(name in NEEDED_DAGS for name in paused)
+        text = f"{', '.join(paused)} paused"
+        yield yellow("DAGs", text, "unpause them in the UI" + ("; no night is processed meanwhile" if needed else ""))
+    if not missing and not paused:
+        yield green("DAGs", f"{len(known)}, all can run")

@@ -1,0 +1,60 @@
+"""The catalog: its server, its tables, its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from stereo_tasks.catalog.errors import CatalogError
+from stereo_tasks.doctor.clocks import compare
+from stereo_tasks.doctor.finding import Finding, green, red, yellow
+from stereo_tasks.settings import Settings
+from stereo_tasks.site.errors import SiteError
+from stereo_tasks.site.reach import reachable_catalog
+
+_SLOW_S = 0.5
+
+
+def catalog(settings: Settings) -> Iterator[Finding]:
+    """Check that the catalog answers, that its tables are of this program's revision, and its clock."""
+    from stereo_tasks.catalog.revisions import revisions
+
+    try:
+        with reachable_catalog(settings) as url:
+            begin = time.monotonic()
+            yield from _server(url)
+            took_s = time.monotonic() - begin
+            found = revisions(url)
+    except SiteError as error:
+        yield yellow("catalog", str(error), "start the site, and run this again")
+        return
+    except CatalogError as error:
+        yield red("catalog", str(error), "start the site (`stereo up`), or correct airflow.catalog_url")
+        return
+    if not found.current:
+        yield red("catalog tables", "there are none", "make them: `stereo catalog upgrade`")
+    elif not found.up_to_date:
+        yield red("catalog tables", f"revision {found.current}, not {found.head}", "run `stereo catalog upgrade`")
+    else:
+        yield green("catalog tables", f"revision {found.current}")
+    if took_s > _SLOW_S:
+        yield yellow("catalog", f"three small questions take {took_s:.1f} s", "look at the load of the database")
+
+
+def _server(url: str) -> Iterator[Finding]:
+    from sqlalchemy import text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from stereo_tasks.catalog.session import engine
+
+    try:
+        with engine(url).connect() as connection:
+            version = connection.scalar(text("SHOW server_version"))
+            size_mb = int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0) / 1e6
+            before = time.time()
+            there = float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0)
+            between = (before + time.time()) / 2
+    except SQLAlchemyError as error:
+        raise CatalogError(f"the catalog's database does not answer: {str(error).splitlines()[0]}") from None
+    yield green("catalog", f"PostgreSQL {str(version).split()[0]}, {size_mb:.0f} MB")
+    yield compare("clock of the catalog", there - between)

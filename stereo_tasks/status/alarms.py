@@ -1,0 +1,264 @@
+"""What needs care before it hurts: tables that end, forgotten nights, a log that stands still, full disks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from astropy import units as u
+from sqlalchemy import Engine, select, union
+
+from stereo_tasks.catalog.locks import HeldLock, held_locks
+from stereo_tasks.catalog.models import AskRow, LogReading, NightRun, ObservationChange, ReadinessRow, RequestRow
+from stereo_tasks.catalog.readings import latest_reading
+from stereo_tasks.catalog.session import transaction
+from stereo_tasks.nights import Night
+from stereo_tasks.settings import Settings
+from stereo_tasks.settings.choices import NoChoiceError
+from stereo_tasks.status.collecting import StatusTable, newest_night, status_table
+from stereo_tasks.status.state import NightState, SourceStatus
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about."""
+
+    TABLE_ENDS = "table ends"
+    NOT_COVERED = "not covered"
+    WAITS = "waits too long"
+    NO_RUN = "no run"
+    UNATTENDED = "unattended"
+    OLD_LOCK = "old lock"
+    LOG_STANDS_STILL = "log stands still"
+    LOG_UNREAD = "log unread"
+    LOG_ROWS = "log rows"
+    FREE_SPACE = "free space"
+
+
+_WHAT_TO_DO = {
+    AlarmKind.TABLE_ENDS: "add the next entry to the file that is named, with its Monte Carlo",
+    AlarmKind.NOT_COVERED: "add the entry to the file that is named, then request the nights again",
+    AlarmKind.WAITS: "ask those who copy the files, or `stereo hold` it with what you found out",
+    AlarmKind.NO_RUN: "is process_night paused or full in Airflow, or was the night locked? Then request it again",
+    AlarmKind.UNATTENDED: "`stereo status NIGHT` says why; mend it and request it again, or `stereo hold` it",
+    AlarmKind.OLD_LOCK: "look at the run in Airflow; if it is dead, request the night again: its lock is taken over",
+    AlarmKind.LOG_STANDS_STILL: "ask whether the stereo log is still filled in, and exported to where we read it",
+    AlarmKind.LOG_UNREAD: "look at detect_nights in Airflow: is it paused, or does it fail?",
+    AlarmKind.LOG_ROWS: "look at the rows in the stereo log; `stereo status NIGHT` has what they said before",
+    AlarmKind.FREE_SPACE: "make room, or let the operators of the file system do it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that needs care."""
+
+    kind: AlarmKind
+    subject: str
+    """What it is about: a night and source, a row of the log, a path. With kind and place it tells alarms apart."""
+    text: str
+    content: str = ""
+    """Another content is another alarm. Without what changes by itself, such as a number of days; empty: the kind and
+    subject say all."""
+    place: str = ""
+    """What alarms of this kind have in common: the file of the configuration, the production."""
+
+    @property
+    def key(self) -> str:
+        """Tells alarms apart."""
+        return f"{self.kind}: {self.place} {self.subject}"
+
+    @property
+    def what_to_do(self) -> str:
+        """What a person should do."""
+        return _WHAT_TO_DO[self.kind]
+
+
+def find_alarms(
+    settings: Settings,
+    *,
+    production: str | None = None,
+    now: dt.datetime | None = None,
+    engine: Engine | None = None,
+) -> tuple[Alarm, ...]:
+    """Return all alarms.
+
+    Parameters
+    ----------
+    settings : Settings
+        Configuration of the site.
+    production : str, optional
+        Name of the production whose nights are looked at; those that detection asks for by default.
+    now : datetime.datetime, optional
+        The time, with its zone.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+
+    Raises
+    ------
+    CatalogError
+        If the catalog cannot be used.
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    detected = settings.policy.detect_productions or (settings.productions.default,)
+    names = (
+        [settings.production(production).name] if production else [settings.production(one).name for one in detected]
+    )
+    locks = held_locks(engine=engine)
+    found = [*_free_space(settings), *_tables_end(settings, now)]
+    found += _log(latest_reading(engine=engine), settings, now)
+    found += _log_changes(settings, now, engine)
+    for name in names:
+        table = _nights_of_interest(settings, name, now, engine)
+        found += [*_not_covered(settings, table), *_locks(locks, table, settings, now), *_nights(table, settings, now)]
+    # Two productions want the same table of the configuration.
+    return tuple({alarm.key: alarm for alarm in found}.values())
+
+
+def _nights_of_interest(settings: Settings, production: str, now: dt.datetime, engine: Engine | None) -> StatusTable:
+    """Return the states of the nights with which something happened lately, however old they are."""
+    since = now - dt.timedelta(days=settings.alarms.look_back_days)
+    statement = union(
+        select(RequestRow.night).where(RequestRow.production == production, RequestRow.emitted_utc >= since),
+        select(AskRow.night).where(AskRow.production == production, AskRow.asked_utc >= since),
+        select(NightRun.night).where(NightRun.production == production, NightRun.started_utc >= since),
+        select(ReadinessRow.night).where(
+            ReadinessRow.production == production, ~ReadinessRow.ready, ReadinessRow.checked_utc >= since
+        ),
+    )
+    with transaction(engine) as session:
+        nights = sorted(session.scalars(statement))
+    newest = newest_night(now)
+    if not nights:
+        return StatusTable(production, newest, newest, now, ())
+    table = status_table(
+        Night(nights[0]), Night(nights[-1]), settings=settings, production=production, now=now, engine=engine
+    )
+    wanted = set(nights)
+    kept = tuple(one for one in table.sources if one.night.evening in wanted)
+    return StatusTable(production, table.first, table.last, now, kept)
+
+
+def _tables_end(settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
+    today, ahead = now.astimezone(dt.UTC).date(), dt.timedelta(days=settings.alarms.table_ends_days)
+    tables = (
+        ("observation periods", "monte_carlo.yaml", max(one.last for one in settings.monte_carlo.periods)),
+        ("time offsets", "time_offsets.yaml", max(one.last for one in settings.time_offsets)),
+    )
+    for name, file, last in tables:
+        if last < today + ahead:
+            days = (last - today).days
+            when = f"in {days} days" if days >= 0 else f"{-days} days ago"
+            text = f"the table of {name} (config/{file}) ends with {last}, {when}: nights after it are held"
+            yield Alarm(AlarmKind.TABLE_ENDS, f"config/{file}", text, content=str(last))
+
+
+def _not_covered(settings: Settings, table: StatusTable) -> Iterator[Alarm]:
+    for night in sorted({one.night for one in table.sources if _is_wanted(one)}):
+        for file, look_up in (
+            ("monte_carlo.yaml", settings.monte_carlo.period),
+            ("time_offsets.yaml", settings.time_offset),
+        ):
+            try:
+                look_up(night)
+            except NoChoiceError as error:
+                yield Alarm(AlarmKind.NOT_COVERED, str(night), str(error), place=f"config/{file}")
+
+
+def _is_wanted(one: SourceStatus) -> bool:
+    return bool(one.source) and one.state not in (NightState.NOT_TAKEN, NightState.NOTHING) and not one.by_person
+
+
+def _locks(locks: Iterable[HeldLock], table: StatusTable, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
+    runs = {one.night: one.row.run for one in table.sources}
+    limit = dt.timedelta(hours=settings.alarms.run_h)
+    for lock in locks:
+        if lock.production != table.production:
+            continue
+        run, text = runs.get(lock.night), f"{lock.night} is locked by {lock.owner} since {_time(lock.since)}"
+        if run is not None and run.ended_utc and run.ended_utc > lock.since and lock.owner.endswith(run.run_id):
+            text += f", and that run ended {_time(run.ended_utc)}"
+        elif now - lock.since > limit:
+            text += f", longer than {settings.alarms.run_h:g} h"
+        else:
+            continue
+        yield Alarm(AlarmKind.OLD_LOCK, str(lock.night), text, lock.owner, place=table.production)
+
+
+def _nights(table: StatusTable, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
+    limits_h = {
+        NightState.WAITING: (AlarmKind.WAITS, settings.alarms.waits_h),
+        NightState.REQUESTED: (AlarmKind.NO_RUN, settings.alarms.requested_h),
+        NightState.FAILED: (AlarmKind.UNATTENDED, settings.alarms.unattended_h),
+        NightState.HELD: (AlarmKind.UNATTENDED, settings.alarms.unattended_h),
+    }
+    oldest = now - dt.timedelta(days=settings.alarms.look_back_days)
+    for one in table.sources:
+        if one.state not in limits_h or one.by_person or one.since_utc is None or one.since_utc < oldest:
+            continue
+        kind, limit_h = limits_h[one.state]
+        # What a waiting night lacks changes as files come: that is no other alarm.
+        content = one.reason if kind == AlarmKind.UNATTENDED else ""
+        if now - one.since_utc > dt.timedelta(hours=limit_h):
+            subject = f"{one.night} {one.source}".strip()
+            text = f"{subject} {one.state} since {_time(one.since_utc)}: {one.reason}"
+            yield Alarm(kind, subject, text, content=content, place=table.production)
+
+
+def _log(reading: LogReading | None, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
+    limits, subject = settings.alarms, "stereo log"
+    if reading is None:
+        yield Alarm(AlarmKind.LOG_UNREAD, subject, "the stereo log was never read")
+        return
+    if now - reading.last_seen_utc > dt.timedelta(hours=limits.log_unread_h):
+        text = f"the stereo log was last read {_time(reading.last_seen_utc)}: new nights are not noticed"
+        yield Alarm(AlarmKind.LOG_UNREAD, subject, text)
+    if now - reading.first_seen_utc > dt.timedelta(days=limits.log_unchanged_days):
+        text = f"the stereo log has not changed since {_time(reading.first_seen_utc)}"
+        yield Alarm(AlarmKind.LOG_STANDS_STILL, subject, text, content=reading.checksum)
+    for problem in reading.problems:
+        yield Alarm(AlarmKind.LOG_ROWS, str(problem), f"a row of the stereo log cannot be read: {problem}")
+
+
+def _log_changes(settings: Settings, now: dt.datetime, engine: Engine | None) -> Iterator[Alarm]:
+    """Yield rows that left the log, and rows of old nights that were changed."""
+    since = now - dt.timedelta(days=settings.alarms.log_changes_days)
+    old = now.astimezone(dt.UTC).date() - dt.timedelta(days=settings.policy.look_back_days)
+    columns = (ObservationChange.night, ObservationChange.source, ObservationChange.kind, ObservationChange.at_utc)
+    latest = (
+        select(*columns)
+        .distinct(ObservationChange.night, ObservationChange.source)
+        .where(ObservationChange.at_utc >= since, ObservationChange.kind.in_(("removed", "returned", "changed")))
+        .order_by(ObservationChange.night, ObservationChange.source, ObservationChange.id.desc())
+    )
+    with transaction(engine) as session:
+        for one in session.execute(latest):
+            subject = f"{Night(one.night)} {one.source}"
+            if one.kind == "removed":
+                text = f"the row {subject} left the stereo log, or cannot be read any more, {_time(one.at_utc)}"
+            elif one.kind == "changed" and one.night < old:
+                text = f"the old row {subject} was changed in the stereo log {_time(one.at_utc)}"
+            else:
+                continue
+            yield Alarm(AlarmKind.LOG_ROWS, subject, text, content=one.at_utc.isoformat())
+
+
+def _free_space(settings: Settings) -> Iterator[Alarm]:
+    needed = settings.alarms.free_space.to_value(u.GB)
+    seen: set[int] = set()
+    for name in ("output", "state"):
+        path = getattr(settings.site.paths, name)
+        place = next(one for one in (path, *path.parents) if one.exists())
+        if (device := place.stat().st_dev) in seen:
+            continue
+        seen.add(device)
+        free = shutil.disk_usage(place).free / 1e9
+        if free < needed:
+            text = f"{free:.0f} GB are free at {path} (paths.{name}), {needed:.0f} GB are wanted"
+            yield Alarm(AlarmKind.FREE_SPACE, f"paths.{name}", text)
+
+
+def _time(time: dt.datetime) -> str:
+    return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"

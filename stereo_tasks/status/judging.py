@@ -1,0 +1,244 @@
+"""From all that the catalog knows of a source of a night to one word. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from stereo_tasks.catalog.nights import NightRow, Planned
+from stereo_tasks.inventory import night_over
+from stereo_tasks.nights import Night
+from stereo_tasks.settings.policy import Policy
+from stereo_tasks.stages import Stage
+from stereo_tasks.status.state import NightState, SourceStatus
+
+# Their elements are whole runs: what fails there is more than a run survives.
+RUN_STAGES = (Stage.MERGE, Stage.MERGE_STEREO, Stage.DL2, Stage.DL3, Stage.INDEX, Stage.QA)
+# The note of a request is written just after its event: the run may have begun a moment before.
+_REQUEST_TO_RUN = dt.timedelta(minutes=2)
+_NAMED = 3
+_NO_REASONS: Mapping[tuple[str, str], str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    state: NightState
+    reason: str = ""
+    since_utc: dt.datetime | None = None
+    by_person: bool = False
+
+
+def judge(
+    rows: Iterable[NightRow],
+    policy: Policy,
+    now: dt.datetime,
+    *,
+    detected: bool = True,
+    waits_h: float = 24.0,
+    reasons: Mapping[tuple[str, str], str] = _NO_REASONS,
+) -> tuple[SourceStatus, ...]:
+    """Return the state of each source of a range of nights.
+
+    Parameters
+    ----------
+    rows : iterable of NightRow
+        All sources of the nights: they wait for each other.
+    policy : Policy
+        How long detection looks back.
+    now : datetime.datetime
+        The time, with its zone.
+    detected : bool, optional
+        Whether detection asks for this production.
+    waits_h : float, optional
+        After so many hours what waits is an alarm.
+    reasons : mapping, optional
+        Of elements in trouble: (plan, state) to the first of its reasons.
+    """
+    found = [_status(row, _verdict(row, policy, now, detected, reasons), waits_h) for row in rows]
+    waiting: dict[Night, list[str]] = {}
+    for one in found:
+        if one.state == NightState.WAITING:
+            waiting.setdefault(one.night, []).append(one.source)
+    return tuple(_with_siblings(one, waiting.get(one.night, ())) for one in found)
+
+
+def _with_siblings(one: SourceStatus, waiting: Iterable[str]) -> SourceStatus:
+    """Say for which sources a complete one waits: a night is handed on as a whole."""
+    others = [name for name in waiting if name != one.source]
+    if one.state != NightState.READY or not others:
+        return one
+    return replace(one, state=NightState.WAITING, reason=f"complete; the night waits for {', '.join(others)}")
+
+
+def _verdict(
+    row: NightRow, policy: Policy, now: dt.datetime, detected: bool, reasons: Mapping[tuple[str, str], str]
+) -> _Verdict:
+    steps: tuple[Callable[[], _Verdict | None], ...] = (
+        lambda: _at_work(row),
+        lambda: _held_by_person(row),
+        lambda: _requested(row),
+        lambda: _not_taken(row),
+        lambda: _processed(row, reasons),
+        lambda: _asked_in_vain(row),
+        lambda: _not_over(row, now),
+        lambda: _by_files(row, policy, now, detected),
+    )
+    return next(found for step in steps if (found := step()) is not None)
+
+
+def _at_work(row: NightRow) -> _Verdict | None:
+    if row.locked is None or _rejected(row):
+        return None
+    return _Verdict(NightState.RUNNING, row.locked.owner, row.locked.since_utc)
+
+
+def _held_by_person(row: NightRow) -> _Verdict | None:
+    if not row.held or _rejected(row):
+        return None
+    one = row.held[0]
+    until = f" until {one.until_utc.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if one.until_utc else ""
+    return _Verdict(NightState.HELD, f"by {one.by}{until}: {one.reason}", one.held_utc, by_person=True)
+
+
+def _requested(row: NightRow) -> _Verdict | None:
+    """Return whether the night was handed on after its latest run began."""
+    asked = row.asked
+    candidates = [(row.requested.emitted_utc, row.requested.reason)] if row.requested else []
+    if asked and asked.outcome == "requested" and _was_wanted(row):
+        candidates.append((asked.asked_utc, f"by {asked.by}" if asked.by else "by a person"))
+    if not candidates or _rejected(row):
+        return None
+    at, reason = max(candidates)
+    if row.run is not None and row.run.started_utc > at - _REQUEST_TO_RUN:
+        return None
+    return _Verdict(NightState.REQUESTED, reason, at)
+
+
+def _was_wanted(row: NightRow) -> bool:
+    """Return whether the last person who asked for the night asked for this source, too."""
+    return not (row.asked and row.asked.sources and row.source) or row.source in row.asked.sources
+
+
+def _not_taken(row: NightRow) -> _Verdict | None:
+    if not _rejected(row) or row.observed is None:
+        return None
+    if row.observed.in_log:
+        return _Verdict(NightState.NOT_TAKEN, row.observed.reason)
+    kept = "; what was published of it stays" if row.published else ""
+    return _Verdict(NightState.NOT_TAKEN, f"the row has left the log, or cannot be read any more{kept}")
+
+
+def _rejected(row: NightRow) -> bool:
+    return row.observed is not None and not (row.observed.in_log and row.observed.accepted)
+
+
+def _processed(row: NightRow, reasons: Mapping[tuple[str, str], str]) -> _Verdict | None:
+    run, plan = row.run, row.planned
+    if run is None and plan is None:
+        return None
+    since = (run.ended_utc or run.started_utc) if run else plan.ingested_utc if plan else None
+    if run is not None and run.state == "running":
+        text = f"the run {run.run_id} ended without a word: it was killed, or its lock was broken"
+        return _Verdict(NightState.FAILED, text, since)
+    if plan is None:
+        return _without_plan(row, since)
+    if run is not None and run.state == "failed" and plan.ingested_utc < run.started_utc and _was_wanted(row):
+        text = run.lines[0].strip() if run.lines else "see its log in Airflow"
+        return _Verdict(NightState.FAILED, f"its latest run ended before it was looked at: {text}", since)
+    state, reason = _of_plan(row, plan, reasons)
+    return _Verdict(state, reason, since)
+
+
+def _without_plan(row: NightRow, since: dt.datetime | None) -> _Verdict | None:
+    if row.run is None or row.run.state == "done":
+        return None  # the run was of other sources of the night
+    lines = [line.strip() for line in row.run.lines if line.strip()]
+    if row.run.state == "nothing":
+        return _Verdict(NightState.NOTHING, lines[0] if lines else "no joint observation", since)
+    if row.run.state == "locked":
+        return _Verdict(NightState.FAILED, lines[0] if lines else "another run held the night", since)
+    return _Verdict(NightState.FAILED, lines[0] if lines else "its run failed before there was a plan", since)
+
+
+def _of_plan(row: NightRow, plan: Planned, reasons: Mapping[tuple[str, str], str]) -> tuple[NightState, str]:
+    stages = {stage.stage: stage for stage in plan.stages}
+    of_runs = [stages[name] for name in RUN_STAGES if name in stages]
+    if failed := sum(stage.failed for stage in of_runs):
+        return NightState.FAILED, _counted(failed, "failed", reasons.get((plan.path, "failed"), ""))
+    if plan.holds:
+        return NightState.HELD, "; ".join(plan.holds)
+    if held := sum(stage.held for stage in of_runs):
+        return NightState.HELD, _counted(held, "held", reasons.get((plan.path, "held"), ""))
+    dl3 = stages.get(Stage.DL3)
+    if dl3 is None or not dl3.done:
+        skipped = reasons.get((plan.path, "skipped"), "")
+        return NightState.FAILED, "no run reached DL3" + (f": {skipped}" if skipped else "")
+    if row.published is None:
+        return NightState.FAILED, "DL3 is there and not published: see the log of publish in Airflow"
+    if dl3.done < dl3.total:
+        return NightState.PARTIAL, f"{dl3.total - dl3.done} of {dl3.total} runs did not reach DL3"
+    if row.readiness is not None and row.readiness.partial:
+        return NightState.PARTIAL, "with what there was; missing: " + "; ".join(row.readiness.missing)
+    return NightState.DONE, _counted(plan.losses, "done with a loss", "") if plan.losses else ""
+
+
+def _counted(number: int, word: str, reason: str) -> str:
+    text = f"{number} element{'s' if number > 1 else ''} {word}"
+    return f"{text}: {reason}" if reason else text
+
+
+def _asked_in_vain(row: NightRow) -> _Verdict | None:
+    """Return what was answered to who asked for the night, if that is all that is known."""
+    asked = row.asked
+    if asked is None:
+        return None
+    if asked.outcome == "waiting":
+        since = row.readiness.waiting_since_utc if row.readiness else None
+        return _Verdict(NightState.WAITING, _waits(row) or asked.reason, since or asked.asked_utc)
+    if asked.outcome in ("nothing", "refused") and (row.observed is None or not row.source):
+        return _Verdict(NightState.NOTHING, asked.reason, asked.asked_utc)
+    return None
+
+
+def _not_over(row: NightRow, now: dt.datetime) -> _Verdict | None:
+    if night_over(row.night, now):
+        return None
+    text = "is still to come" if row.night.noon > now else "is being observed, until 08:00 UTC"
+    return _Verdict(NightState.UPCOMING, f"the night {text}")
+
+
+def _by_files(row: NightRow, policy: Policy, now: dt.datetime, detected: bool) -> _Verdict:
+    if row.observed is None:
+        return _Verdict(NightState.NOTHING, "no joint observation in the log")
+    seen = row.readiness
+    old = row.night.evening < now.astimezone(dt.UTC).date() - dt.timedelta(days=policy.look_back_days)
+    if seen is not None and not seen.ready:
+        return _Verdict(NightState.WAITING, _waits(row), seen.waiting_since_utc or seen.checked_utc)
+    if old or not detected:
+        why = f"older than the {policy.look_back_days} days of detection" if old else "detection asks for another one"
+        return _Verdict(NightState.NOT_ASKED, f"nobody asked for it; {why}")
+    if seen is None:
+        return _Verdict(NightState.WAITING, "detection has not looked at it yet")
+    return _Verdict(NightState.READY, "with what there is" if seen.partial else "complete", seen.checked_utc)
+
+
+def _waits(row: NightRow) -> str:
+    """Name what is missing, and say how much more there is: the whole is in `SourceStatus.missing`."""
+    missing = row.readiness.missing if row.readiness else ()
+    more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
+    return "; ".join([*missing[:_NAMED], *more])
+
+
+def _status(row: NightRow, verdict: _Verdict, waits_h: float) -> SourceStatus:
+    seen = row.readiness
+    present = list(seen.present) if seen else []
+    if row.published:
+        present.append(f"DL3 published {row.published.published_utc.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC")
+    waits = verdict.since_utc if verdict.state == NightState.WAITING else None
+    qa = row.quality.verdict if row.quality else row.published.verdict if row.published else ""
+    return SourceStatus(
+        night=row.night, source=row.source, production=row.production, state=verdict.state, reason=verdict.reason,
+        since_utc=verdict.since_utc, present=tuple(present), missing=seen.missing if seen else (), qa=qa,
+        by_person=verdict.by_person, alarm_utc=waits and waits + dt.timedelta(hours=waits_h), row=row,
+    )  # fmt: skip

@@ -1,0 +1,165 @@
+"""Everything that is known of one night, in the order in which it happened."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from stereo_tasks.catalog.asks import asks
+from stereo_tasks.catalog.jobs import jobs_of
+from stereo_tasks.catalog.models import (
+    AskRow,
+    HoldRow,
+    JobRow,
+    NightRun,
+    ObservationChange,
+    ObservationRow,
+    Publication,
+    RequestRow,
+    RunRow,
+)
+from stereo_tasks.catalog.records import SourceSummary, night_summary
+from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.telescope_runs import runs_of
+from stereo_tasks.nights import Night
+from stereo_tasks.settings import Settings
+from stereo_tasks.status.collecting import status_table
+from stereo_tasks.status.state import SourceStatus
+
+GOOD_JOB = "COMPLETED"
+
+
+@dataclass(frozen=True, slots=True)
+class LogChange:
+    """A change of a row of the stereo log, in words."""
+
+    at_utc: dt.datetime
+    source: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageJobs:
+    """The jobs of a stage of a source."""
+
+    source: str
+    stage: str
+    states: dict[str, int]
+    queue_wait_s: float
+    """The longest."""
+    elapsed_s: float
+    """Of all together."""
+    max_rss_mb: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NightStory:
+    """A night of a production."""
+
+    night: Night
+    production: str
+    sources: tuple[SourceStatus, ...]
+    observations: tuple[ObservationRow, ...]
+    changes: tuple[LogChange, ...]
+    files: tuple[RunRow, ...]
+    """Runs of the telescopes that are on disk."""
+    requests: tuple[RequestRow, ...]
+    asks: tuple[AskRow, ...]
+    runs: tuple[NightRun, ...]
+    summaries: tuple[SourceSummary, ...]
+    """Elements of the latest plans, with those in trouble."""
+    jobs: tuple[StageJobs, ...]
+    bad_jobs: tuple[JobRow, ...]
+    publications: tuple[Publication, ...]
+    holds: tuple[HoldRow, ...]
+    """Released ones, too."""
+
+
+def night_story(
+    night: Night,
+    *,
+    settings: Settings,
+    production: str | None = None,
+    now: dt.datetime | None = None,
+    engine: Engine | None = None,
+) -> NightStory:
+    """Return everything that is known of a night.
+
+    Parameters
+    ----------
+    night : Night
+        The night.
+    settings : Settings
+        Configuration of the site.
+    production : str, optional
+        Name of the production; the default one by default.
+    now : datetime.datetime, optional
+        The time, with its zone.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    """
+    table = status_table(night, night, settings=settings, production=production, now=now, engine=engine)
+    name, jobs = table.production, jobs_of(night, table.production, engine=engine)
+
+    with transaction(engine) as session:
+
+        def rows(model: Any, order: Any) -> tuple[Any, ...]:
+            statement = select(model).where(model.night == night.evening).order_by(order)
+            if hasattr(model, "production"):
+                statement = statement.where(model.production == name)
+            return tuple(session.scalars(statement))
+
+        changes = rows(ObservationChange, ObservationChange.id)
+        return NightStory(
+            night=night,
+            production=name,
+            sources=table.sources,
+            observations=rows(ObservationRow, ObservationRow.source),
+            changes=tuple(LogChange(one.at_utc, one.source, one.kind, _difference(one)) for one in changes),
+            files=runs_of(night, night, engine=engine),
+            requests=rows(RequestRow, RequestRow.emitted_utc),
+            asks=asks(name, night, night, engine=engine),
+            runs=rows(NightRun, NightRun.started_utc),
+            summaries=night_summary(night, name, engine=engine),
+            jobs=tuple(_by_stage(jobs)),
+            bad_jobs=tuple(one for one in jobs if one.state != GOOD_JOB),
+            publications=rows(Publication, Publication.published_utc),
+            holds=rows(HoldRow, HoldRow.held_utc),
+        )
+
+
+def _difference(change: ObservationChange) -> str:
+    """Say in words what a row of the log said before and says now."""
+    before, after = change.before or {}, change.after or {}
+    if not before or not after:
+        return ""
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return "; ".join(f"{key}: {_said(before.get(key))} became {_said(after.get(key))}" for key in keys)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(str(one) for one in value) + "]"
+    return str(value) if value not in (None, "") else "nothing"
+
+
+def _by_stage(jobs: Iterable[JobRow]) -> Iterator[StageJobs]:
+    groups: dict[tuple[str, str], list[JobRow]] = {}
+    for job in jobs:
+        groups.setdefault((job.source, job.stage), []).append(job)
+    for (source, stage), found in groups.items():
+        memory = [one.max_rss_mb for one in found if one.max_rss_mb is not None]
+        yield StageJobs(
+            source=source,
+            stage=stage,
+            states=dict(Counter(one.state for one in found)),
+            queue_wait_s=max((one.queue_wait_s or 0 for one in found), default=0),
+            elapsed_s=sum(one.elapsed_s or 0 for one in found),
+            max_rss_mb=max(memory, default=None),
+        )

@@ -1,0 +1,53 @@
+"""A catalog with nights in every state, and an output tree with a QA page."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "status"))  # for scenes and catalog_fixtures
+
+from catalog_fixtures import migrated, server  # noqa: F401
+from scenes import Scene, every_state
+from sqlalchemy import text
+
+from stereo_tasks.catalog.models import Base
+from stereo_tasks.catalog.session import URL_VARIABLE, engine
+
+
+@pytest.fixture(scope="module")
+def root(migrated, tmp_path_factory) -> Iterator[Path]:  # noqa: F811
+    """A site whose catalog is empty."""
+    folder = tmp_path_factory.mktemp("portal")
+    with engine(migrated).begin() as connection:
+        connection.execute(text("TRUNCATE " + ", ".join(Base.metadata.tables)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(URL_VARIABLE, migrated)
+        patch.setenv("STEREO_SITE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def scene(root, migrated) -> Scene:  # noqa: F811
+    """The catalog of the module. A test may add to it, not take away."""
+    return Scene(engine(migrated), dt.datetime.now(dt.UTC))
+
+
+@pytest.fixture(scope="module")
+def nights(scene):
+    """The nights of a catalog by their state."""
+    return every_state(scene)
+
+
+@pytest.fixture(scope="module")
+def output(root, nights) -> Path:
+    """The output tree with the QA page of the night that is done."""
+    folder = root / "products" / "mcp062" / "CrabNebula" / "QA" / nights["done"].lst_date
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<html>the page</html>")
+    (root / "products" / "secret.html").write_text("secret")
+    return root / "products"

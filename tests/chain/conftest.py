@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from stereo_tasks.night_run import plan_night
+from stereo_tasks.nights import Night
 from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.settings import load_settings
 from stereo_tasks.site import control
@@ -102,6 +104,26 @@ class Site:
             source: {element.id: read_record(element.record_path) for element in plan.elements}
             for source, plan in self.plans().items()
         }
+
+    def stereo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call the command line as a person does."""
+        command = [str(Path(sys.executable).parent / "stereo"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def asks(self):
+        """Who asked for which nights, the newest last."""
+        from stereo_tasks.catalog.asks import asks
+
+        first, last = Night("2018-10-10"), Night("2026-01-01")
+        return asks(self.settings.production().name, first, last, engine=self.catalog())
+
+    def catalog(self):
+        """The catalog's engine."""
+        from stereo_tasks.catalog.session import engine
+        from stereo_tasks.site.reach import reachable_catalog
+
+        with reachable_catalog(self.settings) as url:
+            return engine(url)
 
     def science(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.settings.site.science_python), *arguments]

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 
 def stamps(site):
-    """Time stamps of everything below the output tree but plans and logs."""
+    """Time stamps of everything below the output tree but plans, logs and journal."""
     return {
         path: path.stat().st_mtime_ns
         for path in site.settings.site.paths.output.rglob("*")
-        if path.is_file() and not {"plans", "logs", "mc"} & set(path.parts)
+        if path.is_file() and not {"plans", "logs", "mc", "journal"} & set(path.parts)
     }
 
 
@@ -200,19 +200,53 @@ def test_detection_hands_on_the_night_once(processed):
     assert set(processed.api.runs("process_night")) == known
 
 
-def test_a_backfill_of_requests_makes_a_run_for_each_night_with_its_parameters(processed):
+def test_two_runs_of_one_night_at_once_one_works_and_the_other_says_who_does(processed):
+    processed.api.unpause("process_night")
+    runs = [
+        processed.api.trigger("process_night", partition_key="20240110", conf={"sources": ["CrabNebula"]})
+        for _ in range(2)
+    ]
+    states = {run: processed.wait("process_night", run, 300) for run in runs}
+    assert sorted(states.values()) == ["failed", "success"], [processed.why("process_night", run) for run in runs]
+    winner, loser = sorted(runs, key=states.get, reverse=True)
+    assert winner in processed.why("process_night", loser)
+
+
+def test_a_held_source_is_left_out_until_it_is_released(processed):
+    held = processed.stereo("hold", "2024-01-10", "--source", "1A0535+262", "--reason", "flat-field under suspicion")
+    assert held.returncode == 0, held.stderr
+    state, run = processed.run("process_night", "20240110", limit_s=180)
+    assert state == "success", processed.why("process_night", run)  # only the other source has lost runs
+    assert "flat-field under suspicion" in processed.stereo("status", "2024-01-10").stdout
+    assert processed.stereo("release", "2024-01-10", "--source", "1A0535+262").returncode == 0
+    assert "flat-field under suspicion" not in processed.stereo("status", "2024-01-10").stdout
+
+
+def test_a_backfill_makes_a_run_only_where_something_was_observed_and_passes_its_parameters_on(processed):
     known = set(processed.api.runs("process_night"))
-    processed.api.wait_for_dag("request_nights")
-    processed.api.unpause("request_nights")
-    begin = time.monotonic()
-    processed.api.backfill("request_nights", Night("2024-01-09"), Night("2024-01-11"), conf={"sources": ["CrabNebula"]})
-    runs = {}
-    while len(runs) < 3 and time.monotonic() - begin < 180:
+    before = processed.records()
+    asked = processed.stereo("backfill", "2024-01-09", "2024-01-11", "--source", "1A0535+262", "--force")
+    assert asked.returncode == 0, asked.stderr
+    run = processed.wait_for_run("process_night", known)
+    assert processed.wait("process_night", run) == "failed"  # its runs point apart or do not overlap
+    assert run in processed.api.runs("process_night", partition_key="20240110")
+    after = processed.records()
+    made = {name for name, record in after["1A0535+262"].items() if record and record.stage == Stage.CALIBRATE}
+    assert made
+    assert all(after["1A0535+262"][name].ended_utc > before["1A0535+262"][name].ended_utc for name in made)
+    assert all(after["CrabNebula"][name] == before["CrabNebula"][name] for name in after["CrabNebula"])
+    show = processed.stereo("backfill", "--show", "--json")
+    assert show.returncode == 0, show.stderr
+    deadline = time.monotonic() + 120
+    while len(asks := {row.night.isoformat(): row.outcome for row in processed.asks()}) < 3:
+        assert time.monotonic() < deadline, asks
         time.sleep(1)
-        for key in ("20240109", "20240110", "20240111"):
-            if new := set(processed.api.runs("process_night", partition_key=key)) - known:
-                runs[key] = new.pop()
-    assert sorted(runs) == ["20240109", "20240110", "20240111"]
-    # Only the Crab was asked for: the lost runs of the other source do not matter.
-    for run in runs.values():
-        assert processed.wait("process_night", run) == "success", processed.why("process_night", run)
+    assert asks == {"2024-01-09": "nothing", "2024-01-10": "requested", "2024-01-11": "nothing"}
+
+
+def test_every_job_of_the_night_is_in_the_catalog(processed):
+    from stereo_tasks.catalog.jobs import jobs_of
+
+    jobs = jobs_of(Night("2024-01-10"), processed.settings.production().name, engine=processed.catalog())
+    assert {job.stage for job in jobs} == {str(stage) for stage in Stage if not str(stage).startswith("mc_")}
+    assert all(job.job_id and job.state for job in jobs)

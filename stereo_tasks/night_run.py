@@ -26,11 +26,8 @@ from stereo_tasks.products.tree import MonteCarloTree, NightTree
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import RUN_STAGES, Stage
 from stereo_tasks.stereo_log import Observation, read_site_log, select
-
-# Stages whose elements are whole runs: what is lost there is more than a run survives.
-_RUN_STAGES = (Stage.MERGE, Stage.MERGE_STEREO, Stage.DL2, Stage.DL3, Stage.INDEX, Stage.QA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +335,7 @@ def night_problems(plan: Plan) -> list[str]:
         outcome = states[element.id]
         if outcome.state is None and all(item.producer in made for item in element.inputs if item.producer):
             problems.append(f"no record, {element.id}: its job left no result; see the log of the stage's task")
-        elif outcome.state not in (None, State.DONE) and element.stage in _RUN_STAGES and not _has_no_input(outcome):
+        elif outcome.state not in (None, State.DONE) and element.stage in RUN_STAGES and not _has_no_input(outcome):
             problems.append(f"{outcome.state}, {element.id}: {outcome.reason}")
     reached = {name for name, outcome in states.items() if outcome.state == State.DONE}
     lost = [run.lst_run for run in plan.runs if f"{Stage.DL3}/{run.lst_run:05d}" not in reached]

@@ -25,3 +25,6 @@ class Stage(StrEnum):
 
 MC_STAGES = (Stage.MC_STEREO, Stage.MC_FORESTS, Stage.MC_DL2, Stage.MC_IRF)
 NIGHT_STAGES = tuple(stage for stage in Stage if stage not in MC_STAGES)
+
+RUN_STAGES = (Stage.MERGE, Stage.MERGE_STEREO, Stage.DL2, Stage.DL3, Stage.INDEX, Stage.QA)
+"""Their elements are whole runs: what is lost there is more than a run survives."""

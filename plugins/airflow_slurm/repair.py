@@ -12,6 +12,8 @@ from airflow_slurm.array import ArraySpec, JobState, JobStatus
 _PLACE = (JobState.NODE_FAIL, JobState.PREEMPTED, JobState.LOST)
 """Ends that say something of the place where a job ran, and nothing of its elements."""
 
+_LIMITS = (JobState.OUT_OF_MEMORY, JobState.TIMEOUT)
+
 
 class Limits(NamedTuple):
     """What the jobs of an array are given."""
@@ -105,12 +107,13 @@ class RepairPolicy:
             memory_mb = _grown(memory_mb, self.memory_factor, self.memory_ceiling_mb)
         if why == JobState.TIMEOUT:
             time_s = _grown(time_s, self.time_factor, self.time_ceiling_s)
-        if counts.get(why, 0) > self._allowed[why]:
-            return GivenUp(f"{counts[why]} jobs of it ended {why}")
         if why == JobState.OUT_OF_MEMORY and memory_mb == spec.memory_mb and self.memory_factor > 1:
             return GivenUp(f"it needs more than the {memory_mb} MB that a job may have", for_good=True)
         if why == JobState.TIMEOUT and time_s == spec.time_s and self.time_factor > 1:
             return GivenUp(f"it needs more than the {time_s} s that a job may have", for_good=True)
+        if counts.get(why, 0) > self._allowed[why]:
+            # Another try of the task would begin with the same limits, and climb the same steps.
+            return GivenUp(f"{counts[why]} jobs of it ended {why}", for_good=why in _LIMITS)
         # What breaks an element must not take its neighbours along again; what breaks a node has nothing to do with it.
         return Limits(memory_mb, time_s, spec.per_job if why in _PLACE else 1)
 

@@ -14,7 +14,8 @@ from stereo_tasks.catalog.nights import NightRow, night_overview
 from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
-from stereo_tasks.status.judging import RUN_STAGES, judge
+from stereo_tasks.stages import RUN_STAGES
+from stereo_tasks.status.judging import judge
 from stereo_tasks.status.state import NightState, SourceStatus
 
 LAST_NIGHTS = 7

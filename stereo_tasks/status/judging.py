@@ -10,11 +10,9 @@ from stereo_tasks.catalog.nights import NightRow, Planned
 from stereo_tasks.inventory import night_over
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.policy import Policy
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import RUN_STAGES, Stage
 from stereo_tasks.status.state import NightState, SourceStatus
 
-# Their elements are whole runs: what fails there is more than a run survives.
-RUN_STAGES = (Stage.MERGE, Stage.MERGE_STEREO, Stage.DL2, Stage.DL3, Stage.INDEX, Stage.QA)
 # The note of a request is written just after its event: the run may have begun a moment before.
 _REQUEST_TO_RUN = dt.timedelta(minutes=2)
 _NAMED = 3

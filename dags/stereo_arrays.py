@@ -26,11 +26,14 @@ def stage_task(stage: str, *, plan: Any, name: Any, force: Any = False, **kwargs
 def _array(plan: str, stage: str, force: bool) -> Any:
     from dataclasses import replace
 
+    from airflow.sdk import get_current_context
     from airflow_slurm.array import Placement
 
     from stereo_tasks.night_run import stage_array
 
-    array = stage_array(plan, stage, force=force)
+    # A later try takes over what the first one has done: to force it again would remove its records.
+    first = get_current_context()["ti"].try_number == 1
+    array = stage_array(plan, stage, force=force and first)
     return replace(array, placement=Placement(**array.placement))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from airflow_slurm.course import Course, SupersededError
 from airflow_slurm.identity import is_unwanted, owner, parse_owner, token_base
 from airflow_slurm.slurm import SlurmBackend
 from dag_runs import connection, queue, submissions, task_try
+from slurm_fixtures import tidy
 from small_arrays import Stage, wait_for
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -27,8 +29,7 @@ def site(cluster, tmp_path, monkeypatch):
     """The cluster, with its connection."""
     monkeypatch.setenv("AIRFLOW_CONN_SLURM_DEFAULT", connection(cluster, tmp_path / "view"))
     yield cluster
-    cluster.run("scancel", "--quiet", "--user=root", check=False)
-    wait_for(lambda: not queue(cluster), 20)
+    tidy(cluster)
 
 
 def operator(stage: Stage, **kwargs):
@@ -143,7 +144,7 @@ def test_what_somebody_else_cancels_is_not_submitted_again(site, tmp_path):
 def _cancel_when(site, condition) -> None:
     wait_for(condition, 30)
     wait_for(lambda: len(queue(site)) == 1, 30)
-    site.run("scancel", "--user=root")
+    site.run("scancel", f"--user={getpass.getuser()}")
 
 
 def test_a_stuck_array_is_said_at_once_and_ended_by_policy(site, tmp_path, capfd):

@@ -11,6 +11,7 @@ from airflow_slurm.array import JobState
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.trigger import SlurmArrayTrigger
 from dag_runs import connection, queue, run_stage, submissions
+from slurm_fixtures import tidy
 from small_arrays import Stage, wait_for
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
@@ -22,8 +23,7 @@ def site(cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_SLURM_DEFAULT", connection(cluster, tmp_path / "view"))
     monkeypatch.setattr("airflow_slurm.operator.FIRST_LOOK_S", 0.0)
     yield cluster
-    cluster.run("scancel", "--quiet", "--user=root", check=False)
-    wait_for(lambda: not queue(cluster), 20)
+    tidy(cluster)
 
 
 def run(name, stage, **kwargs):

@@ -11,7 +11,8 @@ from airflow_slurm.commands import OurJob
 from airflow_slurm.orphans import find_orphans, look_after_orphans
 from airflow_slurm.slurm import SlurmBackend
 from dag_runs import connection, queue
-from small_arrays import Stage, wait_for
+from slurm_fixtures import tidy
+from small_arrays import Stage
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
@@ -60,8 +61,7 @@ def site(cluster, tmp_path, monkeypatch):
     values = {"installation": "orphans_test"}
     monkeypatch.setenv("AIRFLOW_CONN_SLURM_DEFAULT", connection(cluster, tmp_path / "view", **values))
     yield cluster
-    cluster.run("scancel", "--quiet", "--user=root", check=False)
-    wait_for(lambda: not queue(cluster), 20)
+    tidy(cluster)
 
 
 def test_they_are_ended_by_policy_and_nothing_else_is(site, tmp_path, monkeypatch):

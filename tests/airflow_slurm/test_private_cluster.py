@@ -66,7 +66,9 @@ def submit(cluster, script, *arguments):
 def wait_for(cluster, job, state, limit_s=15):
     deadline = time.monotonic() + limit_s
     while (found := cluster.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()) != state:
-        assert time.monotonic() < deadline, f"job {job} is {found}, not {state}"
+        assert time.monotonic() < deadline, (
+            f"job {job} is {found}, not {state}\n{cluster.run('squeue', '-a')}\n{cluster.run('sinfo', '-lN')}"
+        )
         time.sleep(0.05)
 
 

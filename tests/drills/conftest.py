@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def pytest_addoption(parser):
     parser.addoption("--rounds", type=int, default=1, help="how often each part is killed")
-    parser.addoption("--arrays", type=int, default=100, help="arrays at once, in the drill that counts calls")
+    parser.addoption("--arrays", default="1,10,100", help="how many arrays at once, in the drill that counts calls")
     parser.addoption(
         "--numbers", default=None, help="file to which measured numbers are appended, a JSON object a line"
     )

@@ -9,19 +9,22 @@ import time
 import pytest
 from arrays import Folder
 
+from stereo_tasks.site.errors import SiteError
+
 ELEMENTS = 100
-SLEEP_S = 1.5
+SLEEP_S = 4.0
 
 
 @pytest.mark.timeout(3600)
 def test_many(site, tmp_path, request, numbers):
     rates = {}
-    most = request.config.getoption("--arrays")
-    for arrays in sorted({1, max(1, most // 10), most}):
+    sizes = sorted(int(word) for word in request.config.getoption("--arrays").split(","))
+    most = sizes[-1]
+    for arrays in sizes:
         # With few arrays they are longer, so that the minutes can be compared.
         sleep_s = SLEEP_S if arrays == most else 40.0 if arrays == 1 else 6.0
         rates[arrays] = _measure(site, tmp_path / str(arrays), arrays, sleep_s, numbers)
-    assert rates[most] < 2 * rates[1] + 5
+    assert max(rates.values()) < 2 * min(rates.values()) + 5
 
 
 def _measure(site, path, arrays, sleep_s, numbers) -> float:
@@ -30,19 +33,26 @@ def _measure(site, path, arrays, sleep_s, numbers) -> float:
     run = site.api.trigger("drill_many", conf={"folders": [str(folder.path) for folder in folders]})
 
     def tasks():
-        return [one for one in site.api.task_states("drill_many", run) if one.task == "elements" and one.map_index >= 0]
+        # Not so often that the looking itself is a load; and a busy api-server may fail to answer once.
+        time.sleep(3)
+        try:
+            found = site.api.task_states("drill_many", run)
+        except SiteError:
+            return []
+        return [one for one in found if one.task == "elements" and one.map_index >= 0]
 
-    site.wait(lambda: sum(one.state == "deferred" for one in tasks()) >= 0.9 * arrays, 1200, "the deferral")
+    site.wait(lambda: sum(one.state == "deferred" for one in tasks()) >= 0.8 * arrays, 1200, "the deferral")
     all_watched = still_watched = time.time()
     memory, left = [], arrays
     while left:
-        time.sleep(5)
         memory.append(site.memory_mb("triggerer"))
         states = tasks()
+        if not states:
+            continue
         left = sum(one.state not in ("success", "failed") for one in states)
         if sum(one.state == "deferred" for one in states) >= 0.5 * arrays:
             still_watched = time.time()
-        assert time.time() - began < 1800
+        assert time.time() - began < 2700
     calls = site.calls(all_watched, still_watched)
     minutes = (still_watched - all_watched) / 60
     found = site.api.get(f"/api/v2/dags/drill_many/dagRuns/{run}/taskInstances", limit=200)["task_instances"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import signal
 
 import pytest
 from airflow_slurm.array import JobState
@@ -121,7 +122,8 @@ def test_many_triggers_share_their_looks_and_no_failure_ends_them(site, tmp_path
     async def everything():
         followers = [asyncio.create_task(follow(*pair)) for pair in enumerate(triggers)]
         await asyncio.sleep(1)
-        await asyncio.to_thread(site.kill, "slurmctld")
+        # Asked to end, it writes down its state. Killed, it would start jobs anew and spoil the cluster for other tests.
+        await asyncio.to_thread(site.kill, "slurmctld", signal=signal.SIGTERM)
         await asyncio.sleep(2)
         assert not events
         await asyncio.to_thread(site.start_daemon, "slurmctld")

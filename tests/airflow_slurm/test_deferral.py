@@ -122,7 +122,7 @@ def test_many_triggers_share_their_looks_and_no_failure_ends_them(site, tmp_path
     async def everything():
         followers = [asyncio.create_task(follow(*pair)) for pair in enumerate(triggers)]
         await asyncio.sleep(1)
-        # Asked to end, it writes down its state. Killed, it would start jobs anew and spoil the cluster for other tests.
+        # Asked to end, it saves its state. Killed, it would start jobs anew and spoil the cluster for other tests.
         await asyncio.to_thread(site.kill, "slurmctld", signal=signal.SIGTERM)
         await asyncio.sleep(2)
         assert not events

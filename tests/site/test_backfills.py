@@ -94,7 +94,7 @@ def test_a_backfill_is_asked_for_and_watched(site, backfill):
     assert content["totals"] == {"waiting": 1, "nothing": 3}
     assert (content["remaining"], content["conf"]["sources"]) == (0, ["Mrk421", "CrabNebula"])
     reasons = {one["night"]: one["reason"] for one in content["nights"]}
-    assert "no file" in reasons["2020-12-15"]
+    assert "LST-1 has not closed the night" in reasons["2020-12-15"]
     assert "HV is Reduced" in reasons["2020-12-16"]
     assert "no observations" in reasons["2020-12-17"]
 

@@ -244,7 +244,8 @@ class Scene:
 
 def every_state(scene: Scene) -> dict[str, Night]:
     """Fill a catalog with a night in each state; return them by state."""
-    days = ("done", "partial", "running", "requested", "ready", "waiting", "held", "failed", "not taken", "by person")
+    # The first ones are among the last seven nights at every hour of the day.
+    days = ("waiting", "done", "partial", "running", "requested", "ready", "held", "failed", "not taken", "by person")
     nights = {name: scene.night(day) for day, name in enumerate(days, start=2)}
     nights["not asked"] = scene.night(100)
     for name, night in nights.items():

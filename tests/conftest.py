@@ -5,9 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
+
+# Tests that run in the background have inherited that SIGINT is ignored, and would hand that on to what they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "airflow" not in sys.modules and "STEREO_TEST_AIRFLOW" not in os.environ:
     # Airflow reads its settings when it is imported, so this stands before every import of it.

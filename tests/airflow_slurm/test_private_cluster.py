@@ -227,9 +227,7 @@ def test_options_and_partitions_replace_the_usual_ones(folder):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_start_leaves_nothing_behind(folder, number):
-    # A test run in the background has inherited that SIGINT is ignored.
-    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
-    with subprocess.Popen([*COMMAND, "start", str(folder)], stderr=subprocess.PIPE, text=True, **heeding) as child:
+    with subprocess.Popen([*COMMAND, "start", str(folder)], stderr=subprocess.PIPE, text=True) as child:
         assert daemons.wait_until(lambda: "slurmctld" in PrivateCluster(folder).pids, 10, pause_s=0.001)
         child.send_signal(number)
         said = child.stderr.read()

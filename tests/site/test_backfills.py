@@ -131,5 +131,5 @@ def _the_page_is_there(site):
         client.cookies.set("_token", token)
         answer = client.get("/nights/", params={"first": "2020-12-10", "last": "2020-12-20"})
         assert answer.status_code == 200
-        assert "2020-12-17" in answer.text
-        assert "no observations" in answer.text
+        assert "2020-12-15" in answer.text
+        assert "LST-1 has not closed the night" in answer.text

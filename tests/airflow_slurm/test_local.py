@@ -102,7 +102,7 @@ def test_cancelling_leaves_no_process(backend, tmp_path):
     wait_for(lambda: backend.poll(handle) and len(with_token("token")) == 4)  # two jobs with a child each
     started = time.monotonic()
     backend.cancel(handle)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert {status.state for status in backend.poll(handle).values()} == {JobState.CANCELLED}
     assert not with_token("token")
     assert not stage.outcomes()

@@ -87,7 +87,7 @@ def test_jobs_run_on_all_its_nodes(cluster, tmp_path):
 def test_it_waits_for_no_scheduler(cluster):
     begin = time.monotonic()
     wait_for(cluster, submit(cluster, "exit 0"), "COMPLETED")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 10  # SLURM's own rhythm is 30 s and more
 
 
 @pytest.mark.skipif(own_address() is None, reason="the name of this machine leads to a network")

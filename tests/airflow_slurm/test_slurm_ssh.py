@@ -175,7 +175,7 @@ def test_a_machine_that_is_not_the_one_we_know(server, cluster, tmp_path):
         began = time.monotonic()
         with pytest.raises(NotReachedError, match=r"not the machine that we know.*nothing was sent.*known_hosts"):
             backend.submit(spec)
-        assert time.monotonic() - began < 5  # it will not get better by waiting
+        assert time.monotonic() - began < 15  # it will not get better by waiting
         assert cluster.run("squeue", "-h", "-t", "all", "-n", spec.token) == ""
         snapshot = backend.view.look()
         assert not snapshot.answered

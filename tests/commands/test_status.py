@@ -92,7 +92,7 @@ def test_it_fits_into_a_terminal(scene, stereo, monkeypatch, width):
     assert missing[-1] in " ".join(stereo("status", night).split())
 
 
-def test_two_years_take_a_second(scene, stereo):
+def test_two_years_take_at_most_twice_as_long_as_one(scene, stereo):
     """404 rows of the log in two years, with 90,000 elements."""
     from sqlalchemy import text
 
@@ -122,10 +122,18 @@ def test_two_years_take_a_second(scene, stereo):
             )
         )
         connection.execute(text("ANALYZE"))
-    begin = time.process_time(), time.monotonic()
-    content = json.loads(stereo("status", f"{Night(last.evening - dt.timedelta(days=729))}..{last}", "--json"))
-    cpu_s, wall_s = time.process_time() - begin[0], time.monotonic() - begin[1]
+    first = Night(last.evening - dt.timedelta(days=729))
+    content = json.loads(stereo("status", f"{first}..{last}", "--json"))
     assert content["totals"] == {"failed": 488}
     assert content["nights"][0]["reason"] == "1 element failed: e183: why"
-    print(f"{cpu_s:.2f} s here, {wall_s:.2f} s in all")
-    assert wall_s < 5, (cpu_s, wall_s)  # 0.5 s on an idle machine; the tests share theirs
+
+    def best_s(begin: Night) -> float:
+        times = []
+        for _ in range(3):
+            started = time.monotonic()
+            stereo("status", f"{begin}..{last}", "--json")
+            times.append(time.monotonic() - started)
+        return min(times)
+
+    # Linear is 2, and less with what both have in common.
+    assert best_s(first) < 3 * best_s(Night(last.evening - dt.timedelta(days=364)))

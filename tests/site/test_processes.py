@@ -133,7 +133,7 @@ def test_who_ignores_sigterm_is_killed(service, environment):
     begin = time.monotonic()
     stop([service])
     assert not identity.alive()
-    assert 0.4 < time.monotonic() - begin < 5
+    assert 0.4 < time.monotonic() - begin < 20
 
 
 def test_the_second_signal_is_sent_when_the_first_does_not_help(root, environment):

@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "stereo-nights",
         "name": "SLURM arrays",
         "description": "Arrays of jobs on SLURM or on one machine, with repair of single jobs.",
-        "versions": ["0.2.0", "0.1.0"],
+        "versions": ["0.2.1", "0.2.0", "0.1.0"],
         "connection-types": [
             {
                 "connection-type": "slurm",

@@ -82,6 +82,8 @@ class SlurmBackend(ArrayBackend):
         self.cancel_patience_s = cancel_patience_s
         self.settle_s = settle_s
         self._job_url = job_url
+        self._silence = ""
+        """Why the cluster did not answer the last look, as it was said in the log."""
         # Looking at the shared view costs nothing: look more often than the cluster is asked.
         self.poll_interval_s = max(0.2, view.interval_s / 5)
 
@@ -169,7 +171,12 @@ class SlurmBackend(ArrayBackend):
     def poll(self, handle: ArrayHandle) -> dict[int, JobStatus]:
         """Return the state of every job of the array; the last known ones if the cluster does not answer."""
         self.view.watch(handle)
-        return self.states(handle, self.view.look())
+        snapshot = self.view.look()
+        if (error := "" if snapshot.answered else snapshot.error or "no answer") != self._silence:
+            text = f"the cluster does not answer: {error}" if error else "the cluster answers again"
+            log.warning("%s: %s", handle.token, text)
+            self._silence = error
+        return self.states(handle, snapshot)
 
     def states(self, handle: ArrayHandle, snapshot: Snapshot) -> dict[int, JobStatus]:
         """Return the state of every job of an array in a snapshot, which may be used for many arrays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import shlex
 import threading
@@ -146,6 +147,9 @@ class SshTransport(Transport):
     async def _connect(self) -> asyncssh.SSHClientConnection:
         import asyncssh
 
+        # It tells each session of each command, which would drown the log of the task.
+        if (chatty := logging.getLogger("asyncssh")).level == logging.NOTSET:
+            chatty.setLevel(logging.WARNING)
         options = self._options()
         try:
             return await asyncio.wait_for(asyncssh.connect(**options), self.target.connect_timeout_s)

@@ -122,6 +122,7 @@ def _options(settings: Settings, *, port: int, paused: bool) -> dict[str, dict[s
         "scheduler": {
             "scheduler_idle_sleep_time": 0.5,
             "scheduler_heartbeat_sec": 2,
+            "orphaned_tasks_check_interval": 60,  # how soon tasks that a dead scheduler had taken are given to another
             "task_instance_heartbeat_timeout": 90,  # how soon tasks that a `down` cut off are tried again
         },
         # Jobs keep all cores of a small machine busy; the default of 5 s fails tasks whose only fault is a slow answer.

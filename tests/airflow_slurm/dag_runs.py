@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 from airflow_slurm.private_cluster import PrivateCluster
 from small_arrays import Stage
+from ssh_server import Server
 
 
 def write_down(dag) -> None:
@@ -43,10 +44,15 @@ def run_stage(name: str, stage: Stage, backend, **kwargs):
     return task.state, task.xcom_pull(task_ids="calibrate") if task.state == "success" else None
 
 
-def connection(cluster: PrivateCluster, state_folder, **extra) -> str:
-    """The connection to a cluster, as Airflow reads it from its environment."""
+def connection(cluster: PrivateCluster, state_folder, *, through: Server | None = None, **extra) -> str:
+    """The connection to a cluster, as Airflow reads it from its environment; through an sshd if there is one."""
     values = {"slurm_conf": str(cluster.conf), "state_folder": str(state_folder), "poll_interval_s": "0.5", **extra}
-    return json.dumps({"conn_type": "slurm", "extra": json.dumps(values)})
+    if through is None:
+        return json.dumps({"conn_type": "slurm", "extra": json.dumps(values)})
+    target = through.target()
+    values = {"known_hosts": target.known_hosts, "private_key_file": target.private_key_file} | values
+    where = {"host": target.host, "port": target.port, "login": target.login}
+    return json.dumps({"conn_type": "slurm", **where, "extra": json.dumps(values)})
 
 
 def queue(cluster: PrivateCluster, states: str = "PENDING,RUNNING,COMPLETING") -> list[str]:

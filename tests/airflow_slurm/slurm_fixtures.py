@@ -34,3 +34,10 @@ def accounted_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Priv
     """The same with a database of jobs."""
     with PrivateCluster(tmp_path_factory.mktemp("accounted"), nodes=2, cpus=8, accounting=True) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def distant_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateCluster]:
+    """Another one, for what is done through SSH: both may have arrays of the same name."""
+    with PrivateCluster(tmp_path_factory.mktemp("distant"), nodes=2, cpus=8) as one:
+        yield one

@@ -17,19 +17,10 @@ from airflow_slurm.array import ArraySpec, JobState
 from airflow_slurm.course import Course, SupersededError
 from airflow_slurm.identity import is_unwanted, owner, parse_owner, token_base
 from airflow_slurm.slurm import SlurmBackend
-from dag_runs import connection, queue, submissions, task_try
-from slurm_fixtures import tidy
+from dag_runs import queue, submissions, task_try
 from small_arrays import Stage, wait_for
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
-
-
-@pytest.fixture
-def site(cluster, tmp_path, monkeypatch):
-    """The cluster, with its connection."""
-    monkeypatch.setenv("AIRFLOW_CONN_SLURM_DEFAULT", connection(cluster, tmp_path / "view"))
-    yield cluster
-    tidy(cluster)
 
 
 def operator(stage: Stage, **kwargs):

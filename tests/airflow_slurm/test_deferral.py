@@ -11,20 +11,17 @@ import pytest
 from airflow_slurm.array import JobState
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.trigger import SlurmArrayTrigger
-from dag_runs import connection, queue, run_stage, submissions
-from slurm_fixtures import tidy
+from dag_runs import queue, run_stage, submissions
 from small_arrays import Stage, wait_for
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
 @pytest.fixture
-def site(cluster, tmp_path, monkeypatch):
-    """The cluster, with its connection; tasks are deferred at once, and the trigger looks at once."""
-    monkeypatch.setenv("AIRFLOW_CONN_SLURM_DEFAULT", connection(cluster, tmp_path / "view"))
+def site(site, monkeypatch):
+    """Tasks are deferred at once, and the trigger looks at once."""
     monkeypatch.setattr("airflow_slurm.operator.FIRST_LOOK_S", 0.0)
-    yield cluster
-    tidy(cluster)
+    return site
 
 
 def run(name, stage, **kwargs):
@@ -32,7 +29,8 @@ def run(name, stage, **kwargs):
 
 
 def test_a_deferred_task_goes_on_and_repairs(site, tmp_path, capfd):
-    plan = {index: {"sleep": 1} for index in range(6)} | {3: {"killed": 1}, 4: {"failed": 1}}
+    plan = {index: {"sleep": 3} for index in range(6)}
+    plan[3]["killed"] = plan[4]["failed"] = 1
     stage = Stage(tmp_path / "a", plan, total=9)
     reported = []
     state, result = run("deferred", stage, report=lambda title, jobs: reported.append(jobs))
@@ -106,7 +104,7 @@ def test_many_triggers_share_their_looks_and_no_failure_ends_them(site, tmp_path
     """With Airflow's own distribution of the shared stream."""
     from airflow.triggers.shared_stream import SharedStreamManager
 
-    stages = [Stage(tmp_path / f"s{number}", {0: {"sleep": 3 + number % 3}}) for number in range(6)]
+    stages = [Stage(tmp_path / f"s{number}", {0: {"waits": True}}) for number in range(6)]
     _, triggers = watching(site, tmp_path, *stages)
     triggers = [as_stored(trigger) for trigger in triggers]
     assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
@@ -124,9 +122,13 @@ def test_many_triggers_share_their_looks_and_no_failure_ends_them(site, tmp_path
         await asyncio.sleep(1)
         # Asked to end, it saves its state. Killed, it would start jobs anew and spoil the cluster for other tests.
         await asyncio.to_thread(site.kill, "slurmctld", signal=signal.SIGTERM)
-        await asyncio.sleep(2)
-        assert not events
-        await asyncio.to_thread(site.start_daemon, "slurmctld")
+        try:
+            for stage in stages:
+                (stage.folder / "go").touch()
+            await asyncio.sleep(2)
+            assert not events
+        finally:
+            await asyncio.to_thread(site.start_daemon, "slurmctld")
         await asyncio.wait_for(asyncio.gather(*followers), 60)
         backends = {trigger._known_backend for trigger in triggers}
         return backends

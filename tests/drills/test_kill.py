@@ -84,9 +84,13 @@ def _round(site, tmp_path, victim, number, numbers) -> list[str]:
         site.wait(lambda: site.task_state(DAGS[1], runs[DAGS[1]], "elements") == "deferred", 60, "the deferral")
     killed_at = {dag: len(folder.records()) for dag, folder in folders.items()}
     VICTIMS[victim](site, folders)
-    site.wait(
-        lambda: all(site.api.run_state(dag, run) in ("success", "failed") for dag, run in runs.items()), 500, "the ends"
-    )
+    try:
+        site.wait(
+            lambda: all(site.api.run_state(*run) in ("success", "failed") for run in runs.items()), 500, "the ends"
+        )
+    except TimeoutError as error:
+        states = {dag: [str(one) for one in site.api.task_states(dag, run)] for dag, run in runs.items()}
+        raise TimeoutError(f"{victim} {number}: {states}, in the queue: {site.queue()}\n{error}") from error
     wrong = []
     for dag, folder in folders.items():
         tries = max(one.attempt for one in site.api.task_states(dag, runs[dag]))

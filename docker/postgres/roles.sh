@@ -10,3 +10,6 @@ CREATE DATABASE :"database" OWNER :"role";
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 SQL
 done <"${STEREO_SECRETS:-/run/secrets}/pgpass"
+# Locks of a scheduler that was killed are held as long as anybody keeps its connection open.
+psql --set=ON_ERROR_STOP=1 --quiet --no-psqlrc --username "$POSTGRES_USER" --dbname postgres \
+    --command="ALTER DATABASE airflow SET idle_in_transaction_session_timeout = '120s'"

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
 from stereo_tasks.settings import Settings
 from stereo_tasks.site import control
+from stereo_tasks.site.database import database_url
 from stereo_tasks.site.errors import SiteError
 from stereo_tasks.site.processes import Condition
 from stereo_tasks.site.rest import AirflowApi, site_api
@@ -32,11 +33,38 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         return
     if status.running:
         yield green("Airflow", f"{', '.join(status.services)} run, {status.memory_mb:.0f} MB")
+    yield from locks(database_url(settings, "airflow"))
     try:
         with site_api(settings) as api:
             yield from dags(api)
     except SiteError as error:
         yield red("Airflow", str(error), "see `stereo site-status`")
+
+
+def locks(url: str) -> Iterator[Finding]:
+    """Check that PostgreSQL ends sessions of Airflow that hold locks and do nothing.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL of Airflow's database.
+    """
+    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            limit = connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+            name = connection.scalar(text("SELECT current_database()"))
+    except SQLAlchemyError as error:
+        yield red("Airflow's database", str(error).splitlines()[0], "see `stereo site-status`")
+        return
+    if limit == "0":
+        yield yellow(
+            "Airflow's database",
+            "keeps the locks of a scheduler that was killed: its runs may never go on",
+            f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '120s'",
+        )
 
 
 def dags(api: AirflowApi) -> Iterator[Finding]:

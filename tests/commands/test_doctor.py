@@ -11,7 +11,7 @@ import pytest
 from airflow_slurm.private_cluster import PrivateCluster
 from sqlalchemy import text
 
-from stereo_tasks.doctor import Colour, clocks, cluster, environments, files
+from stereo_tasks.doctor import Colour, clocks, cluster, components, environments, files
 from stereo_tasks.settings import load_settings
 
 
@@ -171,3 +171,16 @@ def test_a_slurm_cluster_that_works_and_one_that_does_not(tmp_path):
 @pytest.mark.parametrize("name", ["control", "science"])
 def test_the_lock_files_are_where_the_doctor_looks(name):
     assert (Path(environments.__file__).parents[2] / "requirements" / f"{name}.txt").is_file()
+
+
+def test_a_database_that_keeps_the_locks_of_the_dead(fresh):
+    from sqlalchemy import create_engine
+
+    url = fresh("locks")
+    (found,) = components.locks(url)
+    assert (found.colour, found.subject) == (Colour.YELLOW, "Airflow's database")
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(found.what_to_do))  # it does what it says
+    assert not list(components.locks(url))
+    (found,) = components.locks(url.replace("/locks", "/no_such_database"))
+    assert found.colour == Colour.RED

@@ -125,6 +125,9 @@ def test_each_database_is_its_role_s_alone(control):
     with create_engine(mine).connect() as connection:
         connection.execute(text("CREATE TABLE trial (night text)"))
         connection.rollback()
+    airflow = mine.replace("catalog@", "airflow@").replace("/catalog?", "/airflow?")
+    with create_engine(airflow).connect() as connection:
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "2min"
     password = re.search(r":catalog:catalog:(\w+)", (control.secrets / "pgpass").read_text())
     with pytest.raises(OperationalError, match="permission denied"):
         create_engine(f"postgresql+psycopg2://catalog:{password[1]}@{address}/airflow").connect()

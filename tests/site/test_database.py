@@ -46,6 +46,12 @@ def test_data_outlive_a_restart(start, root):
     assert ask(server.url("airflow"), "SELECT current_database()") == "airflow"
 
 
+def test_nobody_holds_locks_of_airflow_for_ever(start, root):
+    server = start(root)
+    assert ask(server.url("airflow"), "SHOW idle_in_transaction_session_timeout") == "2min"
+    assert ask(server.url("catalog"), "SHOW idle_in_transaction_session_timeout") == "0"
+
+
 def test_starting_twice_is_starting_once(start, root):
     server = start(root)
     url = server.url("catalog")

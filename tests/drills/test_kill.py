@@ -77,7 +77,7 @@ def test_kill(site, tmp_path, request, victim, numbers):
 def _round(site, tmp_path, victim, number, numbers) -> list[str]:
     # About 30 s: long enough for the triggerer to be at work in the middle. What a dead scheduler has left is given to
     # the next one after 15 s to 30 s.
-    sleep_s = 15.0 if victim == "scheduler" else 7.0
+    sleep_s = 12.0 if victim == "scheduler" else 7.0
     folders = {dag: Folder.make(tmp_path / f"{victim}{number}{dag[-3:]}", ELEMENTS, sleep_s) for dag in DAGS}
     began = time.monotonic()
     runs = {dag: site.api.trigger(dag, conf=folder.conf) for dag, folder in folders.items()}

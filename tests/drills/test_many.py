@@ -27,8 +27,8 @@ def test_many(site, tmp_path, request, numbers):
     assert max(rates.values()) < 2 * min(rates.values()) + 5
 
 
-def _measure(site, path, arrays, sleep_s, numbers) -> float:
-    folders = [Folder.make(path / f"many{arrays}n{number}", ELEMENTS, sleep_s) for number in range(arrays)]
+def _measure(site, root, arrays, sleep_s, numbers) -> float:
+    folders = [Folder.make(root / f"many{arrays}n{number}", ELEMENTS, sleep_s) for number in range(arrays)]
     began = time.time()
     run = site.api.trigger("drill_many", conf={"folders": [str(folder.path) for folder in folders]})
 
@@ -55,7 +55,9 @@ def _measure(site, path, arrays, sleep_s, numbers) -> float:
         assert time.time() - began < 2700
     calls = site.calls(all_watched, still_watched)
     minutes = (still_watched - all_watched) / 60
-    found = site.api.get(f"/api/v2/dags/drill_many/dagRuns/{run}/taskInstances", limit=200)["task_instances"]
+    path = f"/api/v2/dags/drill_many/dagRuns/{run}/taskInstances"
+    pages = [site.api.get(path, limit=100, offset=offset, order_by="id") for offset in range(0, arrays + 1, 100)]
+    found = [one for page in pages for one in page["task_instances"]]
     ends = {one["map_index"]: one for one in found if one["task_id"] == "elements"}
     delays = sorted(
         dt.datetime.fromisoformat(ends[number]["end_date"]).timestamp() - folder.last_end()

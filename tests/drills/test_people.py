@@ -96,5 +96,9 @@ def test_orphans_are_ended_and_nothing_else(site, tmp_path):
     site.wait(lambda: site.task_state(DAGS[1], run, "elements") == "deferred", 60, "the deferral")
     links = site.api.get(f"/api/v2/dags/{DAGS[1]}/dagRuns/{run}/taskInstances/elements/links")
     assert links["extra_links"]["Jobs on the cluster"].startswith("https://monitor.example/")
+    # Until the triggerer has taken it, nobody hears of the end of the task, and its jobs are left to slurm_orphans.
+    task_path = f"/api/v2/dags/{DAGS[1]}/dagRuns/{run}/taskInstances/elements"
+    site.wait(lambda: site.api.get(task_path)["triggerer_job"], 30, "the triggerer")
+    time.sleep(2)
     site.api.stop_run(DAGS[1], run)
     site.wait(lambda: not site.queue(), 60, "an empty queue")

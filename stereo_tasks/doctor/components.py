@@ -8,7 +8,7 @@ from importlib.metadata import version
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
 from stereo_tasks.settings import Settings
 from stereo_tasks.site import control
-from stereo_tasks.site.database import database_url
+from stereo_tasks.site.database import IDLE_IN_TRANSACTION_S, database_url
 from stereo_tasks.site.errors import SiteError
 from stereo_tasks.site.processes import Condition
 from stereo_tasks.site.rest import AirflowApi, site_api
@@ -47,11 +47,13 @@ def locks(url: str) -> Iterator[Finding]:
     Parameters
     ----------
     url : str
-        SQLAlchemy URL of Airflow's database.
+        SQLAlchemy URL of Airflow's database; of one that is no PostgreSQL nothing is said.
     """
-    from sqlalchemy import NullPool, create_engine, text
+    from sqlalchemy import NullPool, create_engine, make_url, text
     from sqlalchemy.exc import SQLAlchemyError
 
+    if make_url(url).get_backend_name() != "postgresql":
+        return
     try:
         with create_engine(url, poolclass=NullPool).connect() as connection:
             limit = connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
@@ -63,7 +65,7 @@ def locks(url: str) -> Iterator[Finding]:
         yield yellow(
             "Airflow's database",
             "keeps the locks of a scheduler that was killed: its runs may never go on",
-            f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '120s'",
+            f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'",
         )
 
 

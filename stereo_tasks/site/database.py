@@ -37,7 +37,7 @@ CATALOG_VARIABLE = "STEREO_CATALOG_URL"
 _ROLE = "stereo"
 _HOST = "127.0.0.1"
 _START_LIMIT_S = 60.0
-_IDLE_IN_TRANSACTION_S = 120
+IDLE_IN_TRANSACTION_S = 120
 """How long a session of Airflow may do nothing in the middle of a transaction.
 
 The worker processes of a scheduler that was killed keep its connections open, and with them its locks on runs of DAGs:
@@ -253,7 +253,7 @@ class EmbeddedPostgres:
             for name in DATABASES:
                 if name not in present:
                     connection.execute(text(f"CREATE DATABASE {name}"))
-            limit = f"idle_in_transaction_session_timeout = '{_IDLE_IN_TRANSACTION_S}s'"
+            limit = f"idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'"
             connection.execute(text(f"ALTER DATABASE airflow SET {limit}"))
 
     @contextmanager

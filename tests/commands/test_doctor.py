@@ -182,5 +182,6 @@ def test_a_database_that_keeps_the_locks_of_the_dead(fresh):
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(found.what_to_do))  # it does what it says
     assert not list(components.locks(url))
+    assert not list(components.locks("sqlite://"))
     (found,) = components.locks(url.replace("/locks", "/no_such_database"))
     assert found.colour == Colour.RED

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.stages import MC_STAGES
 
@@ -137,9 +138,5 @@ def main() -> None:
     _mount_commands()
     try:
         app()
-    except Exception as error:
-        from stereo_tasks.errors import USER_ERRORS  # only now: with the rooms it comes from, it takes a second
-
-        if not isinstance(error, USER_ERRORS):
-            raise
+    except StereoError as error:
         raise SystemExit(f"stereo: {error}") from None

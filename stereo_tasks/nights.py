@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from stereo_tasks.errors import StereoError
+
 _FIRST_NIGHT = dt.date(2018, 10, 10)  # inauguration of LST-1: no joint observation can be older
 _FORMATS = re.compile(r"(\d{4})([-_/]?)(\d{2})\2(\d{2})")
 
 
-class BadNightError(ValueError):
+class BadNightError(StereoError, ValueError):
     """A text that is not the evening date of a possible night."""
 
 

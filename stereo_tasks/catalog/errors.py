@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stereo_tasks.errors import StereoError
 
-class CatalogError(Exception):
+
+class CatalogError(StereoError):
     """The catalog cannot be used; the text says why and what to do."""

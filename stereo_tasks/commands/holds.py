@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stereo_tasks.errors import StereoError
+
 if TYPE_CHECKING:
     from stereo_tasks.catalog.models import HoldRow
     from stereo_tasks.nights import Night
@@ -18,7 +20,7 @@ ProductionOption = Annotated[str | None, typer.Option(help="Name of the producti
 ByOption = Annotated[str | None, typer.Option("--by", help="Who does it; your user name if not given.")]
 
 
-class HoldError(Exception):
+class HoldError(StereoError):
     """A night cannot be held or released as asked; the text says why."""
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 
 
-class InventoryError(Exception):
+class InventoryError(StereoError):
     """A folder cannot be listed although it exists; what was there before still counts."""
 
 

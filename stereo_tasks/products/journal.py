@@ -16,13 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync
 
 _log = logging.getLogger(__name__)
 Entry = dict[str, Any]
 
 
-class JournalError(Exception):
+class JournalError(StereoError):
     """The journal cannot be written or read; the text says what to do."""
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import Distribution, distributions, version
 from pathlib import Path
 
 import stereo_tasks
+from stereo_tasks.errors import StereoError
 
 _PACKAGES = (
     "magic-cta-pipe", "ctapipe", "ctapipe-io-magic", "ctapipe-io-lst", "lstchain", "pyirf", "gammapy", "scikit-learn",
@@ -16,7 +17,7 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-class EnvironmentMissingError(RuntimeError):
+class EnvironmentMissingError(StereoError):
     """The science environment is not there, or lacks magic-cta-pipe."""
 
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync, working_folder, write_atomically
 
 MANIFEST = "published.json"
 _KEEP = 2  # the current publication and the one before: somebody may be reading it
 
 
-class PublicationError(RuntimeError):
+class PublicationError(StereoError):
     """DL3 and index do not fit together; nothing was published."""
 
 

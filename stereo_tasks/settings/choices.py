@@ -6,11 +6,12 @@ import datetime as dt
 
 from pydantic import Field
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.model import Model
 
 
-class NoChoiceError(LookupError):
+class NoChoiceError(StereoError, LookupError):
     """A table of the configuration has no entry for a night or source; the text says which and what to do."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.alarms import Alarms
 from stereo_tasks.settings.choices import MonteCarlo, NoChoiceError, SourcePosition, TimeOffset
@@ -23,7 +24,7 @@ CONFIG_VARIABLE = "STEREO_CONFIG"
 SITE_VARIABLE = "STEREO_SITE"
 
 
-class SettingsError(ValueError):
+class SettingsError(StereoError, ValueError):
     """The configuration is wrong; the text names file, key and remedy."""
 
 

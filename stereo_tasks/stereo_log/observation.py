@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 
 
-class StereoLogError(Exception):
+class StereoLogError(StereoError):
     """The stereo log as a whole cannot be read; the text says why and what to do."""
 
 

@@ -26,7 +26,7 @@ def scene(catalog) -> Scene:  # noqa: F811
 def stereo():
     """Run a command as the command line does; gives what it printed, or its error."""
     from stereo_tasks.commands import backfill, doctor, holds, status
-    from stereo_tasks.errors import USER_ERRORS
+    from stereo_tasks.errors import StereoError
 
     app = typer.Typer(pretty_exceptions_enable=False)
     for name, command in {
@@ -37,7 +37,7 @@ def stereo():
 
     def run(*arguments: object, code: int = 0) -> str:
         result = CliRunner().invoke(app, [str(one) for one in arguments])
-        if isinstance(result.exception, USER_ERRORS):
+        if isinstance(result.exception, StereoError):
             assert code == 1, result.exception
             return str(result.exception)
         assert result.exit_code == code, result.output + repr(result.exception)

@@ -20,7 +20,7 @@ from stereo_tasks.catalog.models import QaRow
 from stereo_tasks.catalog.revisions import migrate
 from stereo_tasks.catalog.session import URL_VARIABLE, transaction
 from stereo_tasks.commands.select import select_command
-from stereo_tasks.errors import USER_ERRORS
+from stereo_tasks.errors import StereoError
 from stereo_tasks.site.database import EmbeddedPostgres
 from stereo_tasks.stereo_log import StereoLogError
 
@@ -141,7 +141,7 @@ def test_the_table(stereo_select):
 )
 def test_a_mistake_says_what_to_do(stereo_select, arguments, says):
     result = stereo_select(*arguments.split())
-    assert isinstance(result.exception, USER_ERRORS)
+    assert isinstance(result.exception, StereoError)
     assert says in str(result.exception)
 
 

@@ -65,14 +65,14 @@ def site(settings, tmp_path, monkeypatch):
 def backfill():
     """Run ``stereo backfill``; gives what it printed, or its error."""
     from stereo_tasks.commands.backfill import backfill_command
-    from stereo_tasks.errors import USER_ERRORS
+    from stereo_tasks.errors import StereoError
 
     app = typer.Typer()
     app.command()(backfill_command)
 
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(app, list(arguments))
-        assert result.exception is None or isinstance(result.exception, (SystemExit, *USER_ERRORS)), result.exception
+        assert result.exception is None or isinstance(result.exception, (SystemExit, StereoError)), result.exception
         return result.output + str(result.exception or "")
 
     return run

@@ -111,7 +111,7 @@ def simulate(context: typer.Context) -> None:
 
 
 def _mount_site() -> None:
-    from stereo_tasks.site import cli
+    from stereo_tasks.local_site import cli
 
     app.command("up")(cli.up_command)
     app.command("down")(cli.down_command)

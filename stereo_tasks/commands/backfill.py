@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from stereo_tasks.airflow_api.backfills import Backfill
+    from stereo_tasks.airflow_api.client import AirflowApi
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import Settings
-    from stereo_tasks.site.backfills import Backfill
-    from stereo_tasks.site.rest import AirflowApi
     from stereo_tasks.status.progress import BackfillProgress
 
 _EVERY_S = 10.0
@@ -45,8 +45,8 @@ def backfill_command(
     as_json: Annotated[bool, typer.Option("--json", help="With --show: a JSON object.")] = False,
 ) -> None:
     """Ask for a range of nights; those without joint observations end at once, and say so."""
+    from stereo_tasks.airflow_api.client import site_api
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.rest import site_api
 
     settings, number = load_settings(), None
     if last is not None and first is not None and not show:
@@ -80,8 +80,8 @@ def _start(
     force: bool,
     dry_run: bool,
 ) -> int:
+    from stereo_tasks.airflow_api import backfills
     from stereo_tasks.nights import Night
-    from stereo_tasks.site import backfills
 
     begin, end = Night(first), Night(last)
     backfills.check_range(begin, end, dt.datetime.now(dt.UTC))
@@ -103,8 +103,8 @@ def _start(
 
 def _warn_of_unknown(settings: Settings, first: Night, last: Night, sources: tuple[str, ...]) -> None:
     """Say which sources the log does not have in the range: most often they are misspelt."""
+    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.catalog.nights import night_overview
-    from stereo_tasks.site.reach import reachable_catalog
 
     if not sources:
         return
@@ -120,8 +120,8 @@ def _show(settings: Settings, number: int | None, *, watch: bool, as_json: bool)
     from rich.console import Console
     from rich.live import Live
 
-    from stereo_tasks.site.reach import reachable_catalog
-    from stereo_tasks.site.rest import site_api
+    from stereo_tasks.airflow_api.client import site_api
+    from stereo_tasks.airflow_api.reach import reachable_catalog
 
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
     with site_api(settings) as api, reachable_catalog(settings):
@@ -162,7 +162,7 @@ def _looks(api: AirflowApi, settings: Settings, number: int | None) -> Iterator[
 
 
 def _look(api: AirflowApi, settings: Settings, number: int | None) -> tuple[Backfill, BackfillProgress]:
-    from stereo_tasks.site import backfills
+    from stereo_tasks.airflow_api import backfills
     from stereo_tasks.status.progress import Asking, backfill_progress
 
     backfill = backfills.find(api, number)

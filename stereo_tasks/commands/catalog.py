@@ -100,7 +100,7 @@ def rebuild_command() -> None:
 def _database(settings: Settings) -> AbstractContextManager[None]:
     """Keep the catalog's database within reach; the embedded one is started for it if the site is down."""
     from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE
-    from stereo_tasks.site.database import running_database
+    from stereo_tasks.local_site.database import running_database
 
     named = os.environ.get(URL_VARIABLE) or os.environ.get(URL_FILE_VARIABLE)
     return nullcontext() if named else running_database(settings)

@@ -35,10 +35,10 @@ def hold_command(
     by: ByOption = None,
 ) -> None:
     """Hold a night, or a source of it: it is not handed on until it is released."""
+    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.catalog import holds
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.reach import reachable_catalog
 
     settings, one = load_settings(), Night(night)
     name, end = settings.production(production).name, _until(until)
@@ -64,10 +64,10 @@ def release_command(
     by: ByOption = None,
 ) -> None:
     """Release a night, or a source of it, that a person held."""
+    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.catalog import holds
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.reach import reachable_catalog
 
     settings, one = load_settings(), Night(night)
     name = settings.production(production).name

@@ -164,7 +164,7 @@ def _qa_verdicts(
 ) -> dict[tuple[Night, str], str]:
     """Return the QA verdicts of a site: from the pages in the output tree, or from the catalog if that is elsewhere."""
     from stereo_tasks.catalog.errors import CatalogError
-    from stereo_tasks.site.errors import SiteError
+    from stereo_tasks.local_site.errors import SiteError
     from stereo_tasks.stereo_log import StereoLogError
 
     name = settings.production(production).name
@@ -195,10 +195,10 @@ def _verdict(tree: Path, night: Night, source: str) -> str:
 def _catalog_verdicts(settings: Settings, production: str) -> dict[tuple[Night, str], str]:
     from sqlalchemy import select
 
+    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.catalog.models import QaRow
     from stereo_tasks.catalog.session import transaction
     from stereo_tasks.nights import Night
-    from stereo_tasks.site.reach import reachable_catalog
 
     with reachable_catalog(settings), transaction() as session:
         statement = select(QaRow.night, QaRow.source, QaRow.verdict).where(QaRow.production == production)

@@ -38,8 +38,8 @@ def status_command(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object with alarms, totals and nights.")] = False,
 ) -> None:
     """Show where the nights stand, why, and what needs care."""
+    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.reach import reachable_catalog
     from stereo_tasks.status import (
         NightState,
         alarm_lines,

@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Iterator
 
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
+from stereo_tasks.local_site.cluster import PrivateCluster
+from stereo_tasks.local_site.processes import Condition
 from stereo_tasks.settings import Settings
-from stereo_tasks.site.cluster import PrivateCluster
-from stereo_tasks.site.processes import Condition
 
 _LIMIT_S = 20.0
 _USABLE = ("idle", "mix", "alloc", "comp")

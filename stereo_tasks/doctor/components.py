@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from stereo_tasks.airflow_api.client import AirflowApi, site_api
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.database import IDLE_IN_TRANSACTION_S, database_url
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.processes import Condition
 from stereo_tasks.settings import Settings
-from stereo_tasks.site import control
-from stereo_tasks.site.database import IDLE_IN_TRANSACTION_S, database_url
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.processes import Condition
-from stereo_tasks.site.rest import AirflowApi, site_api
 
 NEEDED_DAGS = ("detect_nights", "request_nights", "process_night")
 

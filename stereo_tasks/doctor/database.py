@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from stereo_tasks.airflow_api.reach import reachable_catalog
 from stereo_tasks.catalog.errors import CatalogError
 from stereo_tasks.doctor.clocks import compare
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
+from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.settings import Settings
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.reach import reachable_catalog
 
 _SLOW_S = 0.5
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from stereo_tasks.doctor import clocks, cluster, components, database, environments, files
 from stereo_tasks.doctor.finding import Finding, green, red
+from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.settings import Settings, SettingsError, load_settings
 from stereo_tasks.settings.load import base_folder, site_folder
-from stereo_tasks.site.errors import SiteError
 
 if TYPE_CHECKING:
     from pathlib import Path

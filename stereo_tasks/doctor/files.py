@@ -15,8 +15,8 @@ from pathlib import Path
 from astropy import units as u
 
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
+from stereo_tasks.local_site.airflow_config import airflow_home, login_file
 from stereo_tasks.settings import Settings
-from stereo_tasks.site.airflow_config import airflow_home, login_file
 
 _SLOW_S = 2.0
 _INPUTS = ("magic_calibrated", "lst_dl1")

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, text
 from stereo_tasks.catalog.models import Base
 from stereo_tasks.catalog.revisions import migrate
 from stereo_tasks.catalog.session import URL_VARIABLE, engine
+from stereo_tasks.local_site.database import EmbeddedPostgres
 from stereo_tasks.nights import Night
-from stereo_tasks.site.database import EmbeddedPostgres
 
 sys.path.insert(0, str(Path(__file__).parent))  # for fake_site, however pytest imports the tests
 

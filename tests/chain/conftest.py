@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stereo_tasks.airflow_api.client import AirflowApi, site_api
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.demo import prepare_demo_config
+from stereo_tasks.local_site.files import free_port
+from stereo_tasks.local_site.proc import marked
+from stereo_tasks.local_site.processes import site_id
+from stereo_tasks.local_site.progress import failures
 from stereo_tasks.night_run import plan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.settings import load_settings
-from stereo_tasks.site import control
-from stereo_tasks.site.demo import prepare_demo_config
-from stereo_tasks.site.files import free_port
-from stereo_tasks.site.proc import marked
-from stereo_tasks.site.processes import site_id
-from stereo_tasks.site.progress import failures
-from stereo_tasks.site.rest import AirflowApi, site_api
 
 CRAB = {"name": "CrabNebula", "ra_deg": 83.633212, "dec_deg": 22.01446}
 OTHER = {"name": "1A0535+262", "ra_deg": 84.727399, "dec_deg": 26.315806}
@@ -119,8 +119,8 @@ class Site:
 
     def catalog(self):
         """The catalog's engine."""
+        from stereo_tasks.airflow_api.reach import reachable_catalog
         from stereo_tasks.catalog.session import engine
-        from stereo_tasks.site.reach import reachable_catalog
 
         with reachable_catalog(self.settings) as url:
             return engine(url)

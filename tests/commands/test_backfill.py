@@ -1,4 +1,4 @@
-"""``stereo backfill`` without a site: what is refused before anything is asked for. With one: tests/site."""
+"""``stereo backfill`` without a site: what is refused before anything is asked for. With one: tests/local_site."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import datetime as dt
 
 import pytest
 
+from stereo_tasks.airflow_api.backfills import check_range
+from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.nights import Night
-from stereo_tasks.site.backfills import check_range
-from stereo_tasks.site.errors import SiteError
 
 NOON = dt.datetime(2024, 1, 20, 12, tzinfo=dt.UTC)
 

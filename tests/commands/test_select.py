@@ -21,7 +21,7 @@ from stereo_tasks.catalog.revisions import migrate
 from stereo_tasks.catalog.session import URL_VARIABLE, transaction
 from stereo_tasks.commands.select import select_command
 from stereo_tasks.errors import StereoError
-from stereo_tasks.site.database import EmbeddedPostgres
+from stereo_tasks.local_site.database import EmbeddedPostgres
 from stereo_tasks.stereo_log import StereoLogError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "stereo_log_2019-2022.csv"

@@ -15,8 +15,8 @@ NIGHT = "20240110"
 def site(tmp_path_factory):
     """A site with a stereo log without observations, and a catalog."""
     from stereo_tasks.catalog.revisions import migrate
+    from stereo_tasks.local_site.database import database_url, running_database
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.database import database_url, running_database
 
     root = tmp_path_factory.mktemp("site")
     log = root / "data" / "stereo_log.csv"

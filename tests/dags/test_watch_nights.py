@@ -13,8 +13,8 @@ pytestmark = pytest.mark.usefixtures("airflow_database")
 def watch(read_dags, tmp_path, monkeypatch):
     """Run the watch of a site whose log was never read; gives the state of its run."""
     from stereo_tasks.catalog.revisions import migrate
+    from stereo_tasks.local_site.database import database_url, running_database
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.database import database_url, running_database
 
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "alarms.yaml").write_text("free_space: 1 kB\nnotify: {file: told.jsonl}\n")

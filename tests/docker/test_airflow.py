@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from docker_files import DOCKER, ROOT
 
+from stereo_tasks.local_site.database import EmbeddedPostgres, _programs
 from stereo_tasks.settings import load_settings
-from stereo_tasks.site.database import EmbeddedPostgres, _programs
 
 
 class Control:

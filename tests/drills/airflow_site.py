@@ -18,12 +18,12 @@ from typing import Any
 
 from airflow_slurm.private_cluster import PrivateCluster
 
-from stereo_tasks.site import airflow_site as site_parts
-from stereo_tasks.site.database import EmbeddedPostgres
-from stereo_tasks.site.files import free_port, last_lines
-from stereo_tasks.site.proc import MARKER
-from stereo_tasks.site.processes import end_strays, site_id
-from stereo_tasks.site.rest import AirflowApi
+from stereo_tasks.airflow_api.client import AirflowApi
+from stereo_tasks.local_site import airflow_site as site_parts
+from stereo_tasks.local_site.database import EmbeddedPostgres
+from stereo_tasks.local_site.files import free_port, last_lines
+from stereo_tasks.local_site.proc import MARKER
+from stereo_tasks.local_site.processes import end_strays, site_id
 
 COMPONENTS = site_parts.COMPONENTS
 _COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol")

@@ -21,15 +21,15 @@ from pathlib import Path
 import yaml
 from sqlalchemy import text
 
+from stereo_tasks.airflow_api.client import site_api
+from stereo_tasks.airflow_api.reach import reachable_catalog
 from stereo_tasks.catalog.nights import night_overview
 from stereo_tasks.catalog.session import engine
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.demo import prepare_demo_config
+from stereo_tasks.local_site.files import free_port
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings, load_settings
-from stereo_tasks.site import control
-from stereo_tasks.site.demo import prepare_demo_config
-from stereo_tasks.site.files import free_port
-from stereo_tasks.site.reach import reachable_catalog
-from stereo_tasks.site.rest import site_api
 
 PERIOD = "ST0316A"
 SIMULATED = ("2020-11-14", "2020-12-05", "2020-12-25", "2021-01-08", "2021-01-22", "2021-02-01")

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from stereo_tasks.local_site.demo import DEMO_NIGHT
+from stereo_tasks.local_site.results import PlanShelf
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products.record import Record, State, read_record
 from stereo_tasks.settings import load_settings
-from stereo_tasks.site.demo import DEMO_NIGHT
-from stereo_tasks.site.results import PlanShelf
 from stereo_tasks.stages import Stage
 
 

@@ -164,7 +164,7 @@ def main() -> None:
         return
 
     from stereo_tasks.catalog.revisions import migrate
-    from stereo_tasks.site.database import EmbeddedPostgres
+    from stereo_tasks.local_site.database import EmbeddedPostgres
 
     root = Path(tempfile.mkdtemp(prefix="detection-speed-", dir=choice.folder))
     server = EmbeddedPostgres(root / "state", root)

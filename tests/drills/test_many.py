@@ -9,7 +9,7 @@ import time
 import pytest
 from arrays import Folder
 
-from stereo_tasks.site.errors import SiteError
+from stereo_tasks.local_site.errors import SiteError
 
 ELEMENTS = 100
 SLEEP_S = 4.0

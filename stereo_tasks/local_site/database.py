@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import free_port, last_lines, read_json, write_private, write_private_json
-from stereo_tasks.site.proc import MARKER, end, working_in
-from stereo_tasks.site.processes import Condition, Service, site_id, stop
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import free_port, last_lines, read_json, write_private, write_private_json
+from stereo_tasks.local_site.proc import MARKER, end, working_in
+from stereo_tasks.local_site.processes import Condition, Service, site_id, stop
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

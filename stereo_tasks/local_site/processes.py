@@ -11,9 +11,9 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import read_json, write_private_json
-from stereo_tasks.site.proc import MARKER, Identity, boot_id, end, family, marked, wait_until_gone
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import read_json, write_private_json
+from stereo_tasks.local_site.proc import MARKER, Identity, boot_id, end, family, marked, wait_until_gone
 
 _LOG_LIMIT_BYTES = 20_000_000
 _children: dict[int, subprocess.Popen[bytes]] = {}  # kept, so that those that ended can be collected

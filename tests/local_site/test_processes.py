@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import last_lines, write_private
-from stereo_tasks.site.proc import MARKER, Identity, end, family, marked
-from stereo_tasks.site.processes import Condition, Service, end_strays, site_id, stop
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import last_lines, write_private
+from stereo_tasks.local_site.proc import MARKER, Identity, end, family, marked
+from stereo_tasks.local_site.processes import Condition, Service, end_strays, site_id, stop
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
@@ -174,7 +174,7 @@ def test_strays_of_another_site_are_left_alone(service, environment, root):
 
 def test_the_sweep_does_not_end_the_one_who_sweeps(root, environment):
     """`stereo down` may be called from a process of the site itself, such as a task."""
-    code = f"from stereo_tasks.site.processes import end_strays; print(end_strays({site_id(root)!r}))"
+    code = f"from stereo_tasks.local_site.processes import end_strays; print(end_strays({site_id(root)!r}))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "0")
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stereo_tasks.site.errors import SiteError
+from stereo_tasks.local_site.errors import SiteError
 
 MARKER = "STEREO_SITE_ID"
 """Environment variable that every process of a site carries, handed down to its children."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stereo_tasks.airflow_api.client import AirflowApi
+from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.nights import Night
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.rest import AirflowApi
 
 REQUEST_DAG, PROCESS_DAG = "request_nights", "process_night"
 _PAGE = 100

@@ -4,16 +4,16 @@ import subprocess
 
 import pytest
 
+from stereo_tasks.local_site import cluster, control
+from stereo_tasks.local_site.airflow_config import environment
+from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.proc import MARKER, marked
+from stereo_tasks.local_site.processes import Condition, site_id
 from stereo_tasks.night_run import stage_array
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.settings import load_settings
 from stereo_tasks.settings.load import SettingsError
-from stereo_tasks.site import cluster, control
-from stereo_tasks.site.airflow_config import environment
-from stereo_tasks.site.cluster import PrivateCluster, uses_private_cluster
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.proc import MARKER, marked
-from stereo_tasks.site.processes import Condition, site_id
 
 
 def configured(settings, text):

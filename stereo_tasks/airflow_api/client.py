@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stereo_tasks.site.airflow_config import login_file
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import read_json
+from stereo_tasks.local_site.airflow_config import login_file
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import read_json
 
 if TYPE_CHECKING:
     import httpx

@@ -5,10 +5,10 @@ import sys
 
 from rich.console import Console
 
-from stereo_tasks.site import control
-from stereo_tasks.site.demo import prepare_demo_config, run_demo
-from stereo_tasks.site.proc import marked
-from stereo_tasks.site.processes import site_id
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.demo import prepare_demo_config, run_demo
+from stereo_tasks.local_site.proc import marked
+from stereo_tasks.local_site.processes import site_id
 
 
 def test_the_demo_configuration_never_overwrites(tmp_path):
@@ -48,7 +48,7 @@ DEMO = """
 import sys
 from pathlib import Path
 from stereo_tasks.settings import load_settings
-from stereo_tasks.site.demo import run_demo
+from stereo_tasks.local_site.demo import run_demo
 settings = load_settings()
 site = settings.site.model_copy(update={"science_python": Path(sys.argv[1])})
 raise SystemExit(run_demo(settings.model_copy(update={"site": site})))

@@ -13,10 +13,10 @@ try:
 except ImportError:  # the science environment has no site
     collect_ignore_glob.append("test_*.py")
 else:
+    from stereo_tasks.local_site.files import free_port
+    from stereo_tasks.local_site.proc import marked
+    from stereo_tasks.local_site.processes import end_strays, site_id
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site.files import free_port
-    from stereo_tasks.site.proc import marked
-    from stereo_tasks.site.processes import end_strays, site_id
 
 
 @pytest.fixture

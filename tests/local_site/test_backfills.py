@@ -36,8 +36,8 @@ with DAG("process_night", schedule=PartitionedAssetTimetable(assets=Asset("raw_n
 @pytest.fixture
 def site(settings, tmp_path, monkeypatch):
     """A running site with a log of two nights, no files, and a DAG file that is broken."""
+    from stereo_tasks.local_site import control
     from stereo_tasks.settings import load_settings
-    from stereo_tasks.site import control
 
     root = settings.site.root
     for name in ("MAGIC", "LST/DL1"):
@@ -121,7 +121,7 @@ def _doctor_sees_what_is_wrong(site):
 
 
 def _the_page_is_there(site):
-    from stereo_tasks.site import control
+    from stereo_tasks.local_site import control
 
     port, logins = control.status(site).port, control.logins(site)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:

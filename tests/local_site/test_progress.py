@@ -2,8 +2,8 @@ import io
 
 from rich.console import Console
 
-from stereo_tasks.site.progress import RunView
-from stereo_tasks.site.rest import TaskState
+from stereo_tasks.airflow_api.client import TaskState
+from stereo_tasks.local_site.progress import RunView
 
 ORDER = ["plan", "source.calibrate", "source.merge", "verdict"]
 

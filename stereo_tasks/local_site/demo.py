@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from stereo_tasks.airflow_api.client import AirflowApi, site_api
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import free_port, port_is_free
+from stereo_tasks.local_site.phases import Phases
+from stereo_tasks.local_site.proc import MARKER
+from stereo_tasks.local_site.processes import end_strays, site_id
+from stereo_tasks.local_site.progress import failures, watch
+from stereo_tasks.local_site.results import PlanShelf, published, qa_pages, stage_times
 from stereo_tasks.nights import Night
-from stereo_tasks.site import control
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import free_port, port_is_free
-from stereo_tasks.site.phases import Phases
-from stereo_tasks.site.proc import MARKER
-from stereo_tasks.site.processes import end_strays, site_id
-from stereo_tasks.site.progress import failures, watch
-from stereo_tasks.site.rest import AirflowApi, site_api
-from stereo_tasks.site.results import PlanShelf, published, qa_pages, stage_times
 
 if TYPE_CHECKING:
     from stereo_tasks.planning.plan import Plan

@@ -13,14 +13,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from stereo_tasks.site import airflow_site
-from stereo_tasks.site.airflow_config import login_file, write_config
-from stereo_tasks.site.cluster import PrivateCluster, uses_private_cluster
-from stereo_tasks.site.database import EmbeddedPostgres, needs_embedded
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import port_is_free, read_json, write_private_json
-from stereo_tasks.site.proc import marked
-from stereo_tasks.site.processes import Condition, Service, end_strays, site_id
+from stereo_tasks.local_site import airflow_site
+from stereo_tasks.local_site.airflow_config import login_file, write_config
+from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
+from stereo_tasks.local_site.database import EmbeddedPostgres, needs_embedded
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import port_is_free, read_json, write_private_json
+from stereo_tasks.local_site.proc import marked
+from stereo_tasks.local_site.processes import Condition, Service, end_strays, site_id
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
+from stereo_tasks.airflow_api.client import site_api
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.airflow_config import airflow_home, environment
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.proc import marked
+from stereo_tasks.local_site.processes import Condition, Service, site_id
+from stereo_tasks.local_site.progress import failures, watch
 from stereo_tasks.settings import load_settings
-from stereo_tasks.site import control
-from stereo_tasks.site.airflow_config import airflow_home, environment
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.proc import marked
-from stereo_tasks.site.processes import Condition, Service, site_id
-from stereo_tasks.site.progress import failures, watch
-from stereo_tasks.site.rest import site_api
 
 DAG = """
 from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, task, task_group
@@ -120,7 +120,7 @@ def assert_no_secret_is_readable(settings):
 
 UP = """
 from stereo_tasks.settings import load_settings
-from stereo_tasks.site.control import up
+from stereo_tasks.local_site.control import up
 
 up(load_settings(), echo=lambda line: print(line, flush=True))
 print("up", flush=True)
@@ -166,7 +166,7 @@ def test_two_commands_do_not_start_a_site_at_once(settings):
 
 @pytest.mark.slow
 def test_a_component_that_ends_is_named_with_its_log(settings, dags, tmp_path, monkeypatch):
-    from stereo_tasks.site import airflow_site
+    from stereo_tasks.local_site import airflow_site
 
     broken = {**airflow_site.COMPONENTS, "triggerer": ("triggerer", "--no-such-option")}
     monkeypatch.setattr(airflow_site, "COMPONENTS", broken)

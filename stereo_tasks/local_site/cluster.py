@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import last_lines, read_json
+from stereo_tasks.local_site.proc import MARKER, Identity
+from stereo_tasks.local_site.processes import Condition, Service, site_id
 from stereo_tasks.settings.site import CLUSTER_VARIABLE
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import last_lines, read_json
-from stereo_tasks.site.proc import MARKER, Identity
-from stereo_tasks.site.processes import Condition, Service, site_id
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings

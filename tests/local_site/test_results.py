@@ -3,9 +3,9 @@ import os
 
 import pytest
 
+from stereo_tasks.local_site.results import PlanShelf, published, qa_pages, stage_times
 from stereo_tasks.planning.plan import Choice, Element, Plan
 from stereo_tasks.products.record import Record, State
-from stereo_tasks.site.results import PlanShelf, published, qa_pages, stage_times
 from stereo_tasks.stages import Stage
 
 BEGIN = dt.datetime(2024, 1, 11, 9, tzinfo=dt.UTC)

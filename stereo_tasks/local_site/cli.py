@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from stereo_tasks.local_site import control
+from stereo_tasks.local_site.demo import prepare_demo_config, run_demo
 from stereo_tasks.settings import load_settings
 from stereo_tasks.settings.load import site_folder
-from stereo_tasks.site import control
-from stereo_tasks.site.demo import prepare_demo_config, run_demo
 
 
 def up_command(

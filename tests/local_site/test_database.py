@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from stereo_tasks.site.database import EmbeddedPostgres, database_url, running_database
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.proc import working_in
-from stereo_tasks.site.processes import Condition
+from stereo_tasks.local_site.database import EmbeddedPostgres, database_url, running_database
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.proc import working_in
+from stereo_tasks.local_site.processes import Condition
 
 
 @pytest.fixture

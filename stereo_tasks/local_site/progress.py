@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.rest import AirflowApi, TaskState
+from stereo_tasks.airflow_api.client import AirflowApi, TaskState
+from stereo_tasks.local_site.errors import SiteError
 
 Counts = dict[tuple[str, str], tuple[int, int]]
 """(row, stage) to elements with a record, and elements."""

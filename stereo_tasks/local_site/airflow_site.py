@@ -9,11 +9,11 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from stereo_tasks.site.airflow_config import airflow_home, environment
-from stereo_tasks.site.database import database_url
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.files import last_lines, read_json, write_private_json
-from stereo_tasks.site.processes import Condition, Service, stop
+from stereo_tasks.local_site.airflow_config import airflow_home, environment
+from stereo_tasks.local_site.database import database_url
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.files import last_lines, read_json, write_private_json
+from stereo_tasks.local_site.processes import Condition, Service, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

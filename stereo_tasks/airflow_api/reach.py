@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE, catalog_url
-from stereo_tasks.site.database import EmbeddedPostgres, database_url
-from stereo_tasks.site.errors import SiteError
-from stereo_tasks.site.processes import Condition
+from stereo_tasks.local_site.database import EmbeddedPostgres, database_url
+from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.local_site.processes import Condition
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airflow_slurm.array import ArrayHandle, JobState, JobStatus
-from airflow_slurm.commands import SlurmClient
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.errors import NoAnswerError, NotReachedError
 from airflow_slurm.parsing import Mark, QueueRow, first_jobs
 from airflow_slurm.view_store import Asked, ViewStore
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 60.0
 _ASK_ACCOUNTING_AFTER_S = 2.0
-_MUTE_ACCOUNTING_FACTOR = 20
+_SILENT_ACCOUNTING_FACTOR = 20
 """How much longer to wait for accounting that exists and does not answer, before a job is called lost."""
 _WATCH_AGAIN_S = 3600.0
 
@@ -80,7 +80,7 @@ class ClusterView:
         with self._turn("make.lock", wait=True):
             self._store = ViewStore(self._folder / "view.sqlite")
         self._watched: dict[str, tuple[ArrayHandle, float]] = {}
-        self._mute = False
+        self._accounting_silent = False
         self._last: tuple[Asked, Snapshot] | None = None
 
     def look(self) -> Snapshot:
@@ -149,8 +149,8 @@ class ClusterView:
         except (NoAnswerError, NotReachedError) as error:
             self._store.note_failure(now, str(error))
             return
-        risen = self._store.note_answer(now, rows)
-        self._lay_to_rest(risen)
+        reappeared = self._store.note_answer(now, rows)
+        self._cancel_reappeared(reappeared)
         self._settle_missing(rows)
 
     def _listed(self) -> dict[str, list[QueueRow]]:
@@ -163,13 +163,13 @@ class ClusterView:
                 rows.setdefault(row.name, []).append(row)
         return rows
 
-    def _lay_to_rest(self, risen: Mapping[str, Mapping[int, QueueRow]]) -> None:
+    def _cancel_reappeared(self, reappeared: Mapping[str, Mapping[int, QueueRow]]) -> None:
         """Cancel jobs that have ended and are there again.
 
         A controller that was killed may go back in time; somebody may have put the job into the queue again. Whoever
         watched it has gone on with the end that was seen.
         """
-        ids = [row.job_id for jobs in risen.values() for row in jobs.values()]
+        ids = [row.job_id for jobs in reappeared.values() for row in jobs.values()]
         if not ids:
             return
         log.warning("cancelling jobs that had ended and are there again: %s", ", ".join(ids))
@@ -187,7 +187,7 @@ class ClusterView:
         if not missing:
             return
         accounted, mute = self._accounted([handles[token] for token in missing])
-        patience = self.lost_after_s * (_MUTE_ACCOUNTING_FACTOR if mute else 1)
+        patience = self.lost_after_s * (_SILENT_ACCOUNTING_FACTOR if mute else 1)
         ends: list[tuple[str, int, JobStatus]] = []
         for token, jobs in missing.items():
             for job, miss in jobs.items():
@@ -206,20 +206,20 @@ class ClusterView:
         try:
             accounts = self.client.accounting(ids)
         except (NoAnswerError, NotReachedError) as error:
-            if not self._mute:
+            if not self._accounting_silent:
                 log.warning("looking for jobs that the cluster does not list any more: %s", error)
-            self._mute = True
+            self._accounting_silent = True
             return {}, True
-        self._mute = False
+        self._accounting_silent = False
         places = {
             array_id: (handle.token, first) for handle in handles for array_id, (first, _) in first_jobs(handle).items()
         }
-        found: dict[tuple[str, int], JobStatus] = {}
+        accounted: dict[tuple[str, int], JobStatus] = {}
         for row in accounts:
             token, first = places.get(row.array_id, ("", 0))
             if row.name == token:  # a controller that was killed may give an old id to a new job
-                found |= {(token, first + task): row.status for task in row.tasks}
-        return found, False
+                accounted |= {(token, first + task): row.status for task in row.tasks}
+        return accounted, False
 
 
 def _gone(handle: ArrayHandle, job: int, accounted: JobStatus | None, *, cancelled: bool) -> JobStatus:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from airflow_slurm.commands import SlurmClient
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.ssh import SshTarget, SshTransport
 from airflow_slurm.transport import CommandTransport, Transport
 

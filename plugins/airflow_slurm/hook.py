@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.hook import BaseHook
 
-from airflow_slurm.commands import SlurmClient
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.connection import SlurmSettings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SlurmHook(BaseHook):
     def settings(self) -> SlurmSettings:
         """Return what the connection says."""
         if self._settings is None:
-            self._settings = settings_of(self.get_connection(self.slurm_conn_id))
+            self._settings = read_connection(self.get_connection(self.slurm_conn_id))
         return self._settings
 
     @property
@@ -68,7 +68,7 @@ class SlurmHook(BaseHook):
         )
 
 
-def settings_of(connection: Connection) -> SlurmSettings:
+def read_connection(connection: Connection) -> SlurmSettings:
     """Return what a connection says, for those who have fetched it already."""
     extra: dict[str, Any] = connection.extra_dejson
     return SlurmSettings.read(

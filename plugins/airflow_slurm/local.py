@@ -26,7 +26,7 @@ class _Run:
     process: subprocess.Popen[bytes]
     slot: Slot
     started_s: float
-    sentence: JobStatus | None = None
+    forced_end: JobStatus | None = None
     """How it will have ended, once a limit or a person has decided so."""
     kill_at_s: float = 0.0
 
@@ -109,7 +109,7 @@ class LocalBackend(ArrayBackend):
         cancelled = JobStatus(JobState.CANCELLED, reason="cancelled")
         for job in array.jobs:
             if job.run is not None:
-                self._sentence(job.run, cancelled)
+                self._end_with(job.run, cancelled)
             elif not job.status.state.final:
                 job.status = cancelled
         while array.running:
@@ -166,19 +166,19 @@ class LocalBackend(ArrayBackend):
             group = run.process.pid
             if _has_ended(run.process):
                 job.status, job.run = _finish(run), None
-            elif run.sentence is not None:
+            elif run.forced_end is not None:
                 if now >= run.kill_at_s:
                     signal_group(group, signal.SIGKILL)
             elif now - run.started_s > array.spec.time_s:
-                self._sentence(run, JobStatus(JobState.TIMEOUT, reason=f"it ran longer than {array.spec.time_s} s"))
+                self._end_with(run, JobStatus(JobState.TIMEOUT, reason=f"it ran longer than {array.spec.time_s} s"))
             elif (memory := used.get(group, 0.0)) > array.spec.memory_mb:
                 reason = f"it used {memory:.0f} MB of {array.spec.memory_mb} MB"
-                run.sentence = JobStatus(JobState.OUT_OF_MEMORY, reason=reason)
+                run.forced_end = JobStatus(JobState.OUT_OF_MEMORY, reason=reason)
                 signal_group(group, signal.SIGKILL)  # at once: memory is short now
 
-    def _sentence(self, run: _Run, status: JobStatus) -> None:
-        if run.sentence is None:
-            run.sentence = status
+    def _end_with(self, run: _Run, status: JobStatus) -> None:
+        if run.forced_end is None:
+            run.forced_end = status
             run.kill_at_s = time.monotonic() + self.grace_s
             signal_group(run.process.pid, signal.SIGTERM)
 
@@ -193,8 +193,8 @@ def _finish(run: _Run) -> JobStatus:
     signal_group(run.process.pid, signal.SIGKILL)  # what it started and did not wait for
     code = run.process.wait()
     run.slot.release()
-    if run.sentence is not None:
-        return run.sentence
+    if run.forced_end is not None:
+        return run.forced_end
     if code == 0:
         return JobStatus(JobState.COMPLETED, exit_code=0)
     if code > 0:

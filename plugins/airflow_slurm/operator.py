@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout, TaskDeferred
 
-from airflow_slurm import verdict
-from airflow_slurm.adoption import adopt, left_behind
+from airflow_slurm import conclusion
 from airflow_slurm.array import ArrayHandle, ArraySpec, ElementArray, ElementOutcome, JobState, JobStatus, Placement
 from airflow_slurm.backend import ArrayBackend
-from airflow_slurm.course import Course, Submitted, SupersededError
-from airflow_slurm.identity import is_unwanted, owner, plain_name, token_base
+from airflow_slurm.conclusion import FailOn
 from airflow_slurm.links import JobLink
-from airflow_slurm.patience import ask, submit
-from airflow_slurm.repair import RepairPolicy, group
-from airflow_slurm.trigger import FIRST_LOOK_S, SlurmArrayTrigger, plain
-from airflow_slurm.verdict import FailOn
+from airflow_slurm.recovery import recover, unfinished_arrays
+from airflow_slurm.repair import RepairPolicy, next_arrays
+from airflow_slurm.retries import ask_until_answered, submit_once
+from airflow_slurm.task_identity import is_unwanted, owner, safe_name, token_prefix
+from airflow_slurm.task_state import SubmittedArray, SupersededError, TaskState
+from airflow_slurm.trigger import FIRST_LOOK_S, SlurmArrayTrigger, serialize
 from airflow_slurm.watch import Event, Watched, Watcher, describe_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BREATH_S = 0.2
+_CANCEL_CHECK_S = 0.2
 States = dict[str, dict[int, JobStatus]]
 
 
@@ -148,17 +148,17 @@ class SlurmArrayOperator(BaseOperator):
         """
         self._supervisor = os.getppid()
         backend = self.backend()
-        base = token_base(self._what, context["ti"])
-        left = ask(lambda: left_behind(backend, base), self.log, self._check)
+        base = token_prefix(self._what, context["ti"])
+        unfinished = ask_until_answered(lambda: unfinished_arrays(backend, base), self.log, self._check)
         array = self.array(**self.op_kwargs)
         if array is None or not array.indices:
             total = 0 if array is None else array.total
             self.log.info("%s: nothing to do, all %d elements valid", self._what, total)
-            self._end(backend, [handle for handle, _ in left])
+            self._end(backend, [handle for handle, _ in unfinished])
             return {"counts": {}, "valid_before": total, "attempts": 0, "failures": [], "elapsed_s": 0.0}
 
         wanted = self._spec(array, context["ti"])
-        course = Course.begin(
+        task_state = TaskState.begin(
             wanted, base, context["ti"].try_number, array.total, array.labels,
             limit=self.execution_timeout, shared=backend.trigger_arguments() is not None,
         )  # fmt: skip
@@ -167,32 +167,32 @@ class SlurmArrayOperator(BaseOperator):
             self._what, len(wanted.indices), array.total, wanted.per_job, wanted.memory_mb, wanted.time_s,
             wanted.log_folder,
         )  # fmt: skip
-        course.save()
-        with self._careful(context, backend, course):
-            adopted, refused = adopt(left, wanted)
-            for one in adopted:
+        task_state.save()
+        with self._no_jobs_left_behind(context, backend, task_state):
+            recovered, refused = recover(unfinished, wanted)
+            for submitted in recovered:
                 self.log.info(
                     "%s: taking over %s from an earlier try (%s), with %d elements",
-                    self._what, one.handle.token, one.handle.id, len(one.elements),
+                    self._what, submitted.handle.token, submitted.handle.id, len(submitted.elements),
                 )  # fmt: skip
-                course.take(one)
+                task_state.add(submitted)
             for handle in refused:
                 backend.cancel(handle)
-            taken = {index for one in adopted for index in one.elements}
+            taken = {index for submitted in recovered for index in submitted.elements}
             if rest := tuple(index for index in wanted.indices if index not in taken):
-                self._submit(backend, course, replace(wanted, indices=rest))
-            return self._go_on(backend, course)
+                self._submit(backend, task_state, replace(wanted, indices=rest))
+            return self._run_to_the_end(backend, task_state)
 
     def resume(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after the triggerer has watched."""
         self._supervisor = os.getppid()
-        course = Course.load(Path(event["course"]))
+        task_state = TaskState.load(Path(event["task_state"]))
         if event.get("stuck_since"):
-            course.stuck_since_utc = dt.datetime.fromisoformat(event["stuck_since"])
+            task_state.stuck_since_utc = dt.datetime.fromisoformat(event["stuck_since"])
         backend = self.backend()
-        with self._careful(context, backend, course):
-            self._link(backend, course)
-            return self._go_on(backend, course)
+        with self._no_jobs_left_behind(context, backend, task_state):
+            self._link(backend, task_state)
+            return self._run_to_the_end(backend, task_state)
 
     def on_kill(self) -> None:
         """Have the task end.
@@ -208,7 +208,7 @@ class SlurmArrayOperator(BaseOperator):
 
     def _spec(self, array: ElementArray, ti: Any) -> ArraySpec:
         return ArraySpec(
-            name=plain_name(array.name),
+            name=safe_name(array.name),
             token="",
             command=tuple(str(part) for part in array.command),
             indices=tuple(array.indices),
@@ -223,75 +223,76 @@ class SlurmArrayOperator(BaseOperator):
             owner=owner(ti),
         )
 
-    def _submit(self, backend: ArrayBackend, course: Course, spec: ArraySpec) -> None:
+    def _submit(self, backend: ArrayBackend, task_state: TaskState, spec: ArraySpec) -> None:
         """Submit an array. It is written down before and after, so that nobody submits it a second time."""
         self._check()
-        spec = replace(spec, token=course.new_token(spec.attempt))
-        course.tokens.append(spec.token)
-        course.save()
-        course.take(submit(backend, spec, course.excluded, self.log, self._check))
-        course.save()
-        self._link(backend, course)
+        spec = replace(spec, token=task_state.new_token(spec.attempt))
+        task_state.tokens.append(spec.token)
+        task_state.save()
+        task_state.add(submit_once(backend, spec, task_state.excluded, self.log, self._check))
+        task_state.save()
+        self._link(backend, task_state)
 
-    def _link(self, backend: ArrayBackend, course: Course) -> None:
-        ids = course.arrays[-1].handle.id if course.arrays else ""
+    def _link(self, backend: ArrayBackend, task_state: TaskState) -> None:
+        ids = task_state.arrays[-1].handle.id if task_state.arrays else ""
         self.job_url = backend.job_url(ids.partition(",")[0]) if ids else None
 
-    def _go_on(self, backend: ArrayBackend, course: Course) -> dict[str, Any]:
+    def _run_to_the_end(self, backend: ArrayBackend, task_state: TaskState) -> dict[str, Any]:
         """Watch what was submitted, repair, and watch again until nothing is left to be done."""
         while True:
-            states = self._watch(backend, course)
+            states = self._watch(backend, task_state)
             outcomes = self.outcomes(**self.op_kwargs)
-            again = self._review(backend, course, states, outcomes)
+            again = self._review(backend, task_state, states, outcomes)
             if not again:
                 break
             for spec in again:
                 self.log.warning(
                     "%s: attempt %d for %d elements without success (%s), %d MB and %d s each job",
-                    self._what, spec.attempt, len(spec.indices), course.ends(spec.indices), spec.memory_mb, spec.time_s,
+                    self._what, spec.attempt, len(spec.indices), task_state.ends(spec.indices),
+                    spec.memory_mb, spec.time_s,
                 )  # fmt: skip
-                self._submit(backend, course, spec)
-        course.clear_away()
-        return verdict.conclude(self._what, course, outcomes, self.fail_on, self.log)
+                self._submit(backend, task_state, spec)
+        task_state.clear_away()
+        return conclusion.conclude(self._what, task_state, outcomes, self.fail_on, self.log)
 
-    def _watch(self, backend: ArrayBackend, course: Course) -> States:
+    def _watch(self, backend: ArrayBackend, task_state: TaskState) -> States:
         """Watch until all arrays have ended."""
         watcher = Watcher(
             what=self._what,
-            arrays=[Watched.of(one.spec, one.handle) for one in course.arrays],
+            arrays=[Watched.of(submitted.spec, submitted.handle) for submitted in task_state.arrays],
             log=self.log,
             stuck_after_s=self.stuck_after_s if self.on_stuck == "fail" else None,
-            stuck_since_utc=course.stuck_since_utc,
-            deadline_utc=course.deadline_utc,
+            stuck_since_utc=task_state.stuck_since_utc,
+            deadline_utc=task_state.deadline_utc,
         )
         began = time.monotonic()
         while True:
             self._check()
-            states = {one.handle.token: backend.poll(one.handle) for one in course.arrays}
+            states = {submitted.handle.token: backend.poll(submitted.handle) for submitted in task_state.arrays}
             event = watcher.see(states)
-            course.stuck_since_utc = watcher.stuck_since_utc
+            task_state.stuck_since_utc = watcher.stuck_since_utc
             if event == Event.ENDED:
                 return states
             if event == Event.TIMEOUT:
                 raise ArrayTimeoutError(f"{self._what}: it takes longer than its execution_timeout")
             if event == Event.STUCK:
-                return self._end_stuck(backend, course, states)
+                return self._end_stuck(backend, task_state, states)
             if self.defer_after_s is not None and time.monotonic() - began >= self.defer_after_s:
-                self._leave_to_triggerer(backend, course, watcher)
+                self._leave_to_triggerer(backend, task_state, watcher)
             self._pause(backend.poll_interval_s)
 
-    def _leave_to_triggerer(self, backend: ArrayBackend, course: Course, watcher: Watcher) -> None:
+    def _leave_to_triggerer(self, backend: ArrayBackend, task_state: TaskState, watcher: Watcher) -> None:
         arguments = backend.trigger_arguments()
         if arguments is None:
             return
-        course.save()
+        task_state.save()
         self._check()
         since, deadline = watcher.stuck_since_utc, watcher.deadline_utc
         self.defer(
             trigger=SlurmArrayTrigger(
-                course=str(course.path),
+                task_state=str(task_state.path),
                 what=self._what,
-                arrays=[plain(one) for one in watcher.arrays],
+                arrays=[serialize(watched) for watched in watcher.arrays],
                 first_look=time.time() + FIRST_LOOK_S,
                 stuck_after_s=watcher.stuck_after_s,
                 stuck_since=since.isoformat() if since else None,
@@ -301,12 +302,12 @@ class SlurmArrayOperator(BaseOperator):
             method_name="resume",
         )
 
-    def _end_stuck(self, backend: ArrayBackend, course: Course, states: States) -> States:
+    def _end_stuck(self, backend: ArrayBackend, task_state: TaskState, states: States) -> States:
         """Cancel what is left, and return how everything ended. Nothing else goes on any more."""
         self.log.error("%s: what is left is cancelled: it has been stuck for %.0f s", self._what, self.stuck_after_s)
-        for one in course.arrays:
-            backend.cancel(one.handle)
-        course.stuck_since_utc = None
+        for submitted in task_state.arrays:
+            backend.cancel(submitted.handle)
+        task_state.stuck_since_utc = None
         return {
             token: {
                 job: status if status.state.final else replace(status, state=JobState.CANCELLED)
@@ -316,18 +317,21 @@ class SlurmArrayOperator(BaseOperator):
         }
 
     def _review(
-        self, backend: ArrayBackend, course: Course, states: States, outcomes: Mapping[int, ElementOutcome]
+        self, backend: ArrayBackend, task_state: TaskState, states: States, outcomes: Mapping[int, ElementOutcome]
     ) -> list[ArraySpec]:
         """Look at what has ended, and return what is to be submitted again."""
         again: list[ArraySpec] = []
         jobs: list[dict[str, Any]] = []
-        for one in course.arrays:
-            ends = {**states[one.handle.token], **self._account(backend, one, states[one.handle.token])}
-            jobs += [describe_job(one.spec, job, status) for job, status in sorted(ends.items())]
-            limits = verdict.review(one, ends, outcomes, course, self.repair)
-            again += group(one.spec, limits)
-            backend.forget(one.handle)
-        course.arrays = []
+        for submitted in task_state.arrays:
+            ends = {
+                **states[submitted.handle.token],
+                **self._account(backend, submitted, states[submitted.handle.token]),
+            }
+            jobs += [describe_job(submitted.spec, job, status) for job, status in sorted(ends.items())]
+            limits = conclusion.review(submitted, ends, outcomes, task_state, self.repair)
+            again += next_arrays(submitted.spec, limits)
+            backend.forget(submitted.handle)
+        task_state.arrays = []
         if self.report is not None and jobs:
             try:
                 self.report(**self.op_kwargs, jobs=jobs)
@@ -335,12 +339,14 @@ class SlurmArrayOperator(BaseOperator):
                 self.log.exception("%s: the jobs could not be reported", self._what)
         return again
 
-    def _account(self, backend: ArrayBackend, one: Submitted, ends: Mapping[int, JobStatus]) -> dict[int, JobStatus]:
+    def _account(
+        self, backend: ArrayBackend, submitted: SubmittedArray, ends: Mapping[int, JobStatus]
+    ) -> dict[int, JobStatus]:
         """Ask what accounting knows of jobs, and keep how they ended as it was seen first."""
         try:
-            known = backend.account(one.handle)
+            known = backend.account(submitted.handle)
         except (OSError, RuntimeError) as error:
-            self.log.warning("%s: no accounting of %s: %s", self._what, one.handle.token, error)
+            self.log.warning("%s: no accounting of %s: %s", self._what, submitted.handle.token, error)
             return {}
         return {
             job: replace(status, state=end.state, reason=end.reason or status.reason, stuck=end.stuck)
@@ -349,23 +355,23 @@ class SlurmArrayOperator(BaseOperator):
         }
 
     @contextmanager
-    def _careful(self, context: Any, backend: ArrayBackend, course: Course) -> Iterator[None]:
+    def _no_jobs_left_behind(self, context: Any, backend: ArrayBackend, task_state: TaskState) -> Iterator[None]:
         """Leave no jobs behind that nobody will look after, whatever ends this task."""
         try:
             yield
         except TaskDeferred:
             raise
         except BaseException as error:
-            if course.arrays and self._is_end_of_jobs(context["ti"], course, error):
+            if task_state.arrays and self._ends_jobs(context["ti"], task_state, error):
                 self.log.warning("%s: cancelling its jobs", self._what)
-                self._end(backend, [one.handle for one in course.arrays])
-            elif course.arrays:
+                self._end(backend, [submitted.handle for submitted in task_state.arrays])
+            elif task_state.arrays:
                 self.log.warning("%s: its jobs run on; the next try of this task takes them over", self._what)
             raise
 
-    def _is_end_of_jobs(self, ti: Any, course: Course, error: BaseException) -> bool:
+    def _ends_jobs(self, ti: Any, task_state: TaskState, error: BaseException) -> bool:
         """Tell whether the jobs end with this process. If another try of the task follows, they need not."""
-        if not course.shared or isinstance(error, (ArrayTimeoutError, AirflowTaskTimeout)):
+        if not task_state.shared or isinstance(error, (ArrayTimeoutError, AirflowTaskTimeout)):
             return True
         if isinstance(error, SupersededError):
             return False
@@ -392,4 +398,4 @@ class SlurmArrayOperator(BaseOperator):
         # In small steps: Airflow kills a task that does not end within 5 s after it was told to.
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._cancelled:
-            time.sleep(min(left, _BREATH_S))
+            time.sleep(min(left, _CANCEL_CHECK_S))

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from airflow_slurm.commands import OurJob, SlurmClient
-from airflow_slurm.identity import parse_owner
+from airflow_slurm.client import OurJob, SlurmClient
+from airflow_slurm.task_identity import parse_owner
 
 _OVER = {"success", "failed", "skipped", "upstream_failed", "removed"}
 """States of tasks that neither watch jobs nor will take over what an earlier try has left."""
-_END_PATIENCE_S = 60.0
+_CANCEL_LIMIT_S = 60.0
 
-TaskStates = Callable[[str, str], Mapping[str, str | None]]
+StatesOfRun = Callable[[str, str], Mapping[str, str | None]]
 """Gives the states of all tasks of a run, by task id (with ``_`` and the map index, if mapped)."""
 
 
@@ -45,7 +45,7 @@ class Orphan:
         return f"{self.token} (SLURM {', '.join(self.ids)}, {self.jobs} jobs) of {self.owner or 'nobody'}: {self.why}"
 
 
-def find_orphans(jobs: Iterable[OurJob], states: TaskStates, *, grace_s: float, now: dt.datetime) -> list[Orphan]:
+def find_orphans(jobs: Iterable[OurJob], states: StatesOfRun, *, grace_s: float, now: dt.datetime) -> list[Orphan]:
     """Return the arrays that no task looks after.
 
     Parameters
@@ -100,10 +100,10 @@ def end_orphans(client: SlurmClient, installation: str, orphans: Sequence[Orphan
     if not ids:
         return
     client.cancel_jobs(ids)
-    deadline = time.monotonic() + _END_PATIENCE_S
+    deadline = time.monotonic() + _CANCEL_LIMIT_S
     while left := {job.job_id.partition("_")[0] for job in client.our_jobs(installation)} & set(ids):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"cancelled {_END_PATIENCE_S:.0f} s ago and still there: {', '.join(sorted(left))}")
+            raise RuntimeError(f"cancelled {_CANCEL_LIMIT_S:.0f} s ago and still there: {', '.join(sorted(left))}")
         time.sleep(1)
 
 
@@ -129,8 +129,8 @@ def look_after_orphans(slurm_conn_id: str, policy: str, grace_s: float, ti: Any)
     from airflow_slurm.hook import SlurmHook
 
     def states(dag_id: str, run_id: str) -> Mapping[str, str | None]:
-        found: Mapping[str, Mapping[str, str | None]] = ti.get_task_states(dag_id=dag_id, run_ids=[run_id])
-        return found.get(run_id, {})
+        by_run: Mapping[str, Mapping[str, str | None]] = ti.get_task_states(dag_id=dag_id, run_ids=[run_id])
+        return by_run.get(run_id, {})
 
     hook = SlurmHook(slurm_conn_id)
     client, installation = hook.client(), hook.installation

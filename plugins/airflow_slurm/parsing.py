@@ -128,7 +128,7 @@ class Mark(NamedTuple):
         return cls(parts[0], int(parts[1]), int(parts[2]), int(parts[3]), parts[4])
 
 
-def chunks(jobs: int, most: int) -> list[tuple[int, int]]:
+def array_parts(jobs: int, most: int) -> list[tuple[int, int]]:
     """Cut an array into parts of nearly equal length; return first job and number of jobs of each."""
     parts = -(-jobs // most)
     length = -(-jobs // parts)
@@ -138,7 +138,7 @@ def chunks(jobs: int, most: int) -> list[tuple[int, int]]:
 def first_jobs(handle: ArrayHandle) -> dict[str, tuple[int, int]]:
     """Return first job and number of jobs of each SLURM array of a handle, by id."""
     ids = handle.id.split(",")
-    parts = chunks(handle.jobs, -(-handle.jobs // len(ids)))
+    parts = array_parts(handle.jobs, -(-handle.jobs // len(ids)))
     return dict(zip(ids, parts, strict=False))
 
 
@@ -153,7 +153,7 @@ def jobs_of(rows: Iterable[QueueRow], handle: ArrayHandle | None = None) -> dict
         For jobs whose comment somebody has changed.
     """
     places = first_jobs(handle) if handle is not None else {}
-    found: dict[int, QueueRow] = {}
+    by_number: dict[int, QueueRow] = {}
     whole: list[tuple[range, QueueRow]] = []
     for row in sorted(rows, key=lambda row: int(row.array_id)):
         mark = Mark.read(row.comment)
@@ -161,13 +161,13 @@ def jobs_of(rows: Iterable[QueueRow], handle: ArrayHandle | None = None) -> dict
         if row.refused or (mark is None and row.array_id not in places):
             continue
         if row.task.isdigit():
-            found.setdefault(first + int(row.task), row)
+            by_number.setdefault(first + int(row.task), row)
         else:
             whole.append((range(first, first + size), row))
     for numbers, row in whole:
         for number in numbers:
-            found.setdefault(number, row)
-    return found
+            by_number.setdefault(number, row)
+    return by_number
 
 
 class AccountRow(NamedTuple):

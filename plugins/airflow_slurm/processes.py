@@ -61,10 +61,10 @@ def memory_mb(groups: set[int]) -> dict[int, float]:
     return used
 
 
-def with_token(token: str) -> list[int]:
+def pids_with_token(token: str) -> list[int]:
     """Return the living processes that carry a token in their environment as ``ARRAY_TOKEN``."""
     wanted = f"ARRAY_TOKEN={token}".encode()
-    found = []
+    pids = []
     for pid in _pids():
         try:
             # Empty for a zombie: what is left of it holds nothing.
@@ -72,14 +72,14 @@ def with_token(token: str) -> list[int]:
         except OSError:  # gone, or somebody else's
             continue
         if wanted in environment.split(b"\0"):
-            found.append(pid)
-    return found
+            pids.append(pid)
+    return pids
 
 
 def kill_with_token(token: str, patience_s: float = 2.0) -> list[int]:
     """Kill every process that carries a token; return those which live on after all."""
     deadline = time.monotonic() + patience_s
-    while left := with_token(token):
+    while left := pids_with_token(token):
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -86,7 +86,7 @@ class RepairPolicy:
             JobState.LOST: self.losses,
         }
 
-    def judge(self, spec: ArraySpec, end: JobStatus, counts: Mapping[JobState, int]) -> Limits | GivenUp:
+    def next_limits(self, spec: ArraySpec, end: JobStatus, counts: Mapping[JobState, int]) -> Limits | GivenUp:
         """Return the limits of the next try of an element that is not done, or why there is none.
 
         Parameters
@@ -123,7 +123,7 @@ def cause(end: JobStatus) -> JobState:
     return JobState.FAILED if end.state == JobState.COMPLETED else end.state
 
 
-def group(spec: ArraySpec, again: Mapping[int, Limits]) -> list[ArraySpec]:
+def next_arrays(spec: ArraySpec, again: Mapping[int, Limits]) -> list[ArraySpec]:
     """Return the arrays that try elements of another one again, as yet without tokens.
 
     Elements with the same limits go together. Limits grow by factors, so there are few groups; one array with the

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_slurm.array import ArrayHandle, ArraySpec, JobState, JobStatus, Placement
 from airflow_slurm.backend import ArrayBackend
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.cluster_view import ClusterView, Snapshot
-from airflow_slurm.commands import SlurmClient
 from airflow_slurm.errors import NoAnswerError, NotReachedError, RejectedError, SubmissionUnknownError
-from airflow_slurm.parsing import Mark, QueueRow, chunks, first_jobs
+from airflow_slurm.parsing import Mark, QueueRow, array_parts, first_jobs
 from airflow_slurm.script import batch_script, check
 
 if TYPE_CHECKING:
@@ -127,10 +127,10 @@ class SlurmBackend(ArrayBackend):
         spec.log_folder.mkdir(parents=True, exist_ok=True)
         spec.save()
         self.view.forget(spec.token)
-        most = self._patiently(lambda: self.client.max_array_size)
+        most = self._until_answered(lambda: self.client.max_array_size)
         there = self._parts(spec.token)
         ids: list[str] = []
-        parts = chunks(len(spec.jobs), most)
+        parts = array_parts(len(spec.jobs), most)
         if spec.max_parallel is not None:  # SLURM counts for each part on its own
             spec = replace(spec, max_parallel=max(1, spec.max_parallel // len(parts)))
         try:
@@ -152,7 +152,7 @@ class SlurmBackend(ArrayBackend):
         NoAnswerError
             If the cluster does not answer for `patience_s`.
         """
-        rows = self._patiently(lambda: self.client.queue(names=[token]))
+        rows = self._until_answered(lambda: self.client.queue(names=[token]))
         # What was watched from here was submitted as a whole, even if the cluster has forgotten a part of it by now.
         return self.view.watched(token) or next((handle for handle, whole in _handles(rows) if whole), None)
 
@@ -161,7 +161,7 @@ class SlurmBackend(ArrayBackend):
 
         Of an array that was submitted in parts and is there in part only, `ArrayHandle.jobs` is what is there.
         """
-        rows = [row for row in self._patiently(self.client.queue) if row.name.startswith(prefix)]
+        rows = [row for row in self._until_answered(self.client.queue) if row.name.startswith(prefix)]
         alive = {row.name for row in rows if not row.state.final}
         return tuple(
             self.view.watched(handle.token) or handle
@@ -255,17 +255,17 @@ class SlurmBackend(ArrayBackend):
         error: Exception
         for _ in range(_SUBMISSIONS):
             try:
-                array_id = self._patiently(lambda: self.client.submit(script, options), silent=False)
+                array_id = self._until_answered(lambda: self.client.submit(script, options), silent=False)
             except RejectedError as refusal:
                 # Said by the controller, so nothing is under way any more.
-                if found := self._parts(spec.token).get(first):
-                    return found
+                if part := self._parts(spec.token).get(first):
+                    return part
                 raise refusal
             except NoAnswerError as silence:
                 log.warning("submitting %s: %s; looking whether it was submitted", spec.token, silence)
                 error = silence
-                if found := self._appeared(spec.token, first):
-                    return found
+                if part := self._appeared(spec.token, first):
+                    return part
             else:
                 return array_id
         raise NotReachedError(f"SLURM takes no submission: {error}", again=True)
@@ -273,11 +273,11 @@ class SlurmBackend(ArrayBackend):
     def _appeared(self, token: str, first: int) -> str | None:
         """Look for a part of an array that may or may not have been submitted, until it cannot appear any more."""
         try:
-            answered = self._patiently(lambda: self._parts_now(token))
+            answered = self._until_answered(lambda: self._parts_now(token))
             until = time.monotonic() + self.settle_s
             while first not in answered and time.monotonic() < until:
                 time.sleep(min(1.0, self.settle_s / 4))
-                answered = self._patiently(lambda: self._parts_now(token))
+                answered = self._until_answered(lambda: self._parts_now(token))
         except (NoAnswerError, NotReachedError) as error:
             raise SubmissionUnknownError(
                 f"the array {token} may or may not have been submitted: {error}. Try again when the cluster answers: "
@@ -286,20 +286,20 @@ class SlurmBackend(ArrayBackend):
         return answered.get(first)
 
     def _parts(self, token: str) -> dict[int, str]:
-        return self._patiently(lambda: self._parts_now(token))
+        return self._until_answered(lambda: self._parts_now(token))
 
     def _parts_now(self, token: str) -> dict[int, str]:
         """Return the SLURM arrays of this name by their first job; of two for the same jobs the later is cancelled."""
-        found: dict[int, str] = {}
+        by_first_job: dict[int, str] = {}
         surplus: set[str] = set()
         for row in sorted(self.client.queue(names=[token]), key=lambda row: int(row.array_id)):
             mark = Mark.read(row.comment)
-            if not row.refused and found.setdefault(mark.first if mark else 0, row.array_id) != row.array_id:
+            if not row.refused and by_first_job.setdefault(mark.first if mark else 0, row.array_id) != row.array_id:
                 surplus.add(row.array_id)
         if surplus:
             log.warning("%s was submitted more than once; cancelling %s", token, ", ".join(sorted(surplus)))
             self.client.cancel_jobs(sorted(surplus, key=int))
-        return found
+        return by_first_job
 
     def _options(self, spec: ArraySpec, first: int, count: int) -> list[str]:
         wanted = {
@@ -331,7 +331,7 @@ class SlurmBackend(ArrayBackend):
             *((f"--exclude={','.join(exclude)}",) if exclude else ()),
         ]
 
-    def _patiently(self, ask: Callable[[], T], *, silent: bool = True) -> T:
+    def _until_answered(self, ask: Callable[[], T], *, silent: bool = True) -> T:
         """Ask again, less and less often, as long as the cluster cannot be reached or, if `silent`, does not answer."""
         deadline, pause = time.monotonic() + self.patience_s, _FIRST_PAUSE_S
         while True:
@@ -353,12 +353,12 @@ def _handles(rows: Iterable[QueueRow]) -> list[tuple[ArrayHandle, bool]]:
         mark = Mark.read(row.comment)
         if mark is not None and not row.refused:
             parts.setdefault(row.name, {}).setdefault(mark.first, (row.array_id, mark))
-    found = []
+    handles = []
     for token, there in parts.items():
         ids = ",".join(array_id for _, (array_id, _) in sorted(there.items()))
         jobs = sum(mark.size for _, mark in there.values())
-        found.append((ArrayHandle(token, ids, jobs), all(mark.jobs == jobs for _, mark in there.values())))
-    return sorted(found, key=lambda one: int(one[0].id.split(",")[-1]), reverse=True)
+        handles.append((ArrayHandle(token, ids, jobs), all(mark.jobs == jobs for _, mark in there.values())))
+    return sorted(handles, key=lambda pair: int(pair[0].id.split(",")[-1]), reverse=True)
 
 
 def _completed(known: JobStatus, accounted: JobStatus) -> JobStatus:

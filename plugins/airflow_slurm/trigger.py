@@ -45,14 +45,14 @@ class Look:
 class SlurmArrayTrigger(BaseEventTrigger):
     """Wait until arrays have ended, and cancel them if the task is ended by a person.
 
-    It decides nothing: it wakes the task, which looks itself. Its event is a dictionary with ``course`` (the file from
-    which the task goes on), ``why`` (an `Event`) and ``stuck_since`` (ISO time or None).
+    It decides nothing: it wakes the task, which looks itself. Its event is a dictionary with ``task_state`` (the file
+    from which the task goes on), ``why`` (an `Event`) and ``stuck_since`` (ISO time or None).
 
     Parameters
     ----------
     slurm_conn_id : str
         The cluster's connection. All triggers with the same one share their looks at it.
-    course : str
+    task_state : str
         File from which the task goes on.
     what : str
         What the log calls it.
@@ -67,7 +67,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
     def __init__(
         self,
         slurm_conn_id: str,
-        course: str,
+        task_state: str,
         what: str,
         arrays: list[dict[str, Any]],
         first_look: float,
@@ -77,7 +77,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.slurm_conn_id = slurm_conn_id
-        self.course = course
+        self.task_state = task_state
         self.what = what
         self.arrays = arrays
         self.first_look = first_look
@@ -88,7 +88,16 @@ class SlurmArrayTrigger(BaseEventTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what is needed to make it again."""
-        names = ("slurm_conn_id", "course", "what", "arrays", "first_look", "stuck_after_s", "stuck_since", "deadline")
+        names = (
+            "slurm_conn_id",
+            "task_state",
+            "what",
+            "arrays",
+            "first_look",
+            "stuck_after_s",
+            "stuck_since",
+            "deadline",
+        )
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> Hashable | None:
@@ -124,7 +133,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
         except Exception:  # the task must go on, or nobody watches its jobs
             self.log.exception("%s: the look at the cluster failed; the task looks itself", self.what)
         since = watcher.stuck_since_utc
-        payload = {"course": self.course, "why": str(why), "stuck_since": since.isoformat() if since else None}
+        payload = {"task_state": self.task_state, "why": str(why), "stuck_since": since.isoformat() if since else None}
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def _wait(self, looks: AsyncIterator[Look], watcher: Watcher) -> Event:
@@ -156,7 +165,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
     async def on_kill(self) -> None:
         """Cancel the arrays: a person has ended the task."""
         deadline = time.monotonic() + _KILL_PATIENCE_S
-        left = [_handle(one) for one in self.arrays]
+        left = [_handle(array) for array in self.arrays]
         while left:
             try:
                 backend = self._known_backend or await _backend(self.slurm_conn_id)
@@ -164,7 +173,9 @@ class SlurmArrayTrigger(BaseEventTrigger):
                 self.log.info("%s: the array %s was cancelled with the task", self.what, left.pop(0).token)
             except Exception as error:
                 if time.monotonic() > deadline:
-                    self.log.exception("%s: these arrays may still run: %s", self.what, [one.token for one in left])
+                    self.log.exception(
+                        "%s: these arrays may still run: %s", self.what, [handle.token for handle in left]
+                    )
                     return
                 self.log.warning("%s: %s is not cancelled yet: %s", self.what, left[0].token, error)
                 await asyncio.sleep(2)
@@ -172,7 +183,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
     def _watcher(self) -> Watcher:
         return Watcher(
             what=self.what,
-            arrays=[Watched(_handle(one), one["elements"], one["per_job"]) for one in self.arrays],
+            arrays=[Watched(_handle(array), array["elements"], array["per_job"]) for array in self.arrays],
             log=self.log,
             stuck_after_s=self.stuck_after_s,
             stuck_since_utc=dt.datetime.fromisoformat(self.stuck_since) if self.stuck_since else None,
@@ -180,7 +191,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
         )
 
 
-def plain(array: Watched) -> dict[str, Any]:
+def serialize(array: Watched) -> dict[str, Any]:
     """Return an array as the trigger takes it."""
     return {**asdict(array.handle), "elements": array.elements, "per_job": array.per_job}
 
@@ -190,8 +201,8 @@ def _handle(content: Mapping[str, Any]) -> ArrayHandle:
 
 
 async def _backend(conn_id: str) -> SlurmBackend:
-    from airflow_slurm.hook import SlurmHook, settings_of
+    from airflow_slurm.hook import SlurmHook, read_connection
     from airflow_slurm.slurm import SlurmBackend
 
     connection = await SlurmHook.aget_connection(conn_id)
-    return await asyncio.to_thread(SlurmBackend.from_settings, settings_of(connection), conn_id)
+    return await asyncio.to_thread(SlurmBackend.from_settings, read_connection(connection), conn_id)

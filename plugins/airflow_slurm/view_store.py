@@ -115,14 +115,14 @@ class ViewStore:
         """
         with self._open(write=True) as connection:
             known = _handles(connection)
-            risen: dict[str, dict[int, QueueRow]] = {}
+            reappeared: dict[str, dict[int, QueueRow]] = {}
             for token, listed in rows.items():
                 ended = _ended(connection, token)
                 for job, row in jobs_of(listed, known.get(token)).items():
                     if row.state.final and job not in ended:
                         _note_end(connection, token, job, row.status)
                     elif not row.state.final and job in ended and token in known:
-                        risen.setdefault(token, {})[job] = row
+                        reappeared.setdefault(token, {})[job] = row
             self._note_missing(connection, now_s, rows, known)
             self._replace_rows(connection, rows)
             connection.execute(
@@ -130,7 +130,7 @@ class ViewStore:
                 "asked_s = excluded.asked_s, answered = 1, error = '', answered_s = excluded.answered_s, failures = 0",
                 (now_s, now_s),
             )
-            return risen
+            return reappeared
 
     def _note_missing(
         self,
@@ -190,11 +190,11 @@ class ViewStore:
 
     def missing(self) -> dict[str, dict[int, Missing]]:
         """Return the jobs that should be listed and are not, by token and number."""
-        found: dict[str, dict[int, Missing]] = {}
+        missing: dict[str, dict[int, Missing]] = {}
         with self._open() as connection:
             for token, job, since_s, gap_s in connection.execute("SELECT token, job, since_s, gap_s FROM missing"):
-                found.setdefault(token, {})[job] = Missing(since_s, gap_s)
-        return found
+                missing.setdefault(token, {})[job] = Missing(since_s, gap_s)
+        return missing
 
     def note_ends(self, ends: Iterable[tuple[str, int, JobStatus]]) -> None:
         """Write down how jobs have ended; an end that is written stays."""
@@ -240,10 +240,10 @@ def _ended(connection: sqlite3.Connection, token: str) -> set[int]:
 
 
 def _rows(connection: sqlite3.Connection, token: str, handle: ArrayHandle | None) -> dict[int, QueueRow]:
-    found = connection.execute("SELECT lines FROM rows WHERE token = ?", (token,)).fetchone()
-    if found is None:
+    row = connection.execute("SELECT lines FROM rows WHERE token = ?", (token,)).fetchone()
+    if row is None:
         return {}
-    return jobs_of((QueueRow._make(line.split(_FIELD)) for line in found[0].split(_LINE)), handle)
+    return jobs_of((QueueRow._make(line.split(_FIELD)) for line in row[0].split(_LINE)), handle)
 
 
 def _note_end(connection: sqlite3.Connection, token: str, job: int, status: JobStatus) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from airflow_slurm.array import ArrayHandle, ArraySpec, JobStatus
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.cluster_view import ClusterView
-from airflow_slurm.commands import SlurmClient
 from airflow_slurm.private_cluster import PrivateCluster
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.transport import CommandTransport, Transport

@@ -73,7 +73,9 @@ def watching(site, tmp_path, *stages):
     for stage in stages:
         handle = backend.submit(stage.spec(stage.folder.name))
         array = {"token": handle.token, "id": handle.id, "jobs": handle.jobs, "elements": handle.jobs, "per_job": 1}
-        triggers.append(SlurmArrayTrigger("slurm_default", f"course-{handle.token}", stage.folder.name, [array], 0.0))
+        triggers.append(
+            SlurmArrayTrigger("slurm_default", f"task_state-{handle.token}", stage.folder.name, [array], 0.0)
+        )
     return backend, triggers
 
 
@@ -135,12 +137,12 @@ def test_many_triggers_share_their_looks_and_no_failure_ends_them(site, tmp_path
 
     (backend,) = asyncio.run(everything())
     assert [events[number]["why"] for number in range(6)] == ["ended"] * 6
-    assert {payload["course"] for payload in events.values()} == {f"course-s{number}" for number in range(6)}
+    assert {payload["task_state"] for payload in events.values()} == {f"task_state-s{number}" for number in range(6)}
     assert backend.client.calls["squeue"] < 40  # a poll each 0.5 s, not one for each array
 
 
 def test_a_missing_connection_is_said_and_waited_for(tmp_path, airflow_database):
-    trigger = SlurmArrayTrigger("no_such_cluster", "course", "what", [], 0.0)
+    trigger = SlurmArrayTrigger("no_such_cluster", "task_state", "what", [], 0.0)
 
     async def look():
         stream = trigger.open_shared_stream({"slurm_conn_id": "no_such_cluster"})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from airflow_slurm.array import JobState
 from airflow_slurm.local import LocalBackend
-from airflow_slurm.processes import with_token
+from airflow_slurm.processes import pids_with_token
 from small_arrays import Stage, alive, wait_for
 
 
@@ -99,12 +99,12 @@ def test_the_memory_limit_ends_a_job(backend, tmp_path):
 def test_cancelling_leaves_no_process(backend, tmp_path):
     stage = Stage(tmp_path / "a", {index: {"sleep": 60, "child": True, "deaf": index == 0} for index in range(4)})
     handle = backend.submit(stage.spec())
-    wait_for(lambda: backend.poll(handle) and len(with_token("token")) == 4)  # two jobs with a child each
+    wait_for(lambda: backend.poll(handle) and len(pids_with_token("token")) == 4)  # two jobs with a child each
     started = time.monotonic()
     backend.cancel(handle)
     assert time.monotonic() - started < 20
     assert {status.state for status in backend.poll(handle).values()} == {JobState.CANCELLED}
-    assert not with_token("token")
+    assert not pids_with_token("token")
     assert not stage.outcomes()
     backend.cancel(handle)  # an array that has ended is left alone
     assert watch(backend, backend.submit(Stage(tmp_path / "b", {0: {}}).spec("next")))[0].state == JobState.COMPLETED
@@ -171,17 +171,17 @@ def test_two_processes_share_the_workers(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl and /proc")
 def test_jobs_die_with_the_process_that_watches_them(tmp_path):
     other = other_process(tmp_path / "state", tmp_path / "a", 60, "with children")
-    wait_for(lambda: len(with_token("token-a")) == 4)
+    wait_for(lambda: len(pids_with_token("token-a")) == 4)
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
     wait_for(lambda: not alive(str(tmp_path / "a")))
     # Children of the jobs that hid in sessions of their own end when their slot is taken again.
-    assert len(with_token("token-a")) == 2
+    assert len(pids_with_token("token-a")) == 2
     backend = LocalBackend(tmp_path / "state", 2)
     stage = Stage(tmp_path / "b", {0: {"sleep": 0.3}, 1: {"sleep": 0.3}})
     jobs = watch(backend, backend.submit(stage.spec("token-b")))
     assert {status.state for status in jobs.values()} == {JobState.COMPLETED}
-    assert not with_token("token-a")
+    assert not pids_with_token("token-a")
 
 
 def _most_at_once(spans: list[tuple[float, float]]) -> int:

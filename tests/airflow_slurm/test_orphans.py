@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow_slurm.array import JobState
-from airflow_slurm.commands import OurJob
+from airflow_slurm.client import OurJob
 from airflow_slurm.orphans import find_orphans, look_after_orphans
 from airflow_slurm.slurm import SlurmBackend
 from dag_runs import connection, queue

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from airflow_slurm.array import ArraySpec, JobState, JobStatus
-from airflow_slurm.repair import GivenUp, Limits, RepairPolicy, cause, group
+from airflow_slurm.repair import GivenUp, Limits, RepairPolicy, cause, next_arrays
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +26,9 @@ POLICY = RepairPolicy(
 )
 
 
-def judge(state: JobState, number: int = 1, policy: RepairPolicy = POLICY, **status):
+def limits_after(state: JobState, number: int = 1, policy: RepairPolicy = POLICY, **status):
     end = JobStatus(state, **status)
-    return policy.judge(SPEC, end, Counter({cause(end): number}))
+    return policy.next_limits(SPEC, end, Counter({cause(end): number}))
 
 
 @pytest.mark.parametrize(
@@ -44,46 +44,46 @@ def judge(state: JobState, number: int = 1, policy: RepairPolicy = POLICY, **sta
     ],
 )
 def test_each_end_has_its_own_limits_and_count(state, limits, last):
-    assert [judge(state, number) for number in range(1, last + 1)] == [limits] * last
-    decision = judge(state, last + 1)
+    assert [limits_after(state, number) for number in range(1, last + 1)] == [limits] * last
+    decision = limits_after(state, last + 1)
     assert isinstance(decision, GivenUp)
     # Another try of the task would begin with the same limits.
     assert decision.for_good is (state in (JobState.OUT_OF_MEMORY, JobState.TIMEOUT))
 
 
 def test_memory_grows_after_a_kill_as_well():
-    assert judge(JobState.FAILED, signal=9) == Limits(6000, 600, 1)
-    assert judge(JobState.FAILED, signal=11) == Limits(3000, 600, 1)
+    assert limits_after(JobState.FAILED, signal=9) == Limits(6000, 600, 1)
+    assert limits_after(JobState.FAILED, signal=11) == Limits(3000, 600, 1)
 
 
 def test_what_somebody_cancelled_is_left_alone():
-    assert judge(JobState.CANCELLED) == GivenUp("its job was cancelled by somebody else", for_good=True)
-    assert "never have started" in judge(JobState.CANCELLED, stuck=True).reason
+    assert limits_after(JobState.CANCELLED) == GivenUp("its job was cancelled by somebody else", for_good=True)
+    assert "never have started" in limits_after(JobState.CANCELLED, stuck=True).reason
 
 
 def test_an_element_at_its_ceiling_is_not_tried_again():
     policy = RepairPolicy(memory_ceiling_mb=3000, time_ceiling_s=100)
     for state, text in ((JobState.OUT_OF_MEMORY, "3000 MB"), (JobState.TIMEOUT, "600 s")):
-        decision = judge(state, 99, policy=policy)
+        decision = limits_after(state, 99, policy=policy)
         assert text in decision.reason
         assert decision.for_good
-    assert judge(JobState.FAILED, signal=9, policy=policy) == Limits(3000, 600, 1)
+    assert limits_after(JobState.FAILED, signal=9, policy=policy) == Limits(3000, 600, 1)
 
 
 def test_limits_grow_to_their_ceilings():
     policy = RepairPolicy(memory_ceiling_mb=4000, time_ceiling_s=700)
-    assert judge(JobState.OUT_OF_MEMORY, policy=policy).memory_mb == 4000
-    assert judge(JobState.TIMEOUT, policy=policy).time_s == 700
+    assert limits_after(JobState.OUT_OF_MEMORY, policy=policy).memory_mb == 4000
+    assert limits_after(JobState.TIMEOUT, policy=policy).time_s == 700
 
 
 def test_elements_with_the_same_limits_go_together():
     plain, large = Limits(3000, 600, 1), Limits(6000, 600, 1)
-    first, second = group(SPEC, {2: large, 3: plain, 7: large})
+    first, second = next_arrays(SPEC, {2: large, 3: plain, 7: large})
     assert (first.indices, first.memory_mb) == ((3,), 3000)
     assert (second.indices, second.memory_mb, second.jobs) == ((2, 7), 6000, range(2))
     assert {first.attempt, second.attempt} == {2}
     assert (second.cpus, second.command, second.log_folder) == (2, ("do",), Path("/logs"))
-    assert group(SPEC, {}) == []
+    assert next_arrays(SPEC, {}) == []
 
 
 @given(
@@ -97,14 +97,14 @@ def test_no_element_is_tried_for_ever_and_no_limit_shrinks(ends, ceiling_mb, cei
     for state in ends:
         end = JobStatus(state)
         counts[cause(end)] += 1
-        decision = policy.judge(spec, end, counts)
+        decision = policy.next_limits(spec, end, counts)
         if isinstance(decision, GivenUp):
             break
         assert decision.memory_mb >= spec.memory_mb
         assert decision.time_s >= spec.time_s
         assert decision.memory_mb <= max(ceiling_mb, SPEC.memory_mb)
         assert decision.time_s <= max(ceiling_s, SPEC.time_s)
-        (spec,) = group(spec, {1: decision})
+        (spec,) = next_arrays(spec, {1: decision})
         tries += 1
     assert tries <= 1 + 2 + 3 + 2 + 3 + 10 + 2
 

@@ -10,7 +10,7 @@ from airflow_slurm.parsing import (
     QUEUE_FORMAT,
     Mark,
     QueueRow,
-    chunks,
+    array_parts,
     first_jobs,
     jobs_of,
     parse_accounting,
@@ -89,7 +89,7 @@ def test_parts_of_an_array_and_the_array_that_came_first():
 
 @pytest.mark.parametrize(("jobs", "most"), [(1, 1), (10, 10), (11, 10), (25, 10), (2001, 1001), (7, 2), (100, 33)])
 def test_the_parts_of_an_array_can_be_told_from_their_number(jobs, most):
-    parts = chunks(jobs, most)
+    parts = array_parts(jobs, most)
     assert [number for first, count in parts for number in range(first, first + count)] == list(range(jobs))
     assert max(count for _, count in parts) <= most
     assert len(parts) == -(-jobs // most)

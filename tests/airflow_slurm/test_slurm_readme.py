@@ -8,7 +8,7 @@ from pathlib import Path
 
 import airflow_slurm
 import pytest
-from airflow_slurm.plain import CommandArray
+from airflow_slurm.command_array import CommandArray
 from dag_runs import connection, write_down
 from slurm_backends import make_backend, shell_array, to_the_end
 

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import pytest
 from airflow_slurm.array import ArrayHandle, JobState
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.cluster_view import ClusterView
-from airflow_slurm.commands import SlurmClient
 from airflow_slurm.errors import NoAnswerError
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.transport import CommandTransport
@@ -25,7 +25,7 @@ import json, sys, time
 from pathlib import Path
 from airflow_slurm.array import ArrayHandle
 from airflow_slurm.cluster_view import ClusterView
-from airflow_slurm.commands import SlurmClient
+from airflow_slurm.client import SlurmClient
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.transport import CommandTransport
 

@@ -49,12 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m airflow_slurm.private_cluster", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     for name, text in (("start", "start it"), ("stop", "end it with all its jobs"), ("status", "say what runs")):
-        one = actions.add_parser(name, help=text)
-        one.add_argument("directory", type=Path, help="where its configuration, logs and state are")
+        command = actions.add_parser(name, help=text)
+        command.add_argument("directory", type=Path, help="where its configuration, logs and state are")
         if name == "start":
-            _add_shape(one)
+            _add_shape(command)
         if name == "stop":
-            one.add_argument("--keep-queue", action="store_true", help="the next start goes on with what waits")
+            command.add_argument("--keep-queue", action="store_true", help="the next start goes on with what waits")
     return parser
 
 

@@ -266,7 +266,7 @@ class PrivateCluster:
         def ready() -> bool:
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
             return bool(states) and all(
-                one.startswith(("idle", "mix", "alloc", "comp")) and one[-1] != "*" for one in states
+                state.startswith(("idle", "mix", "alloc", "comp")) and state[-1] != "*" for state in states
             )
 
         if not wait_until(ready, _START_LIMIT_S):
@@ -290,7 +290,7 @@ class PrivateCluster:
             left += daemons.end([known[name] for name in known if name.startswith(kind)], patience_s=3.0)
         left += leftovers.end(lambda: leftovers.of_daemons(self.conf))
         if left:
-            raise PrivateClusterError(f"processes {', '.join(str(one.pid) for one in left)} survived SIGKILL")
+            raise PrivateClusterError(f"processes {', '.join(str(daemon.pid) for daemon in left)} survived SIGKILL")
         if not quiet:
             # Else the next start would take jobs that were ended here for running ones.
             for path in (self.directory / "state").glob("job_state*"):
@@ -330,7 +330,7 @@ class PrivateCluster:
 
     def _wait_for_jobs(self, timeout_s: float) -> None:
         # A node whose daemon is dead cannot say that its jobs have ended.
-        if any(one.startswith("slurmd.") for one in self.pids):
+        if any(name.startswith("slurmd.") for name in self.pids):
             wait_until(lambda: not self._jobs(), timeout_s)
 
     def _clear(self) -> None:

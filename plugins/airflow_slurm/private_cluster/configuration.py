@@ -22,8 +22,8 @@ DEFAULT_PARTITIONS: dict[str, str] = {
 def own_address() -> str | None:
     """Return the loopback address that this machine's name leads to; None if it leads elsewhere."""
     with suppress(OSError):
-        found = socket.gethostbyname(socket.gethostname())
-        return found if found.startswith("127.") else None
+        address = socket.gethostbyname(socket.gethostname())
+        return address if address.startswith("127.") else None
     return None
 
 

@@ -31,7 +31,7 @@ _FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 def search_path() -> str:
     """Return the search path with the folders of daemons at its end."""
     known = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join([*known, *(one for one in _FOLDERS if one not in known)])
+    return os.pathsep.join([*known, *(folder for folder in _FOLDERS if folder not in known)])
 
 
 def program(name: str) -> str:
@@ -42,11 +42,11 @@ def program(name: str) -> str:
     PrivateClusterError
         If it is not installed.
     """
-    found = shutil.which(name, path=search_path())
-    if found is None:
+    path = shutil.which(name, path=search_path())
+    if path is None:
         package = (SLURM | ACCOUNTING).get(name, name)
         raise PrivateClusterError(f"{name} is not installed: apt-get install {package}")
-    return found
+    return path
 
 
 def missing_packages(*, accounting: bool) -> list[str]:

@@ -12,11 +12,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from airflow_slurm.adoption import adopt, left_behind
 from airflow_slurm.array import ArraySpec, JobState
-from airflow_slurm.course import Course, SupersededError
-from airflow_slurm.identity import is_unwanted, owner, parse_owner, token_base
+from airflow_slurm.recovery import recover, unfinished_arrays
 from airflow_slurm.slurm import SlurmBackend
+from airflow_slurm.task_identity import is_unwanted, owner, parse_owner, token_prefix
+from airflow_slurm.task_state import SupersededError, TaskState
 from dag_runs import queue, submissions, task_try
 from small_arrays import Stage, wait_for
 
@@ -41,7 +41,7 @@ PROCESS = """
     from pathlib import Path
     from dag_runs import task_try
     from small_arrays import Stage
-    from test_adoption import operator
+    from test_recovery import operator
 
     stage = Stage(Path(sys.argv[1]), {{index: {{"waits": index > 0}} for index in range(6)}})
     operator(stage).execute({{"ti": task_try(1)}})
@@ -76,7 +76,7 @@ def test_the_next_try_takes_over_after_a_kill(site, tmp_path, monkeypatch):
 def test_only_what_is_left_is_submitted(site, tmp_path):
     stage = Stage(tmp_path / "part", {index: {"sleep": 3} for index in range(4)})
     backend = SlurmBackend.from_connection()
-    base = token_base("calibrate part", task_try(1))
+    base = token_prefix("calibrate part", task_try(1))
     # The earlier try had two of the elements only.
     backend.submit(stage.spec(f"{base}1-1", indices=(1, 2)))
     reported = []
@@ -90,7 +90,7 @@ def test_only_what_is_left_is_submitted(site, tmp_path):
 
 def test_what_does_something_else_is_ended(site, tmp_path):
     stage = Stage(tmp_path / "other", {0: {"sleep": 1}})
-    base = token_base("calibrate other", task_try(1))
+    base = token_prefix("calibrate other", task_try(1))
     backend = SlurmBackend.from_connection()
     handle = backend.submit(stage.spec(f"{base}1-1", command=("/bin/sleep", "100")))
     assert operator(stage).execute({"ti": task_try(2)})["counts"] == {"done": 1}
@@ -99,7 +99,7 @@ def test_what_does_something_else_is_ended(site, tmp_path):
 
 def test_what_is_done_already_is_ended_as_well(site, tmp_path):
     stage = Stage(tmp_path / "done", {0: {}})
-    base = token_base("calibrate done", task_try(1))
+    base = token_prefix("calibrate done", task_try(1))
     SlurmBackend.from_connection().submit(stage.spec(f"{base}1-1", command=("/bin/sleep", "100")))
     (stage.folder / "0.json").write_text('{"state": "done"}')
     assert operator(stage).execute({"ti": task_try(2)})["valid_before"] == 1
@@ -108,7 +108,7 @@ def test_what_is_done_already_is_ended_as_well(site, tmp_path):
 
 def test_what_the_earlier_try_cancels_after_all_is_submitted_again(site, tmp_path):
     stage = Stage(tmp_path / "cancelled", {0: {"sleep": 3}, 1: {"sleep": 3}})
-    base = token_base("calibrate cancelled", task_try(1))
+    base = token_prefix("calibrate cancelled", task_try(1))
     backend = SlurmBackend.from_connection()
     handle = backend.submit(stage.spec(f"{base}1-1"))
     wait_for(lambda: len(list(stage.folder.glob("*.tries"))) == 2, 30)
@@ -140,7 +140,7 @@ def _cancel_when(site, condition) -> None:
 
 def test_a_stuck_array_is_said_at_once_and_ended_by_policy(site, tmp_path, capfd):
     from airflow_slurm.array import Placement
-    from airflow_slurm.verdict import ArrayGivenUpError
+    from airflow_slurm.conclusion import ArrayGivenUpError
 
     stage = Stage(tmp_path / "stuck", {0: {}, 1: {}}, time_s=7200)  # the partition allows an hour
     with pytest.raises(ArrayGivenUpError):
@@ -173,29 +173,29 @@ def test_a_held_array_can_wait_for_a_person(site, tmp_path, capfd):
 
 
 def test_a_failed_node_is_left_out_unless_it_is_the_last(site, tmp_path, capfd):
-    from airflow_slurm.patience import submit
+    from airflow_slurm.retries import submit_once
 
     stage = Stage(tmp_path / "nodes", {0: {}})
     backend = SlurmBackend.from_connection()
     log = operator(stage).log
-    one = submit(backend, stage.spec("without_n1"), ("n1",), log, lambda: None)
-    wait_for(lambda: backend.poll(one.handle)[0].state == JobState.COMPLETED, 30)
-    assert backend.poll(one.handle)[0].node == "n2"
-    one = submit(backend, stage.spec("without_all"), ("n1", "n2"), log, lambda: None)
-    wait_for(lambda: backend.poll(one.handle)[0].state == JobState.COMPLETED, 30)
+    submitted = submit_once(backend, stage.spec("without_n1"), ("n1",), log, lambda: None)
+    wait_for(lambda: backend.poll(submitted.handle)[0].state == JobState.COMPLETED, 30)
+    assert backend.poll(submitted.handle)[0].node == "n2"
+    submitted = submit_once(backend, stage.spec("without_all"), ("n1", "n2"), log, lambda: None)
+    wait_for(lambda: backend.poll(submitted.handle)[0].state == JobState.COMPLETED, 30)
     assert "n1,n2 that failed, so they are used" in "".join(capfd.readouterr())
 
 
 def test_a_try_that_was_given_up_submits_nothing_more(tmp_path):
-    def course(number: int) -> Course:
+    def task_state(number: int) -> TaskState:
         import datetime as dt
 
-        return Course(tmp_path, "base-", number, 1, (0,), {0: "a"}, dt.datetime.now(dt.UTC))
+        return TaskState(tmp_path, "base-", number, 1, (0,), {0: "a"}, dt.datetime.now(dt.UTC))
 
-    course(1).save()
-    course(2).save()
+    task_state(1).save()
+    task_state(2).save()
     with pytest.raises(SupersededError, match="try 2"):
-        course(1).save()
+        task_state(1).save()
 
 
 def test_two_arrays_with_the_same_elements_are_not_both_taken_over(site, tmp_path):
@@ -203,8 +203,8 @@ def test_two_arrays_with_the_same_elements_are_not_both_taken_over(site, tmp_pat
     backend = SlurmBackend.from_connection()
     for token, indices in (("both-1", (0, 1)), ("both-2", (1, 2))):
         backend.submit(stage.spec(token, indices=indices))
-    adopted, refused = adopt(left_behind(backend, "both-"), stage.spec(""))
-    assert [one.handle.token for one in adopted] == ["both-2"]
+    recovered, refused = recover(unfinished_arrays(backend, "both-"), stage.spec(""))
+    assert [array.handle.token for array in recovered] == ["both-2"]
     assert [handle.token for handle in refused] == ["both-1"]
 
 

@@ -6,26 +6,26 @@ from collections.abc import Sequence
 
 from airflow_slurm.array import ArrayHandle, ArraySpec
 from airflow_slurm.backend import ArrayBackend
-from airflow_slurm.course import Submitted
+from airflow_slurm.task_state import SubmittedArray
 
-Left = tuple[ArrayHandle, frozenset[int]]
+Unfinished = tuple[ArrayHandle, frozenset[int]]
 """An array with the numbers of its jobs that have not ended."""
 
 
-def left_behind(backend: ArrayBackend, base: str) -> list[Left]:
+def unfinished_arrays(backend: ArrayBackend, base: str) -> list[Unfinished]:
     """Return the arrays of a task that still have jobs, the newest first.
 
     Ask this before asking which elements are not valid: whatever ends in between has left its record by then.
     """
-    found = []
+    unfinished = []
     for handle in backend.find_tries(base):
         jobs = backend.poll(handle)
-        if going := frozenset(job for job, status in jobs.items() if not status.state.final):
-            found.append((handle, going))
-    return found
+        if running := frozenset(job for job, status in jobs.items() if not status.state.final):
+            unfinished.append((handle, running))
+    return unfinished
 
 
-def adopt(left: Sequence[Left], wanted: ArraySpec) -> tuple[list[Submitted], list[ArrayHandle]]:
+def recover(unfinished: Sequence[Unfinished], wanted: ArraySpec) -> tuple[list[SubmittedArray], list[ArrayHandle]]:
     """Decide which arrays of earlier tries are taken over.
 
     An array is taken over if its jobs do for wanted elements what new jobs would do, and no other array that is taken
@@ -33,8 +33,8 @@ def adopt(left: Sequence[Left], wanted: ArraySpec) -> tuple[list[Submitted], lis
 
     Parameters
     ----------
-    left : sequence
-        What `left_behind` found.
+    unfinished : sequence
+        What `unfinished_arrays` returned.
     wanted : ArraySpec
         What would be submitted if there were nothing.
 
@@ -43,20 +43,20 @@ def adopt(left: Sequence[Left], wanted: ArraySpec) -> tuple[list[Submitted], lis
     tuple
         The arrays that are taken over, and those that must end.
     """
-    adopted: list[Submitted] = []
+    recovered: list[SubmittedArray] = []
     refused: list[ArrayHandle] = []
     open_elements = set(wanted.indices)
-    for handle, going in left:
+    for handle, running in unfinished:
         spec = _spec(handle, wanted)
-        elements = {index for job in going for index in spec.elements(job)} if spec is not None else set()
+        elements = {index for job in running for index in spec.elements(job)} if spec is not None else set()
         useful = elements & open_elements
         clash = (elements & set(wanted.indices)) - open_elements
         if spec is None or not useful or clash:
             refused.append(handle)
             continue
         open_elements -= useful
-        adopted.append(Submitted(spec, handle, tuple(sorted(useful))))
-    return adopted, refused
+        recovered.append(SubmittedArray(spec, handle, tuple(sorted(useful))))
+    return recovered, refused
 
 
 def _spec(handle: ArrayHandle, wanted: ArraySpec) -> ArraySpec | None:

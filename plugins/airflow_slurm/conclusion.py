@@ -12,8 +12,8 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_slurm.array import ElementOutcome, JobState, JobStatus
-from airflow_slurm.course import Course, Submitted
 from airflow_slurm.repair import GivenUp, Limits, RepairPolicy
+from airflow_slurm.task_state import SubmittedArray, TaskState
 from airflow_slurm.watch import Log
 
 SHOWN_FAILURES = 20
@@ -40,27 +40,27 @@ class ArrayGivenUpError(ArrayFailedError, AirflowFailException):
 
 
 def review(
-    one: Submitted,
+    array: SubmittedArray,
     ends: Mapping[int, JobStatus],
     outcomes: Mapping[int, ElementOutcome],
-    course: Course,
+    task_state: TaskState,
     policy: RepairPolicy,
 ) -> dict[int, Limits]:
     """Note what became of the elements of an array that has ended, and return the limits of those to be tried again."""
     again: dict[int, Limits] = {}
     for job, end in sorted(ends.items()):
         if end.state == JobState.NODE_FAIL and end.node and policy.exclude_failed_nodes:
-            course.excluded = tuple(dict.fromkeys([*course.excluded, end.node]))
-        for index in one.spec.elements(job):
-            if index not in one.elements or _state(outcomes, index) not in _AGAIN:
+            task_state.excluded = tuple(dict.fromkeys([*task_state.excluded, end.node]))
+        for index in array.spec.elements(job):
+            if index not in array.elements or _state(outcomes, index) not in _AGAIN:
                 continue
-            history = course.history(index)
-            history.note(end, one.spec.log_file(job))
-            if one.adopted is not None and end.state == JobState.CANCELLED and not end.stuck:
+            history = task_state.history(index)
+            history.note(end, array.spec.log_file(job))
+            if array.recovered is not None and end.state == JobState.CANCELLED and not end.stuck:
                 # The end of the earlier try has cancelled it after it was taken over.
-                again[index] = Limits(one.spec.memory_mb, one.spec.time_s, one.spec.per_job)
+                again[index] = Limits(array.spec.memory_mb, array.spec.time_s, array.spec.per_job)
                 continue
-            decision = policy.judge(one.spec, end, history.counts)
+            decision = policy.next_limits(array.spec, end, history.counts)
             if isinstance(decision, GivenUp):
                 history.given_up, history.for_good = decision
             else:
@@ -69,7 +69,7 @@ def review(
 
 
 def conclude(
-    what: str, course: Course, outcomes: Mapping[int, ElementOutcome], fail_on: FailOn, log: Log
+    what: str, task_state: TaskState, outcomes: Mapping[int, ElementOutcome], fail_on: FailOn, log: Log
 ) -> dict[str, Any]:
     """Say how it ended, and return the task's result.
 
@@ -78,30 +78,32 @@ def conclude(
     ArrayFailedError
         If too many elements failed.
     """
-    bad = [index for index in course.indices if _state(outcomes, index) in _AGAIN]
-    failures = [(course.labels[index], _reason(course, outcomes, index), course.history(index).log) for index in bad]
+    bad = [index for index in task_state.indices if _state(outcomes, index) in _AGAIN]
+    failures = [
+        (task_state.labels[index], _reason(task_state, outcomes, index), task_state.history(index).log) for index in bad
+    ]
     for label, reason, path in failures[:SHOWN_FAILURES]:
         log.error("%s: %s\n  end of %s:\n%s", label, reason, path, tail(Path(path)))
     if len(failures) > SHOWN_FAILURES:
         rest = ", ".join(label for label, _, _ in failures[SHOWN_FAILURES:])
         log.error("%d more without success: %s", len(failures) - SHOWN_FAILURES, rest)
 
-    counts = Counter(_state(outcomes, index) or "lost" for index in course.indices)
-    elapsed_s = (dt.datetime.now(dt.UTC) - course.started_utc).total_seconds()
+    counts = Counter(_state(outcomes, index) or "lost" for index in task_state.indices)
+    elapsed_s = (dt.datetime.now(dt.UTC) - task_state.started_utc).total_seconds()
     text = ", ".join(f"{number} {state}" for state, number in counts.most_common())
     log.info("%s: %s after %.1f s", what, text, elapsed_s)
     if bad:
         usable = any(outcome is not None and outcome.state not in _AGAIN for outcome in outcomes.values())
         if fail_on == FailOn.ANY or not usable:
-            for_good = all(course.history(index).for_good for index in bad)
+            for_good = all(task_state.history(index).for_good for index in bad)
             raise (ArrayGivenUpError if for_good else ArrayFailedError)(
                 f"{what}: {text}; see the ends of their logs above"
             )
         log.warning("%s: %d elements are lost to the next stages", what, len(bad))
     return {
         "counts": dict(counts),
-        "valid_before": course.total - len(course.indices),
-        "attempts": course.attempts,
+        "valid_before": task_state.total - len(task_state.indices),
+        "attempts": task_state.attempts,
         "failures": [{"element": label, "reason": reason} for label, reason, _ in failures[:SHOWN_FAILURES]],
         "elapsed_s": round(elapsed_s, 1),
     }
@@ -123,8 +125,8 @@ def _state(outcomes: Mapping[int, ElementOutcome], index: int) -> str | None:
     return None if outcome is None or outcome.state is None else str(outcome.state)
 
 
-def _reason(course: Course, outcomes: Mapping[int, ElementOutcome], index: int) -> str:
-    outcome, history = outcomes.get(index), course.history(index)
+def _reason(task_state: TaskState, outcomes: Mapping[int, ElementOutcome], index: int) -> str:
+    outcome, history = outcomes.get(index), task_state.history(index)
     if outcome is not None and outcome.state is not None:
         parts = [outcome.reason or "failed"]
     else:

@@ -10,15 +10,15 @@ _UNWANTED = {"failed", "success", "skipped", "upstream_failed", "removed", "rest
 """States that a person gives to a task whose process still runs; ``restarting`` is a running task that was cleared."""
 
 
-def plain_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return a name with only letters, digits, and ``._-``."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)
 
 
-def token_base(what: str, ti: Any) -> str:
+def token_prefix(what: str, ti: Any) -> str:
     """Return how the tokens of all arrays of a task begin: readable, and unique among all tasks of all runs."""
     identity = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
-    return f"{plain_name(what)[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}-"
+    return f"{safe_name(what)[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}-"
 
 
 def owner(ti: Any) -> str:

@@ -9,17 +9,17 @@ from typing import TypeVar
 
 from airflow_slurm.array import ArraySpec
 from airflow_slurm.backend import ArrayBackend
-from airflow_slurm.course import Submitted
 from airflow_slurm.errors import NoAnswerError, NotReachedError, RejectedError, SubmissionUnknownError
+from airflow_slurm.task_state import SubmittedArray
 from airflow_slurm.watch import Log
 
-PATIENCE_S = 1800.0
+SILENCE_LIMIT_S = 1800.0
 """How long a place may be silent before a task that wants something of it fails."""
 _PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _Answer = TypeVar("_Answer")
 
 
-def ask(question: Callable[[], _Answer], log: Log, check: Callable[[], None]) -> _Answer:
+def ask_until_answered(question: Callable[[], _Answer], log: Log, check: Callable[[], None]) -> _Answer:
     """Ask until there is an answer.
 
     Parameters
@@ -34,9 +34,9 @@ def ask(question: Callable[[], _Answer], log: Log, check: Callable[[], None]) ->
     Raises
     ------
     OSError or RuntimeError
-        The last failure, after `PATIENCE_S` or if asking again is of no use.
+        The last failure, after `SILENCE_LIMIT_S` or if asking again is of no use.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + SILENCE_LIMIT_S
     failures = 0
     while True:
         check()
@@ -53,9 +53,9 @@ def ask(question: Callable[[], _Answer], log: Log, check: Callable[[], None]) ->
             time.sleep(0.2)
 
 
-def submit(
+def submit_once(
     backend: ArrayBackend, spec: ArraySpec, excluded: tuple[str, ...], log: Log, check: Callable[[], None]
-) -> Submitted:
+) -> SubmittedArray:
     """Submit an array, or find it again.
 
     Parameters
@@ -66,13 +66,13 @@ def submit(
     exclude = tuple(dict.fromkeys([*spec.placement.exclude, *excluded]))
     careful = replace(spec, placement=replace(spec.placement, exclude=exclude))
     try:
-        return ask(lambda: _once(backend, careful), log, check)
+        return ask_until_answered(lambda: _find_or_submit(backend, careful), log, check)
     except RejectedError as error:
         if careful == spec:
             raise
         log.warning("not possible without the nodes %s that failed, so they are used: %s", ",".join(excluded), error)
-        return ask(lambda: _once(backend, spec), log, check)
+        return ask_until_answered(lambda: _find_or_submit(backend, spec), log, check)
 
 
-def _once(backend: ArrayBackend, spec: ArraySpec) -> Submitted:
-    return Submitted(spec, backend.find(spec.token) or backend.submit(spec))
+def _find_or_submit(backend: ArrayBackend, spec: ArraySpec) -> SubmittedArray:
+    return SubmittedArray(spec, backend.find(spec.token) or backend.submit(spec))

@@ -1,4 +1,4 @@
-"""The course of a task: which arrays it has submitted and what became of its elements, kept in a file."""
+"""What a task must know to go on in another process: its arrays and what became of its elements, kept in a file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class SupersededError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmittedArray:
     """An array that is being watched."""
 
     spec: ArraySpec
     handle: ArrayHandle
-    adopted: tuple[int, ...] | None = None
+    recovered: tuple[int, ...] | None = None
     """If an earlier try of the task submitted it: the elements that are left to it."""
 
     @property
     def elements(self) -> frozenset[int]:
         """The elements that nobody else works on."""
-        return frozenset(self.spec.indices if self.adopted is None else self.adopted)
+        return frozenset(self.spec.indices if self.recovered is None else self.recovered)
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class History:
     for_good: bool = False
     """Whether another try of the whole task would end in the same way."""
 
-    def plain(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {**{name: getattr(self, name) for name in self.__slots__}, "counts": dict(self.counts)}
 
@@ -59,7 +59,7 @@ class History:
 
 
 @dataclass(slots=True)
-class Course:
+class TaskState:
     """Everything that a task must know to go on in another process.
 
     One file a task, whichever its try. Who saves it must be the newest try: so two processes never submit jobs for the
@@ -77,10 +77,10 @@ class Course:
     labels: dict[int, str]
     started_utc: dt.datetime
     deadline_utc: dt.datetime | None = None
-    arrays: list[Submitted] = field(default_factory=list)
-    """The arrays that have not been judged yet."""
+    arrays: list[SubmittedArray] = field(default_factory=list)
+    """The arrays whose end has not been dealt with yet."""
     tokens: list[str] = field(default_factory=list)
-    """All that this try has submitted or adopted."""
+    """All that this try has submitted or recovered."""
     attempts: int = 0
     histories: dict[int, History] = field(default_factory=dict)
     excluded: tuple[str, ...] = ()
@@ -101,10 +101,10 @@ class Course:
         *,
         limit: dt.timedelta | None,
         shared: bool,
-    ) -> Course:
-        """Return the course of a task that begins now; the file of an earlier life of the same try gives its tokens."""
+    ) -> TaskState:
+        """Return the state of a task that begins; the file of an earlier process of the same try gives its tokens."""
         now = dt.datetime.now(dt.UTC)
-        course = cls(
+        task_state = cls(
             folder=wanted.log_folder,
             base=base,
             try_number=try_number,
@@ -115,15 +115,15 @@ class Course:
             deadline_utc=now + limit if limit else None,
             shared=shared,
         )
-        content = course._saved()
+        content = task_state._saved()
         if shared and content.get("try_number") == try_number:
-            course.tokens = list(content["tokens"])
-        return course
+            task_state.tokens = list(content["tokens"])
+        return task_state
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self.folder / f"{self.base}course.json"
+        return self.folder / f"{self.base}task_state.json"
 
     def new_token(self, attempt: int) -> str:
         """Return a token that this try has not used."""
@@ -134,7 +134,7 @@ class Course:
             token = f"{first}.{number}"
         return token
 
-    def take(self, array: Submitted) -> None:
+    def add(self, array: SubmittedArray) -> None:
         """Add an array that is to be watched."""
         self.arrays.append(array)
         self.attempts = max(self.attempts, array.spec.attempt)
@@ -164,9 +164,10 @@ class Course:
             raise SupersededError(f"try {owner} of this task has taken over")
         content = {name: getattr(self, name) for name in self.__slots__ if name not in ("folder", "shared")}
         content["arrays"] = [
-            {"spec": str(one.spec.file), "handle": asdict(one.handle), "adopted": one.adopted} for one in self.arrays
+            {"spec": str(array.spec.file), "handle": asdict(array.handle), "recovered": array.recovered}
+            for array in self.arrays
         ]
-        content["histories"] = {index: one.plain() for index, one in self.histories.items()}
+        content["histories"] = {index: history.as_json() for index, history in self.histories.items()}
         for name in ("started_utc", "deadline_utc", "stuck_since_utc"):
             moment = content[name]
             content[name] = moment.isoformat() if moment else None
@@ -180,7 +181,7 @@ class Course:
         return content if isinstance(content, dict) else {}
 
     @classmethod
-    def load(cls, path: Path) -> Course:
+    def load(cls, path: Path) -> TaskState:
         """Read what `save` wrote.
 
         Raises
@@ -195,18 +196,18 @@ class Course:
             content["indices"] = tuple(content["indices"])
             content["excluded"] = tuple(content["excluded"])
             content["labels"] = {int(index): label for index, label in content["labels"].items()}
-            content["histories"] = {int(index): _history(one) for index, one in content["histories"].items()}
+            content["histories"] = {int(index): _history(saved) for index, saved in content["histories"].items()}
             content["arrays"] = [
-                Submitted(
-                    ArraySpec.load(Path(one["spec"])),
-                    ArrayHandle(**one["handle"]),
-                    None if one["adopted"] is None else tuple(one["adopted"]),
+                SubmittedArray(
+                    ArraySpec.load(Path(array["spec"])),
+                    ArrayHandle(**array["handle"]),
+                    None if array["recovered"] is None else tuple(array["recovered"]),
                 )
-                for one in content["arrays"]
+                for array in content["arrays"]
             ]
             return cls(folder=path.parent, **content)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} cannot be read as the course of a task: {error}") from error
+            raise ValueError(f"{path} cannot be read as the state of a task: {error}") from error
 
     def clear_away(self) -> None:
         """Remove the files that only mattered while jobs could run."""

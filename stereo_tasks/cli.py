@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stereo_tasks.commands.edge import Edge
 from stereo_tasks.errors import StereoError
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.stages import MC_STAGES
@@ -110,13 +111,17 @@ def simulate(context: typer.Context) -> None:
     os.execv(python, [str(python), "-m", "stereo_tasks.simulate", *context.args])  # noqa: S606
 
 
-def _mount_site() -> None:
+def _mount_local_site() -> Edge:
+    """Mount the commands of a local site, and return what it adds to those of `stereo_tasks.commands`."""
     from stereo_tasks.local_site import cli
+    from stereo_tasks.local_site.checks import CHECKS
+    from stereo_tasks.local_site.database import running_database
 
     app.command("up")(cli.up_command)
     app.command("down")(cli.down_command)
     app.command("demo")(cli.demo_command)
     app.command("site-status")(cli.site_status_command)
+    return Edge(running_database=running_database, checks=CHECKS)
 
 
 def _mount_commands() -> None:
@@ -134,9 +139,8 @@ def _mount_commands() -> None:
 
 def main() -> None:
     """Run the command line; errors that say what to do come without a traceback."""
-    _mount_site()
     _mount_commands()
     try:
-        app()
+        app(obj=_mount_local_site())
     except StereoError as error:
         raise SystemExit(f"stereo: {error}") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stereo_tasks.airflow_api.client import AirflowApi
-from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.airflow_api.errors import AirflowApiError
 from stereo_tasks.nights import Night
 
 REQUEST_DAG, PROCESS_DAG = "request_nights", "process_night"
@@ -60,14 +60,14 @@ def check_range(first: Night, last: Night, now: dt.datetime) -> None:
 
     Raises
     ------
-    SiteError
+    AirflowApiError
         The text says what to do.
     """
     if last < first:
-        raise SiteError(f"the range ends before it begins: write `stereo backfill {last} {first}`")
+        raise AirflowApiError(f"the range ends before it begins: write `stereo backfill {last} {first}`")
     if last.noon > now:
         newest = Night(now.astimezone(dt.UTC).date() - dt.timedelta(days=now.astimezone(dt.UTC).hour < 12))
-        raise SiteError(f"the night of {last} is still to come: end the range with {newest} or before")
+        raise AirflowApiError(f"the night of {last} is still to come: end the range with {newest} or before")
 
 
 def start(
@@ -99,7 +99,7 @@ def start(
 
     Raises
     ------
-    SiteError
+    AirflowApiError
         If Airflow refuses, or another backfill still goes on.
     """
     _wait_for_others(api)
@@ -113,7 +113,7 @@ def _wait_for_others(api: AirflowApi) -> None:
     while open_ones := [one for one in _backfills(api, 1) if one.asked_utc is None]:
         one = open_ones[0]
         if time.monotonic() > deadline or not all(night.ended for night in asked_nights(api, one).values()):
-            raise SiteError(
+            raise AirflowApiError(
                 f"backfill {one.id} ({one.first}..{one.last}) still asks for its nights, and there can be one at a "
                 f"time: see `stereo backfill --show {one.id}`, or cancel it in Airflow"
             )
@@ -133,14 +133,14 @@ def find(api: AirflowApi, number: int | None = None) -> Backfill:
 
     Raises
     ------
-    SiteError
+    AirflowApiError
         If there is none.
     """
     if number is not None:
         return _backfill(api.get(f"/api/v2/backfills/{number}"))
     newest = _backfills(api, 1)
     if not newest:
-        raise SiteError("there is no backfill yet: start one with `stereo backfill FIRST LAST`")
+        raise AirflowApiError("there is no backfill yet: start one with `stereo backfill FIRST LAST`")
     return newest[0]
 
 

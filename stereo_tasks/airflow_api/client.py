@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stereo_tasks.local_site.airflow_config import login_file
-from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.files import read_json
+from stereo_tasks.airflow_api.errors import AirflowApiError
+from stereo_tasks.settings.site import AIRFLOW_ACCESS_FILE
 
 if TYPE_CHECKING:
     import httpx
@@ -49,7 +50,7 @@ class AirflowApi:
 
     Raises
     ------
-    SiteError
+    AirflowApiError
         In all methods, if Airflow does not answer or refuses; the text has its words.
     """
 
@@ -74,7 +75,7 @@ class AirflowApi:
         deadline = time.monotonic() + timeout_s
         while self._send("GET", f"/api/v2/dags/{dag}").status_code == 404:
             if time.monotonic() > deadline:
-                raise SiteError(f"Airflow knows no DAG {dag} after {timeout_s:.0f} s{self._import_errors()}")
+                raise AirflowApiError(f"Airflow knows no DAG {dag} after {timeout_s:.0f} s{self._import_errors()}")
             time.sleep(0.5)
 
     def unpause(self, dag: str) -> None:
@@ -93,7 +94,7 @@ class AirflowApi:
         found = self._call("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
         numbers = [one["id"] for one in found if one["name"] == asset]
         if not numbers:
-            raise SiteError(f"Airflow knows no asset {asset}{self._import_errors()}")
+            raise AirflowApiError(f"Airflow knows no asset {asset}{self._import_errors()}")
         body = {"asset_id": numbers[0], "partition_key": key, "extra": extra or {}}
         self._call("POST", "/api/v2/assets/events", json=body)
 
@@ -190,14 +191,14 @@ class AirflowApi:
         try:
             return self._client.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise SiteError(
+            raise AirflowApiError(
                 f"Airflow at {self._client.base_url} does not answer ({error}); see `stereo site-status`"
             ) from None
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer = self._send(method, path, **options)
         if answer.is_error:
-            raise SiteError(f"Airflow refuses {method} {path} ({answer.status_code}): {answer.text[:500]}")
+            raise AirflowApiError(f"Airflow refuses {method} {path} ({answer.status_code}): {answer.text[:500]}")
         content = answer.json()
         return content if isinstance(content, dict) else {}
 
@@ -210,23 +211,32 @@ def _log_lines(entry: Any) -> list[str]:
     return [str(entry.get("event", "")), *(f"{one['exc_type']}: {one['exc_value']}" for one in errors)]
 
 
+def access_file(settings: Settings) -> Path:
+    """Return the file that says where Airflow is and who logs in: JSON with `address`, `user` and `password`.
+
+    A local site writes it when it starts, and removes it when it stops; elsewhere it is for whoever installs Airflow.
+    """
+    return settings.site.paths.state / AIRFLOW_ACCESS_FILE
+
+
 @contextmanager
 def site_api(settings: Settings) -> Iterator[AirflowApi]:
-    """Open a session with the site's own Airflow, as its first administrator.
+    """Open a session with the site's Airflow, as a user who may do everything.
 
     Raises
     ------
-    SiteError
-        If the site does not run, or has no administrator.
+    AirflowApiError
+        If the site does not run, or nobody can log in.
     """
-    port = read_json(settings.site.paths.state / "site.json").get("port")
-    if not port:
-        raise SiteError("the site does not run: start it with `stereo up`")
-    users = [user for user, role in settings.site.airflow.users.items() if role == "admin"]
-    password = read_json(login_file(settings)).get(users[0] if users else "")
-    if not password:
-        raise SiteError("the site has no user with the role admin: add one to airflow.users in config/site.yaml")
-    api = AirflowApi(f"http://127.0.0.1:{port}", users[0], password)
+    try:
+        access = json.loads(access_file(settings).read_text())
+    except FileNotFoundError:
+        raise AirflowApiError("the site does not run: start it with `stereo up`") from None
+    except (OSError, ValueError) as error:
+        raise AirflowApiError(f"{access_file(settings)} cannot be read: {error}") from None
+    if not access.get("password"):
+        raise AirflowApiError("the site has no user with the role admin: add one to airflow.users in config/site.yaml")
+    api = AirflowApi(access["address"], access["user"], access["password"])
     try:
         yield api
     finally:

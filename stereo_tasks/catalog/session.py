@@ -12,8 +12,9 @@ from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.errors import CatalogError
+from stereo_tasks.catalog.errors import CatalogError, NoCatalogError
 from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.settings.site import CATALOG_URL_FILE, Site
 
 __all__ = ["CatalogError", "Lock", "catalog_url", "engine", "explanation", "journal_folder", "take", "transaction"]
 
@@ -45,21 +46,32 @@ def catalog_url(settings: Settings | None = None) -> str:
     """Return the URL of the catalog.
 
     ``$STEREO_CATALOG_URL`` comes first, then the content of the file that ``$STEREO_CATALOG_URL_FILE`` names (a secret
-    of a container), then ``site.airflow.catalog_url`` of the settings.
+    of a container), then ``site.airflow.catalog_url`` of the settings, then what a local site that runs has left.
 
     Raises
     ------
     CatalogError
         If none of them names a database, or the file cannot be read.
     """
-    given = os.environ.get(URL_VARIABLE) or _url_of_file()
-    url = given or (settings or load_settings()).site.airflow.catalog_url
+    if given := os.environ.get(URL_VARIABLE) or _url_of_file():
+        return given
+    site = (settings or load_settings()).site
+    url = site.airflow.catalog_url or _url_of_local_site(site)
     if not url:
-        raise CatalogError(
-            f"the catalog has no database: start the site (its embedded PostgreSQL sets {URL_VARIABLE}), "
+        raise NoCatalogError(
+            f"the site {site.root} does not run, nor does its catalog: start it with `stereo up`, "
             f"or give airflow.catalog_url in config/site.yaml, or {URL_FILE_VARIABLE}"
         )
     return url
+
+
+def _url_of_local_site(site: Site) -> str:
+    try:
+        return (site.paths.state / CATALOG_URL_FILE).read_text().strip()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise CatalogError(f"where the catalog is cannot be read: {error}") from None
 
 
 def _url_of_file() -> str:

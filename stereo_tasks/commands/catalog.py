@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stereo_tasks.commands.edge import Edge
+
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings
 
@@ -16,14 +18,14 @@ catalog_app = typer.Typer(no_args_is_help=True, help="The catalog's tables: upgr
 
 
 @catalog_app.command("upgrade")
-def upgrade_command() -> None:
+def upgrade_command(context: typer.Context) -> None:
     """Bring the tables to the revision that this program needs; every row stays."""
     from stereo_tasks.catalog import revisions
     from stereo_tasks.catalog.rebuild import complete_journal
     from stereo_tasks.settings import load_settings
 
     settings = load_settings()
-    with _database(settings):
+    with _database(context, settings):
         before = revisions.revisions()
         revisions.migrate()
         saved = complete_journal(settings)
@@ -38,6 +40,7 @@ def upgrade_command() -> None:
 
 @catalog_app.command("downgrade")
 def downgrade_command(
+    context: typer.Context,
     revision: Annotated[str, typer.Argument(help="Such as 0001, or -1 for the one before.")],
     yes: Annotated[bool, typer.Option("--yes", help="What the older revision does not know may be lost.")] = False,
 ) -> None:
@@ -51,7 +54,7 @@ def downgrade_command(
             f"tables and columns that revision {revision} does not know would be lost (the journal keeps what people "
             "decided): stop the site, then say so with --yes"
         )
-    with _database(load_settings()):
+    with _database(context, load_settings()):
         before = revisions.revisions()
         revisions.downgrade(revision)
         after = revisions.revisions()
@@ -60,19 +63,20 @@ def downgrade_command(
 
 @catalog_app.command("revision")
 def revision_command(
+    context: typer.Context,
     message: Annotated[str, typer.Argument(help="What changes, in a few words.")],
 ) -> None:
     """Write the migration from the tables to the models of this checkout (for developers)."""
     from stereo_tasks.catalog import revisions
     from stereo_tasks.settings import load_settings
 
-    with _database(load_settings()):
+    with _database(context, load_settings()):
         path = revisions.write_revision(message)
     typer.echo(f"{path}\nread it, correct it, and test it with rows in every table")
 
 
 @catalog_app.command("rebuild")
-def rebuild_command() -> None:
+def rebuild_command(context: typer.Context) -> None:
     """Make the catalog again from the journal, the stereo log, the output tree and the raw files.
 
     Who reads it sees the old rows until the new ones are complete; who writes waits.
@@ -83,7 +87,7 @@ def rebuild_command() -> None:
 
     settings = load_settings()
     begin = time.monotonic()
-    with _database(settings):
+    with _database(context, settings):
         revisions.migrate()
         found = rebuild(settings)
     for number, what in (
@@ -97,10 +101,9 @@ def rebuild_command() -> None:
     typer.echo(f"rebuilt in {time.monotonic() - begin:.1f} s; readiness is brought up to date by the next detection")
 
 
-def _database(settings: Settings) -> AbstractContextManager[None]:
+def _database(context: typer.Context, settings: Settings) -> AbstractContextManager[None]:
     """Keep the catalog's database within reach; the embedded one is started for it if the site is down."""
     from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE
-    from stereo_tasks.local_site.database import running_database
 
     named = os.environ.get(URL_VARIABLE) or os.environ.get(URL_FILE_VARIABLE)
-    return nullcontext() if named else running_database(settings)
+    return nullcontext() if named else Edge.of(context).running_database(settings)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stereo_tasks.commands.edge import Edge
+
 if TYPE_CHECKING:
     from stereo_tasks.doctor import Finding
 
@@ -16,14 +18,15 @@ _WIDTH = 20
 
 
 def doctor_command(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of all findings.")] = False,
 ) -> None:
     """Check configuration, paths, environments, databases, cluster and Airflow; exit code 1 on a red line."""
-    from stereo_tasks.doctor import Colour, examine
+    from stereo_tasks.doctor import CHECKS, Colour, examine
 
     counts: Counter[str] = Counter()
     findings: list[Finding] = []
-    for one in examine():
+    for one in examine(checks={**CHECKS, **Edge.of(context).checks}):
         counts[one.colour] += 1
         findings.append(one)
         if not as_json:

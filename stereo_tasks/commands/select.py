@@ -164,7 +164,6 @@ def _qa_verdicts(
 ) -> dict[tuple[Night, str], str]:
     """Return the QA verdicts of a site: from the pages in the output tree, or from the catalog if that is elsewhere."""
     from stereo_tasks.catalog.errors import CatalogError
-    from stereo_tasks.local_site.errors import SiteError
     from stereo_tasks.stereo_log import StereoLogError
 
     name = settings.production(production).name
@@ -174,7 +173,7 @@ def _qa_verdicts(
         return {key: level for key, level in found.items() if level}
     try:
         return _catalog_verdicts(settings, name)
-    except (CatalogError, SiteError) as error:
+    except CatalogError as error:
         raise StereoLogError(
             f"no QA of production {name} is known: there is no folder {tree}, and no catalog ({error}). "
             "Set STEREO_SITE to the site's folder, or leave --qa out"

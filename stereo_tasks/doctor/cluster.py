@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Iterator
 
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
-from stereo_tasks.local_site.cluster import PrivateCluster
-from stereo_tasks.local_site.processes import Condition
 from stereo_tasks.settings import Settings
 
 _LIMIT_S = 20.0
@@ -17,20 +15,10 @@ _USABLE = ("idle", "mix", "alloc", "comp")
 
 
 def cluster(settings: Settings) -> Iterator[Finding]:
-    """Check where arrays run: the processors of this machine, or SLURM by its own commands."""
+    """Check where arrays run: on this machine, or by SLURM's own commands; a private cluster is the local site's."""
     if settings.site.runs_on == "local":
         yield _local(settings.site.workers)
-    elif settings.site.slurm.private:
-        private = PrivateCluster(settings)
-        conditions = private.conditions()
-        for name, condition in conditions.items():
-            if condition == Condition.DIED:
-                yield red("cluster", f"{name} has died", "`stereo down`, then `stereo up`; jobs are taken up again")
-        if Condition.RUNNING in conditions.values():
-            yield from slurm({**os.environ, "SLURM_CONF": str(private.folder / "slurm.conf")})
-        elif Condition.DIED not in conditions.values():
-            yield yellow("cluster", "the private SLURM cluster does not run", "it starts with the site: `stereo up`")
-    else:
+    elif not settings.site.slurm.private:
         yield from slurm(dict(os.environ))
 
 

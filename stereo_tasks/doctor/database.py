@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 
 from stereo_tasks.airflow_api.reach import reachable_catalog
-from stereo_tasks.catalog.errors import CatalogError
+from stereo_tasks.catalog.errors import CatalogError, NoCatalogError
 from stereo_tasks.doctor.clocks import compare
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
-from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.settings import Settings
 
 _SLOW_S = 0.5
@@ -25,7 +24,7 @@ def catalog(settings: Settings) -> Iterator[Finding]:
             yield from _server(url)
             took_s = time.monotonic() - begin
             found = revisions(url)
-    except SiteError as error:
+    except NoCatalogError as error:
         yield yellow("catalog", str(error), "start the site, and run this again")
         return
     except CatalogError as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stereo_tasks.doctor import clocks, cluster, components, database, environments, files
+from stereo_tasks.doctor import airflow, clocks, cluster, database, environments, files
 from stereo_tasks.doctor.finding import Finding, green, red
-from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.errors import StereoError
 from stereo_tasks.settings import Settings, SettingsError, load_settings
 from stereo_tasks.settings.load import base_folder, site_folder
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Check = Callable[[Settings], Iterable[Finding]]
+"""What looks at one thing of a site, and yields what it finds."""
 
 CHECKS: dict[str, Check] = {
     "paths": files.paths,
-    "secrets": files.secrets,
     "free space": files.free_space,
     "clocks": clocks.clocks,
     "control environment": environments.control,
     "science environment": environments.science,
     "catalog": database.catalog,
     "cluster": cluster.cluster,
-    "Airflow": components.airflow,
+    "Airflow": airflow.airflow,
 }
+"""What is checked on any site."""
 
 
-def examine(site: Path | None = None) -> Iterator[Finding]:
+def examine(site: Path | None = None, *, checks: Mapping[str, Check] = CHECKS) -> Iterator[Finding]:
     """Check a site, and yield what is found as it is found.
 
     Nothing is changed; small files are written and removed again where products and state go.
@@ -40,6 +41,8 @@ def examine(site: Path | None = None) -> Iterator[Finding]:
     ----------
     site : pathlib.Path, optional
         Root of the site; the one of the environment by default.
+    checks : mapping, optional
+        What is checked, by name; what any site has by default.
     """
     root = site or site_folder()
     try:
@@ -49,12 +52,12 @@ def examine(site: Path | None = None) -> Iterator[Finding]:
         return
     name = f"{base_folder()} with {root / 'config'} over it" if (root / "config").is_dir() else str(base_folder())
     yield green("configuration", f"{name}; default production {settings.productions.default}")
-    for subject, check in CHECKS.items():
+    for subject, check in checks.items():
         yield from _guarded(subject, partial(check, settings))
 
 
 def _guarded(subject: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
-    except (OSError, SiteError, subprocess.SubprocessError) as error:
+    except (OSError, StereoError, subprocess.SubprocessError) as error:
         yield red(subject, f"the check broke: {error}", "mend what the text says, and run it again")

@@ -1,12 +1,11 @@
-"""Paths, secrets and free space."""
+"""Paths and free space."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import secrets as random
+import secrets
 import shutil
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,6 @@ from pathlib import Path
 from astropy import units as u
 
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
-from stereo_tasks.local_site.airflow_config import airflow_home, login_file
 from stereo_tasks.settings import Settings
 
 _SLOW_S = 2.0
@@ -79,7 +77,7 @@ def _writable(name: str, path: Path) -> Finding:
         if not os.access(parent, os.W_OK | os.X_OK):
             return red(subject, f"{path} cannot be made in {parent}", f"make it writable, or set paths.{name}")
         return yellow(subject, f"{path} does not exist yet", "it is made when the site starts (`stereo up`)")
-    trial = path / f".tmp-doctor-{random.token_hex(4)}"
+    trial = path / f".tmp-doctor-{secrets.token_hex(4)}"
     new, link = trial.with_name(trial.name + ".new"), trial.with_name(trial.name + ".link")
     try:
         begin = time.monotonic()
@@ -111,31 +109,6 @@ def _can_link(source: Path, target: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def secrets(settings: Settings) -> Iterator[Finding]:
-    """Check that files with passwords and keys can be read by their owner alone."""
-    state = settings.site.paths.state
-    candidates = (
-        login_file(settings), airflow_home(settings) / "airflow.cfg", state / "keys.json", state / "pgpass",
-        state / "database.json",
-    )  # fmt: skip
-    present = [path for path in candidates if path.exists()]
-    if not present:
-        yield yellow("secrets", "there are none yet", "they are made when the site starts (`stereo up`)")
-        return
-    bad = False
-    for path in present:
-        mode = path.stat()
-        if stat.S_IMODE(mode.st_mode) & 0o077:
-            bad = True
-            text = f"{path} can be read by others (mode {stat.S_IMODE(mode.st_mode):03o})"
-            yield red("secrets", text, f"chmod 600 {path}")
-        if mode.st_uid != os.geteuid():
-            bad = True
-            yield yellow("secrets", f"{path} belongs to another user", "run stereo as the user that starts the site")
-    if not bad:
-        yield green("secrets", f"{len(present)} files, all for their owner alone")
 
 
 def free_space(settings: Settings) -> Iterator[Finding]:

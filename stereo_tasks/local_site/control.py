@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from stereo_tasks.airflow_api.client import access_file
 from stereo_tasks.local_site import airflow_site
 from stereo_tasks.local_site.airflow_config import login_file, write_config
 from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
@@ -193,8 +194,18 @@ def _start(settings: Settings, port: int, *, paused: bool, echo: Echo) -> str:
     since = dt.datetime.now(dt.UTC)
     airflow_site.start(settings)
     write_private_json(_note(settings), {"port": port, "private_cluster": private_cluster})
+    write_private_json(access_file(settings), _access(settings, port))
     airflow_site.wait_until_healthy(settings, port=port, since=since, report=lambda name: echo(f"{name} healthy"))
     return address(port)
+
+
+def _access(settings: Settings, port: int) -> dict[str, str]:
+    """Return where Airflow is, and the login of the first administrator."""
+    address = {"address": f"http://127.0.0.1:{port}"}
+    for user, role in settings.site.airflow.users.items():
+        if role == "admin":
+            return address | {"user": user, "password": logins(settings)[user]}
+    return address
 
 
 def _end_all(settings: Settings) -> None:
@@ -209,7 +220,8 @@ def _end_all(settings: Settings) -> None:
         end_strays(site_id(settings.site.root), keep=keep)
         database.stop()
         end_strays(site_id(settings.site.root))
-        _note(settings).unlink(missing_ok=True)
+        for path in (_note(settings), access_file(settings)):
+            path.unlink(missing_ok=True)
 
 
 def _services(settings: Settings) -> list[Service]:

@@ -22,6 +22,7 @@ from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.files import free_port, last_lines, read_json, write_private, write_private_json
 from stereo_tasks.local_site.proc import MARKER, end, working_in
 from stereo_tasks.local_site.processes import Condition, Service, site_id, stop
+from stereo_tasks.settings.site import CATALOG_URL_FILE, IDLE_IN_TRANSACTION_S
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -37,12 +38,6 @@ CATALOG_VARIABLE = "STEREO_CATALOG_URL"
 _ROLE = "stereo"
 _HOST = "127.0.0.1"
 _START_LIMIT_S = 60.0
-IDLE_IN_TRANSACTION_S = 120
-"""How long a session of Airflow may do nothing in the middle of a transaction.
-
-The worker processes of a scheduler that was killed keep its connections open, and with them its locks on runs of DAGs:
-for the next scheduler, these runs would never go on.
-"""
 
 
 def database_url(settings: Settings, name: DatabaseName) -> str:
@@ -58,7 +53,7 @@ def database_url(settings: Settings, name: DatabaseName) -> str:
     Raises
     ------
     SiteError
-        If the embedded server was never started: there is no address yet.
+        If the embedded server was not started: there is no address.
     """
     configured = {"airflow": settings.site.airflow.database_url, "catalog": settings.site.airflow.catalog_url}[name]
     return configured or EmbeddedPostgres(settings.site.paths.state, settings.site.root).url(name)
@@ -75,7 +70,7 @@ def catalog_environment(settings: Settings) -> dict[str, str]:
     Raises
     ------
     SiteError
-        If the embedded server was never started.
+        If the embedded server was not started.
     """
     return {} if settings.site.airflow.catalog_url else {CATALOG_VARIABLE: database_url(settings, "catalog")}
 
@@ -144,11 +139,11 @@ class EmbeddedPostgres:
         Raises
         ------
         SiteError
-            If the server was never started.
+            If the server was not started.
         """
         port = read_json(self._access).get("port")
         if not port:
-            raise SiteError(f"the embedded database of {self.root} was never started: run `stereo up`")
+            raise SiteError(f"the embedded database of {self.root} does not run: start it with `stereo up`")
         return f"postgresql+psycopg2://{_ROLE}@{_HOST}:{port}/{name}?passfile={quote(str(self._passwords), safe='/')}"
 
     def start(self) -> None:
@@ -168,12 +163,15 @@ class EmbeddedPostgres:
         self._end_workers()
         port = free_port(_HOST)
         write_private_json(self._access, {"port": port})
+        write_private(self.state / CATALOG_URL_FILE, self.url("catalog") + "\n")
         self.service.start(self._command(port), self._environment())
         self._wait()
         self._make_databases()
 
     def stop(self) -> None:
         """Stop the server with all its workers."""
+        for path in (self._access, self.state / CATALOG_URL_FILE):
+            path.unlink(missing_ok=True)
         stop([self.service])
         self._end_workers()
 

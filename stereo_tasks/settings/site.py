@@ -15,6 +15,18 @@ from stereo_tasks.settings.units import Duration, Memory
 CLUSTER_VARIABLE = "STEREO_CLUSTER"
 """Environment variable that says where arrays run, whatever `site.yaml` says."""
 
+CATALOG_URL_FILE = "catalog_url"
+"""File in `state` with the URL of the catalog, as long as a local site's embedded database runs."""
+AIRFLOW_ACCESS_FILE = "airflow_access.json"
+"""File in `state` that says where Airflow is and who logs in, as long as a local site runs."""
+
+IDLE_IN_TRANSACTION_S = 120
+"""How long a session of Airflow may do nothing in the middle of a transaction.
+
+The worker processes of a scheduler that was killed keep its connections open, and with them its locks on runs of DAGs:
+for the next scheduler, these runs would never go on.
+"""
+
 
 class Paths(Model):
     """Folders and files of the site. Relative paths are below the site's root."""

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from stereo_tasks.airflow_api.backfills import check_range
-from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.airflow_api.errors import AirflowApiError
 from stereo_tasks.nights import Night
 
 NOON = dt.datetime(2024, 1, 20, 12, tzinfo=dt.UTC)
@@ -37,7 +37,7 @@ def test_nights_to_come_are_refused():
     last = Night("2024-01-19")
     check_range(Night("2024-01-01"), last, NOON)
     check_range(Night("2024-01-20"), Night("2024-01-20"), NOON)
-    with pytest.raises(SiteError, match="2024-01-20 is still to come: end the range with 2024-01-19"):
+    with pytest.raises(AirflowApiError, match="2024-01-20 is still to come: end the range with 2024-01-19"):
         check_range(last, Night("2024-01-20"), NOON - dt.timedelta(minutes=1))
-    with pytest.raises(SiteError, match="stereo backfill 2024-01-18 2024-01-19"):
+    with pytest.raises(AirflowApiError, match="stereo backfill 2024-01-18 2024-01-19"):
         check_range(last, Night("2024-01-18"), NOON)

@@ -11,7 +11,7 @@ import pytest
 from airflow_slurm.private_cluster import PrivateCluster
 from sqlalchemy import text
 
-from stereo_tasks.doctor import Colour, clocks, cluster, components, environments, files
+from stereo_tasks.doctor import Colour, airflow, clocks, cluster, environments, files
 from stereo_tasks.settings import load_settings
 
 
@@ -108,17 +108,6 @@ def test_a_log_in_the_web_is_named_without_its_password(site, tmp_path):
     assert "secret" not in text
 
 
-def test_secrets_are_for_their_owner(site, tmp_path):
-    secret = tmp_path / "state" / "keys.json"
-    secret.write_text("{}")
-    secret.chmod(0o644)
-    (found,) = files.secrets(site())
-    assert (found.colour, found.what_to_do) == (Colour.RED, f"chmod 600 {secret}")
-    secret.chmod(0o600)
-    (found,) = files.secrets(site())
-    assert found.colour == Colour.GREEN
-
-
 def test_free_space(site, tmp_path):
     for wanted, colour in (("1 kB", Colour.GREEN), ("1000000 TB", Colour.RED)):
         (tmp_path / "config" / "alarms.yaml").write_text(f"free_space: {wanted}\n")
@@ -177,11 +166,11 @@ def test_a_database_that_keeps_the_locks_of_the_dead(fresh):
     from sqlalchemy import create_engine
 
     url = fresh("locks")
-    (found,) = components.locks(url)
+    (found,) = airflow.locks(url)
     assert (found.colour, found.subject) == (Colour.YELLOW, "Airflow's database")
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(found.what_to_do))  # it does what it says
-    assert not list(components.locks(url))
-    assert not list(components.locks("sqlite://"))
-    (found,) = components.locks(url.replace("/locks", "/no_such_database"))
+    assert not list(airflow.locks(url))
+    assert not list(airflow.locks("sqlite://"))
+    (found,) = airflow.locks(url.replace("/locks", "/no_such_database"))
     assert found.colour == Colour.RED

@@ -9,7 +9,7 @@ import time
 import pytest
 from arrays import Folder
 
-from stereo_tasks.local_site.errors import SiteError
+from stereo_tasks.airflow_api.errors import AirflowApiError
 
 ELEMENTS = 100
 SLEEP_S = 4.0
@@ -37,7 +37,7 @@ def _measure(site, root, arrays, sleep_s, numbers) -> float:
         time.sleep(3)
         try:
             found = site.api.task_states("drill_many", run)
-        except SiteError:
+        except AirflowApiError:
             return []
         return [one for one in found if one.task == "elements" and one.map_index >= 0]
 

@@ -110,14 +110,15 @@ def test_a_backfill_is_asked_for_and_watched(site, backfill):
 
 
 def _doctor_sees_what_is_wrong(site):
-    from stereo_tasks.doctor.components import airflow
+    from stereo_tasks.doctor import CHECKS, examine
+    from stereo_tasks.local_site import checks
 
-    found = list(airflow(site))
+    found = list(examine(site.site.root, checks={"Airflow": CHECKS["Airflow"], **checks.CHECKS}))
     red = {one.subject: one.text for one in found if one.colour == "red"}
     assert "no_such_name" in red["DAG file"]
     assert "does not know detect_nights" in red["DAGs"]
     assert any("watch_nights paused" in one.text for one in found if one.colour == "yellow")
-    assert any(one.subject == "Airflow" and one.colour == "green" for one in found)
+    assert {"Airflow", "processes", "secrets"} <= {one.subject for one in found if one.colour == "green"}
 
 
 def _the_page_is_there(site):

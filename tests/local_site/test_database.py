@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from stereo_tasks.catalog.errors import NoCatalogError
+from stereo_tasks.catalog.session import catalog_url
 from stereo_tasks.local_site.database import EmbeddedPostgres, database_url, running_database
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.proc import working_in
@@ -38,9 +40,12 @@ def ask(url, query):
 def test_data_outlive_a_restart(start, root):
     server = start(root)
     ask(server.url("catalog"), "CREATE TABLE night AS SELECT 20240110 AS number")
+    url = server.url("catalog")
     server.stop()
     with pytest.raises(OperationalError):
-        ask(server.url("catalog"), "SELECT 1")
+        ask(url, "SELECT 1")
+    with pytest.raises(SiteError, match="does not run: start it"):
+        server.url("catalog")
     server.start()
     assert ask(server.url("catalog"), "SELECT number FROM night") == 20240110
     assert ask(server.url("airflow"), "SELECT current_database()") == "airflow"
@@ -107,9 +112,21 @@ def test_a_server_that_does_not_start_says_why(start, root):
         server.start()
 
 
+def test_the_catalog_is_found_as_long_as_it_runs(settings, start):
+    """Other rooms ask nobody but the state folder."""
+    with pytest.raises(NoCatalogError, match="start it with `stereo up`"):
+        catalog_url(settings)
+    server = start(settings.site.root)
+    assert server.state == settings.site.paths.state
+    assert ask(catalog_url(settings), "SELECT current_database()") == "catalog"
+    server.stop()
+    with pytest.raises(NoCatalogError):
+        catalog_url(settings)
+
+
 def test_it_runs_only_as_long_as_needed(settings):
     server = EmbeddedPostgres(settings.site.paths.state, settings.site.root)
-    with pytest.raises(SiteError, match="never started"):
+    with pytest.raises(SiteError, match="does not run: start it"):
         database_url(settings, "catalog")
     with running_database(settings):
         assert ask(database_url(settings, "catalog"), "SELECT 1") == 1

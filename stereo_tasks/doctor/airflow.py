@@ -1,44 +1,42 @@
-"""Airflow: its components, its DAGs, its version."""
+"""Airflow: its components, its DAGs, its version, its locks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from stereo_tasks.airflow_api.client import AirflowApi, site_api
+from stereo_tasks.airflow_api.client import AirflowApi, access_file, site_api
+from stereo_tasks.airflow_api.errors import AirflowApiError
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
-from stereo_tasks.local_site import control
-from stereo_tasks.local_site.database import IDLE_IN_TRANSACTION_S, database_url
-from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.processes import Condition
 from stereo_tasks.settings import Settings
+from stereo_tasks.settings.site import IDLE_IN_TRANSACTION_S
 
 NEEDED_DAGS = ("detect_nights", "request_nights", "process_night")
 
 
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Check what runs of Airflow, and whether it knows the DAGs and lets them run."""
-    status = control.status(settings)
-    if status.stopped:
+    if settings.site.airflow.database_url:
+        yield from locks(settings.site.airflow.database_url)
+    if not access_file(settings).exists():
         yield yellow("Airflow", "the site does not run", "start it with `stereo up`; nothing is processed until then")
         return
-    for name, condition in status.services.items():
-        if condition != Condition.RUNNING:
-            yield red(name, f"is {condition}", f"see {settings.site.paths.state}/logs; `stereo up` starts it again")
-    for name, word in status.healthy.items():
-        if word != "healthy":
-            yield red(f"Airflow's {name}", f"says {word}", "see `stereo site-status` and its log")
-    if not status.healthy:
-        yield red("Airflow", "the api-server does not answer", "`stereo down`, then `stereo up`")
-        return
-    if status.running:
-        yield green("Airflow", f"{', '.join(status.services)} run, {status.memory_mb:.0f} MB")
-    yield from locks(database_url(settings, "airflow"))
     try:
         with site_api(settings) as api:
+            yield from components(api)
             yield from dags(api)
-    except SiteError as error:
-        yield red("Airflow", str(error), "see `stereo site-status`")
+    except AirflowApiError as error:
+        yield red("Airflow", str(error), "`stereo down`, then `stereo up`")
+
+
+def components(api: AirflowApi) -> Iterator[Finding]:
+    """Check what Airflow says of its own parts."""
+    health = {name: str(part["status"]) for name, part in api.get("/api/v2/monitor/health").items() if part}
+    for name, word in health.items():
+        if word != "healthy":
+            yield red(f"Airflow's {name}", f"says {word}", "see `stereo site-status` and its log")
+    if all(word == "healthy" for word in health.values()):
+        yield green("Airflow", f"{', '.join(health)} are healthy")
 
 
 def locks(url: str) -> Iterator[Finding]:

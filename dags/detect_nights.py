@@ -37,7 +37,7 @@ with DAG(
     @task
     def detect() -> list[dict]:
         """Find the nights that are ready, in groups for which the same is asked."""
-        from stereo_tasks.detection import detect_ready_nights, grouped
+        from stereo_tasks.dispatch.detection import detect_ready_nights, grouped
 
         found = detect_ready_nights()
         if not found:
@@ -61,8 +61,9 @@ with DAG(
     @task
     def remember(nights) -> None:
         """Note what was emitted; the events are written when the task before succeeds, so not earlier."""
-        from stereo_tasks.detection import ReadyNight, mark_emitted
+        from stereo_tasks.dispatch.detection import note_dispatched
+        from stereo_tasks.dispatch.partitions import ReadyNight
 
-        mark_emitted([ReadyNight.from_dict(one) for one in nights])
+        note_dispatched([ReadyNight.from_dict(one) for one in nights])
 
     hand_on.expand(group=detect())

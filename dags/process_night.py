@@ -33,7 +33,7 @@ the parameter `night`.
 
 def _request(context) -> dict:
     """Say which night is to be processed, and how: by the run itself, or by the events that caused it."""
-    from stereo_tasks.requests import combined, read_key
+    from stereo_tasks.dispatch.partitions import combined, read_key
     from stereo_tasks.settings import load_settings
 
     params = context["params"]
@@ -88,7 +88,7 @@ with DAG(
     def lock(**context) -> None:
         """Keep other runs away from this night."""
         from stereo_tasks.catalog.locks import NightLockedError, acquire_night
-        from stereo_tasks.catalog.runs import LOCKED, begin_run, end_run
+        from stereo_tasks.catalog.processing_runs import LOCKED, begin_run, end_run
 
         request = _request(context)
         night, production = request["night"], request["production"]
@@ -102,8 +102,8 @@ with DAG(
     @task
     def plan(**context) -> list[dict]:
         """Write the plans of the night, one a source."""
+        from stereo_tasks.dispatch.candidates import held_sources
         from stereo_tasks.night_run import plan_night
-        from stereo_tasks.night_state import held_sources
 
         request = _request(context)
         night, production, ti = request["night"], request["production"], context["ti"]
@@ -144,8 +144,8 @@ with DAG(
     @task
     def verdict(**context) -> None:
         """Decide whether the night is a success: only this task decides the state of the run."""
+        from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
-        from stereo_tasks.catalog.runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.night_run import finish_night
 
         ti, request = context["ti"], _request(context)

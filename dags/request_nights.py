@@ -60,8 +60,9 @@ with DAG(
         if not key:
             raise AirflowFailException("which night? Start a backfill, or give a partition key such as 20240110")
 
+        from stereo_tasks.dispatch.partitions import night_key
+        from stereo_tasks.dispatch.requests import request_night
         from stereo_tasks.nights import BadNightError
-        from stereo_tasks.requests import night_key, request_night
         from stereo_tasks.settings import SettingsError
 
         choice = {name: params[name] for name in ("production", "sources", "force", "dry_run")}
@@ -83,8 +84,9 @@ with DAG(
     @task
     def remember(night) -> None:
         """Note what was handed on, so that detection does not find the same once more."""
-        from stereo_tasks.requests import ReadyNight, mark_emitted
+        from stereo_tasks.dispatch.detection import note_dispatched
+        from stereo_tasks.dispatch.partitions import ReadyNight
 
-        mark_emitted(ReadyNight.from_dict(night))
+        note_dispatched(ReadyNight.from_dict(night))
 
     remember(request())

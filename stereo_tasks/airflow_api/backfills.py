@@ -26,7 +26,7 @@ class Backfill:
     first: Night
     last: Night
     created_utc: dt.datetime
-    asked_utc: dt.datetime | None
+    requested_utc: dt.datetime | None
     """When the last night of it had been asked for; None: it goes on."""
     paused: bool
     conf: dict[str, Any]
@@ -110,7 +110,7 @@ def start(
 def _wait_for_others(api: AirflowApi) -> None:
     """Wait for Airflow to close a backfill whose nights have all been asked for: it looks every half minute."""
     deadline = time.monotonic() + _CLOSING_LIMIT_S
-    while open_ones := [one for one in _backfills(api, 1) if one.asked_utc is None]:
+    while open_ones := [one for one in _backfills(api, 1) if one.requested_utc is None]:
         one = open_ones[0]
         if time.monotonic() > deadline or not all(night.ended for night in asked_nights(api, one).values()):
             raise AirflowApiError(

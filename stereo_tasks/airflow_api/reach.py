@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stereo_tasks.catalog.session import URL_VARIABLE, catalog_url
+from stereo_tasks.catalog.database import URL_VARIABLE, catalog_url
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Engine, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.database import Lock, take, transaction
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import HoldRow
-from stereo_tasks.catalog.session import Lock, take, transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from stereo_tasks.catalog.session import journal_folder
+from stereo_tasks.catalog.database import journal_folder
 from stereo_tasks.products.journal import append
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import NightLock
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 
 _TRIES = 20

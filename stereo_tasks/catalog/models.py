@@ -100,21 +100,26 @@ class ReadinessRow(Base):
     waiting_since_utc: Mapped[dt.datetime | None]
     """When it was first seen not ready since it was last ready; None when it is ready."""
     content: Mapped[str] = mapped_column(server_default=text("''"))
-    """SHA-256 of the row of the log and its files, as a request for it has it; empty when it was never looked at so."""
+    """SHA-256 of the row of the log and its files, as a dispatch of it has it; empty when it was never looked at so."""
     checked_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
 
 
-class RequestRow(Base):
-    """A night that was handed on for processing, with the content it then had."""
+class Dispatch(Base):
+    """A night that was handed on for processing: one row for each content of an observation of it."""
 
-    __tablename__ = "requests"
-    __table_args__ = (Index(None, "production", "night", "emitted_utc"),)
+    __tablename__ = "dispatches"
+    __table_args__ = (Index(None, "production", "night", "dispatched_utc"),)
 
     night: Mapped[dt.date] = mapped_column(primary_key=True)
     production: Mapped[str] = mapped_column(primary_key=True)
-    signature: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[str] = mapped_column(primary_key=True)
     reason: Mapped[str]
-    emitted_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    dispatched_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    """When it was handed on last."""
+    taken_utc: Mapped[dt.datetime | None]
+    """When a run planned this content; None as long as none has."""
+    taken_by: Mapped[str | None]
+    """Id of that run."""
 
 
 class NightLock(Base):
@@ -176,8 +181,6 @@ class ElementRecord(Base):
     state: Mapped[str]
     reason: Mapped[str]
     fingerprint: Mapped[str]
-    made_for_plan: Mapped[str]
-    """The plan under which the element was worked on, as the record says."""
     lost: Mapped[list[Any]]
     counts: Mapped[dict[str, Any]]
     versions: Mapped[dict[str, Any]]
@@ -195,7 +198,7 @@ class ElementRecord(Base):
 class Publication(Base):
     """DL3 and index of a night and source that were made visible."""
 
-    __tablename__ = "published"
+    __tablename__ = "publications"
     __table_args__ = (
         UniqueConstraint("production", "night", "source", "cuts", "path"),
         Index(None, "night", "production"),
@@ -239,10 +242,10 @@ class HoldRow(Base):
     released_utc: Mapped[dt.datetime | None]
 
 
-class LogReading(Base):
+class LogVersion(Base):
     """A content of the stereo log: one row each time it became another one."""
 
-    __tablename__ = "log_readings"
+    __tablename__ = "log_versions"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     origin: Mapped[str]
@@ -261,10 +264,10 @@ class LogReading(Base):
     last_seen_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
 
 
-class NightRun(Base):
-    """A run of a night, and how it ended."""
+class ProcessingRun(Base):
+    """A run of `process_night`, and how it ended."""
 
-    __tablename__ = "night_runs"
+    __tablename__ = "processing_runs"
     __table_args__ = (Index(None, "production", "night", "started_utc"),)
 
     night: Mapped[dt.date] = mapped_column(primary_key=True)
@@ -278,10 +281,10 @@ class NightRun(Base):
     ended_utc: Mapped[dt.datetime | None]
 
 
-class AskRow(Base):
+class Request(Base):
     """A night that a person asked for, and what was answered."""
 
-    __tablename__ = "asks"
+    __tablename__ = "requests"
     __table_args__ = (Index(None, "production", "night", "id"), Index(None, "backfill"))
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -295,8 +298,8 @@ class AskRow(Base):
     sources: Mapped[list[Any]]
     """Only these; empty: all."""
     force: Mapped[bool]
-    asked_by: Mapped[str]
-    asked_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    requested_by: Mapped[str]
+    requested_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
 
 
 class JobRow(Base):
@@ -333,10 +336,10 @@ class JobRow(Base):
     restarts: Mapped[int]
 
 
-class RunRow(Base):
+class TelescopeRun(Base):
     """The files of one run of one telescope, as last seen."""
 
-    __tablename__ = "runs"
+    __tablename__ = "telescope_runs"
 
     night: Mapped[dt.date] = mapped_column(primary_key=True)
     telescope: Mapped[str] = mapped_column(primary_key=True)

@@ -9,17 +9,17 @@ from typing import Any, TypeAlias
 from sqlalchemy import Select, func, or_, select
 
 from stereo_tasks.catalog.models import (
-    AskRow,
+    Dispatch,
     ElementRecord,
     HoldRow,
     NightLock,
-    NightRun,
     ObservationRow,
     PlanRow,
+    ProcessingRun,
     Publication,
     QaRow,
     ReadinessRow,
-    RequestRow,
+    Request,
 )
 
 _Query: TypeAlias = Select[*tuple[Any, ...]]
@@ -94,23 +94,23 @@ def quality(asked: Range) -> _Query:
     return asked.of_source(_columns(QaRow), QaRow)
 
 
-def latest_requests(asked: Range) -> _Query:
+def latest_dispatches(asked: Range) -> _Query:
     """Select of each night the latest request."""
-    return asked.of(_columns(RequestRow).distinct(RequestRow.night), RequestRow).order_by(
-        RequestRow.night, RequestRow.emitted_utc.desc()
+    return asked.of(_columns(Dispatch).distinct(Dispatch.night), Dispatch).order_by(
+        Dispatch.night, Dispatch.dispatched_utc.desc()
     )
 
 
-def latest_asks(asked: Range) -> _Query:
+def latest_requests(asked: Range) -> _Query:
     """Select of each night the latest ask; dry runs changed nothing and do not count."""
-    statement = _columns(AskRow).distinct(AskRow.night).where(AskRow.outcome != "dry run")
-    return asked.of(statement, AskRow).order_by(AskRow.night, AskRow.id.desc())
+    statement = _columns(Request).distinct(Request.night).where(Request.outcome != "dry run")
+    return asked.of(statement, Request).order_by(Request.night, Request.id.desc())
 
 
-def latest_runs(asked: Range) -> _Query:
+def latest_processing_runs(asked: Range) -> _Query:
     """Select of each night the latest run; one that was locked out counts only if there is no other."""
-    return asked.of(_columns(NightRun).distinct(NightRun.night), NightRun).order_by(
-        NightRun.night, NightRun.state == "locked", NightRun.started_utc.desc()
+    return asked.of(_columns(ProcessingRun).distinct(ProcessingRun.night), ProcessingRun).order_by(
+        ProcessingRun.night, ProcessingRun.state == "locked", ProcessingRun.started_utc.desc()
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from stereo_tasks.catalog import night_queries
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.records import StageSummary
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 
 WHOLE_NIGHT = ""
@@ -51,7 +51,7 @@ class Requested:
     """The last time that the night was handed on for processing."""
 
     reason: str
-    emitted_utc: dt.datetime
+    dispatched_utc: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Asked:
     sources: tuple[str, ...]
     force: bool
     by: str
-    asked_utc: dt.datetime
+    requested_utc: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +249,13 @@ def _take_sources(facts: _Facts, asked: night_queries.Range, session: Any) -> No
 
 
 def _take_nights(facts: _Facts, asked: night_queries.Range, session: Any) -> None:
+    for one in session.execute(night_queries.latest_dispatches(asked)):
+        facts.night[one.night]["requested"] = Requested(one.reason, one.dispatched_utc)
     for one in session.execute(night_queries.latest_requests(asked)):
-        facts.night[one.night]["requested"] = Requested(one.reason, one.emitted_utc)
-    for one in session.execute(night_queries.latest_asks(asked)):
         facts.night[one.night]["asked"] = Asked(
-            one.outcome, one.reason, one.backfill, tuple(one.sources), one.force, one.asked_by, one.asked_utc
+            one.outcome, one.reason, one.backfill, tuple(one.sources), one.force, one.requested_by, one.requested_utc
         )
-    for one in session.execute(night_queries.latest_runs(asked)):
+    for one in session.execute(night_queries.latest_processing_runs(asked)):
         facts.night[one.night]["run"] = Run(one.run_id, one.state, tuple(one.lines), one.started_utc, one.ended_utc)
     for one in session.execute(night_queries.locks(asked)):
         facts.night[one.night]["locked"] = Locked(one.owner, one.since_utc)

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ObservationChange, ObservationRow
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.stereo_log import Observation, Selection

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Publication
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 

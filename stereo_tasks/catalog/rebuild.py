@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog import publications, readings, telescope_runs, tree
+from stereo_tasks.catalog import log_versions, publications, telescope_runs, tree
+from stereo_tasks.catalog.database import engine as catalog_engine
+from stereo_tasks.catalog.database import journal_folder, transaction
 from stereo_tasks.catalog.models import (
     Base,
     ElementRecord,
@@ -22,12 +24,10 @@ from stereo_tasks.catalog.models import (
     ProductionRow,
     ProductRow,
     QaRow,
-    RunRow,
+    TelescopeRun,
 )
 from stereo_tasks.catalog.observations import follow
 from stereo_tasks.catalog.replay import replay, unknown_to, write_rows
-from stereo_tasks.catalog.session import engine as catalog_engine
-from stereo_tasks.catalog.session import journal_folder, transaction
 from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import InventoryError, NightFiles, night_over, scan_night
@@ -117,7 +117,7 @@ def rebuild(settings: Settings | None = None, *, engine: Engine | None = None) -
         found = _Tree()
         found.read(session, settings.site.paths.output, folder)
         runs = [row for rows in telescope_runs.parts(files).values() for row in rows]
-        write_rows(session, RunRow, runs)
+        write_rows(session, TelescopeRun, runs)
         observations = session.scalar(select(func.count()).select_from(Base.metadata.tables["observations"]))
     _analyse(engine)
     return Rebuilt(
@@ -169,8 +169,8 @@ def _follow_log(session: Session, log: StereoLog, settings: Settings, folder: Pa
     chosen: Selection = select_rows(log.observations, settings.policy)
     changes = follow(session, chosen, settings.policy.lost_too_many, folder)
     session.expunge_all()
-    readings.take_note(
-        session, readings.values(log.origin, log.checksum, len(log.observations), log.problems, changes, log.etag,
+    log_versions.take_note(
+        session, log_versions.values(log.origin, log.checksum, len(log.observations), log.problems, changes, log.etag,
                                  log.last_modified), folder,
     )  # fmt: skip
 

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog import publications, tree
+from stereo_tasks.catalog.database import Lock, take, transaction
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow, ProductRow, QaRow
-from stereo_tasks.catalog.session import Lock, take, transaction
 from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night

@@ -16,16 +16,16 @@ from sqlalchemy.orm import Session
 from stereo_tasks.catalog import holds, publications
 from stereo_tasks.catalog.journaling import Kind
 from stereo_tasks.catalog.models import (
-    AskRow,
+    Dispatch,
     HoldRow,
     JobRow,
-    LogReading,
-    NightRun,
+    LogVersion,
     ObservationChange,
     ObservationRow,
+    ProcessingRun,
     Publication,
     ReadinessRow,
-    RequestRow,
+    Request,
 )
 from stereo_tasks.products.journal import Entry
 
@@ -34,7 +34,7 @@ _BATCH = 2000
 Row = dict[str, Any]
 
 TABLES = (
-    ObservationRow, ObservationChange, LogReading, ReadinessRow, Publication, HoldRow, RequestRow, AskRow, NightRun,
+    ObservationRow, ObservationChange, LogVersion, ReadinessRow, Publication, HoldRow, Dispatch, Request, ProcessingRun,
     JobRow,
 )  # fmt: skip
 """What the journal gives."""
@@ -44,7 +44,7 @@ TABLES = (
 class _Replayed:
     """Rows that become of the entries; of rows with the same key the last one counts, except where it says so."""
 
-    requests: dict[Any, Row] = field(default_factory=dict)
+    dispatches: dict[Any, Row] = field(default_factory=dict)
     """Here the first."""
     runs: dict[Any, Row] = field(default_factory=dict)
     jobs: dict[Any, Row] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class _Replayed:
     publications: dict[Any, Row] = field(default_factory=dict)
     observations: dict[Any, Row] = field(default_factory=dict)
     changes: list[Row] = field(default_factory=list)
-    asks: list[Row] = field(default_factory=list)
+    requests: list[Row] = field(default_factory=list)
     readings: list[Row] = field(default_factory=list)
     holds: list[tuple[Kind, dt.datetime, Row]] = field(default_factory=list)
 
@@ -90,9 +90,9 @@ def write_rows(session: Session, table: Any, rows: Iterable[Row]) -> None:
 def _write(session: Session, found: _Replayed) -> None:
     for table, rows in (
         (ObservationRow, found.observations.values()), (ObservationChange, found.changes),
-        (LogReading, found.readings), (ReadinessRow, found.readiness.values()),
-        (Publication, found.publications.values()), (RequestRow, found.requests.values()), (AskRow, found.asks),
-        (NightRun, found.runs.values()), (JobRow, found.jobs.values()),
+        (LogVersion, found.readings), (ReadinessRow, found.readiness.values()),
+        (Publication, found.publications.values()), (Dispatch, found.dispatches.values()), (Request, found.requests),
+        (ProcessingRun, found.runs.values()), (JobRow, found.jobs.values()),
     ):  # fmt: skip
         write_rows(session, table, rows)
     for kind, at, row in found.holds:  # few, and not simple: the same statements as when they were made
@@ -131,21 +131,21 @@ def _release(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
 
 
 def _request(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
-    row = _typed(RequestRow, entry, "emitted_utc")
-    found.requests.setdefault((row["night"], row["production"], row["signature"]), row)
+    row = _typed(Dispatch, entry, "dispatched_utc", taken_utc=None, taken_by=None)
+    found.dispatches.setdefault((row["night"], row["production"], row["content"]), row)
 
 
 def _ask(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
-    found.asks.append(_typed(AskRow, entry, "asked_utc"))
+    found.requests.append(_typed(Request, entry, "requested_utc"))
 
 
 def _run_begins(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
-    row = _typed(NightRun, entry, "started_utc", state="running", lines=[], ended_utc=None)
+    row = _typed(ProcessingRun, entry, "started_utc", state="running", lines=[], ended_utc=None)
     found.runs[row["night"], row["production"], row["run_id"]] = row
 
 
 def _run_ends(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
-    row = _typed(NightRun, entry, "ended_utc", started_utc=at)
+    row = _typed(ProcessingRun, entry, "ended_utc", started_utc=at)
     key = row["night"], row["production"], row["run_id"]
     if key in found.runs:
         row["started_utc"] = found.runs[key]["started_utc"]
@@ -170,7 +170,7 @@ def _publication(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
 def _reading(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
     if found.readings:  # it was the content until the next one came
         found.readings[-1]["last_seen_utc"] = at
-    found.readings.append(_typed(LogReading, entry, "first_seen_utc", last_seen_utc=at))
+    found.readings.append(_typed(LogVersion, entry, "first_seen_utc", last_seen_utc=at))
 
 
 def _observation(found: _Replayed, entry: Entry, at: dt.datetime) -> None:
@@ -211,7 +211,7 @@ def unknown_to(entries: Iterable[Entry], session: Session) -> dict[tuple[Kind, d
 
 _IDENTITY: dict[Kind, tuple[str, ...]] = {
     Kind.HOLD: ("night", "production", "source", "at"), Kind.RELEASE: ("night", "production", "source", "at"),
-    Kind.REQUEST: ("night", "production", "signature"), Kind.ASK: ("night", "production", "at"),
+    Kind.REQUEST: ("night", "production", "content"), Kind.ASK: ("night", "production", "at"),
     Kind.RUN_BEGINS: ("night", "production", "run_id"), Kind.RUN_ENDS: ("night", "production", "run_id"),
     Kind.JOB: ("token", "job"), Kind.READINESS: ("night", "production", "source"), Kind.PUBLICATION: publications.KEY,
     Kind.LOG_READING: ("at",), Kind.OBSERVATION: ("night", "source", "change", "at"),
@@ -227,7 +227,7 @@ def _rows_as_entries(session: Session) -> Iterator[tuple[Kind, dt.datetime, Row]
         yield Kind.HOLD, row["held_utc"], row
         if row["released_utc"] is not None and row["released_by"] != holds.ENDED:
             yield Kind.RELEASE, row["released_utc"], row
-    for row in _all(session, NightRun):
+    for row in _all(session, ProcessingRun):
         if row["started_utc"] != row["ended_utc"]:  # else: its beginning was never written
             yield Kind.RUN_BEGINS, row["started_utc"], row
         if row["ended_utc"] is not None:
@@ -235,9 +235,9 @@ def _rows_as_entries(session: Session) -> Iterator[tuple[Kind, dt.datetime, Row]
     for row in _all(session, JobRow):
         yield Kind.JOB, row["ended_utc"] or row["started_utc"] or row["submitted_utc"] or _LONG_AGO, row
     for kind, table, at in (
-        (Kind.REQUEST, RequestRow, "emitted_utc"), (Kind.ASK, AskRow, "asked_utc"),
+        (Kind.REQUEST, Dispatch, "dispatched_utc"), (Kind.ASK, Request, "requested_utc"),
         (Kind.READINESS, ReadinessRow, "checked_utc"), (Kind.PUBLICATION, Publication, "published_utc"),
-        (Kind.LOG_READING, LogReading, "first_seen_utc"),
+        (Kind.LOG_READING, LogVersion, "first_seen_utc"),
     ):  # fmt: skip
         for row in _all(session, table):
             yield kind, row[at], row

@@ -1,96 +1,107 @@
-"""Which observations were handed on for processing, with which content.
-
-A night is handed on as a whole; remembered is the content of each of its observations that went, so that a source that
-was held back, or came late, is told from those that went before.
-"""
+"""Nights that people asked for, and what was answered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from sqlalchemy import Engine, func, or_, select, union
+from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.journaling import Kind, note
-from stereo_tasks.catalog.models import ObservationRow, ReadinessRow, RequestRow
-from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 
-
-def emitted(nights: Iterable[Night], production: str, *, engine: Engine | None = None) -> set[tuple[Night, str]]:
-    """Return (night, signature) of all that was emitted for these nights."""
-    evenings = [night.evening for night in nights]
-    with transaction(engine) as session:
-        found = session.execute(
-            select(RequestRow.night, RequestRow.signature).where(
-                RequestRow.production == production, RequestRow.night.in_(evenings)
-            )
-        )
-        return {(Night(row.night), row.signature) for row in found}
+REQUESTED, NOTHING, WAITING, REFUSED, DRY_RUN = "requested", "nothing", "waiting", "refused", "dry run"
+OUTCOMES = (REQUESTED, NOTHING, WAITING, REFUSED, DRY_RUN)
 
 
-def remember(
+def note_request(
     night: Night,
     production: str,
-    signature: str,
+    outcome: str,
     reason: str = "",
     *,
+    backfill: str = "",
+    sources: Iterable[str] = (),
+    force: bool = False,
+    by: str = "",
     engine: Engine | None = None,
     journal: Path | None = None,
-) -> bool:
-    """Remember that a night was emitted; return whether that is new."""
-    return bool(remember_all({(night, signature): reason}, production, engine=engine, journal=journal))
+) -> int:
+    """Note that somebody asked for a night, and the answer.
 
+    Parameters
+    ----------
+    night : Night
+        The night.
+    production : str
+        Name of the production.
+    outcome : str
+        ``requested``, ``nothing``, ``waiting``, ``refused`` or ``dry run``.
+    reason : str, optional
+        In words, for who asked.
+    backfill : str, optional
+        Id of Airflow's backfill, or of the run.
+    sources : iterable of str, optional
+        Only these; all by default.
+    force : bool, optional
+        Whether what is valid is made again, too.
+    by : str, optional
+        Who asked.
+    engine : sqlalchemy.Engine, optional
+        Of the catalog.
+    journal : pathlib.Path, optional
+        Folder of the journal; that of the site by default.
 
-def remember_all(
-    reasons: Mapping[tuple[Night, str], str],
-    production: str,
-    *,
-    engine: Engine | None = None,
-    journal: Path | None = None,
-) -> set[tuple[Night, str]]:
-    """Remember (night, signature) that were emitted, each with its reason; return those that are new."""
-    rows = [
-        {"night": night.evening, "production": production, "signature": signature, "reason": plain(reason)}
-        for (night, signature), reason in sorted(reasons.items())
-    ]
-    if not rows:
-        return set()
-    with transaction(engine, writes=True) as session:
-        now = session.execute(select(func.clock_timestamp())).scalar_one()
-        statement = insert(RequestRow).on_conflict_do_nothing().returning(RequestRow.night, RequestRow.signature)
-        found = session.execute(statement, [{**row, "emitted_utc": now} for row in rows])
-        new = {(row.night, row.signature) for row in found}
-        note(journal, Kind.REQUEST, now, [row for row in rows if (row["night"], row["signature"]) in new])
-    return {(Night(evening), signature) for evening, signature in new}
-
-
-def owed(production: str, *, engine: Engine | None = None) -> set[Night]:
-    """Return the nights of the ledger that are not settled.
-
-    Something of them waits, went out in part, or never went out; or the log has another row for them since.
+    Returns
+    -------
+    int
+        Number of the ask.
     """
-    went = select(RequestRow.night).where(
-        RequestRow.night == ReadinessRow.night,
-        RequestRow.production == ReadinessRow.production,
-        RequestRow.signature == ReadinessRow.content,
-    )
-    never_went = (ReadinessRow.content != "") & ~went.exists()
-    unsettled = select(ReadinessRow.night).where(
-        ReadinessRow.production == production, or_(~ReadinessRow.ready, ReadinessRow.partial, never_went)
-    )
-    of_night = ReadinessRow.production == production, ReadinessRow.night == ObservationRow.night
-    looked_at = (
-        ReadinessRow.source == ObservationRow.source,
-        ReadinessRow.checked_utc >= ObservationRow.changed_utc,
-    )
-    other_row = select(ObservationRow.night).where(
-        ObservationRow.in_log,
-        ObservationRow.accepted,
-        select(ReadinessRow.night).where(*of_night).exists(),
-        ~select(ReadinessRow.night).where(*of_night, *looked_at).exists(),
-    )
+    if outcome not in OUTCOMES:
+        raise ValueError(f"{outcome!r} is not an outcome: {', '.join(OUTCOMES)}")
+    values = {
+        "night": night.evening, "production": production, "backfill": plain(backfill), "outcome": outcome,
+        "reason": plain(reason), "sources": plain(sorted(sources)), "force": force, "requested_by": plain(by),
+    }  # fmt: skip
+    with transaction(engine, writes=True) as session:
+        row = session.execute(insert(Request).values(**values).returning(Request.id, Request.requested_utc)).one()
+        note(journal, Kind.ASK, row.requested_utc, [values])
+        return int(row.id)
+
+
+def requests_of(
+    production: str,
+    first: Night | None = None,
+    last: Night | None = None,
+    *,
+    backfill: str | None = None,
+    engine: Engine | None = None,
+) -> tuple[Request, ...]:
+    """Return what was asked for in a range of nights, the oldest ask of a night first."""
+    statement = select(Request).where(Request.production == production).order_by(Request.night, Request.id)
+    if first is not None:
+        statement = statement.where(Request.night >= first.evening)
+    if last is not None:
+        statement = statement.where(Request.night <= last.evening)
+    if backfill is not None:
+        statement = statement.where(Request.backfill == backfill)
     with transaction(engine) as session:
-        return {Night(evening) for evening in session.scalars(union(unsettled, other_row))}
+        return tuple(session.scalars(statement))
+
+
+def waiting_requests(production: str, *, engine: Engine | None = None) -> tuple[Request, ...]:
+    """Return the latest ask of each night where it waits; only what waits or was handed on counts as latest."""
+    latest = (
+        select(Request)
+        .distinct(Request.night)
+        .where(Request.production == production, Request.outcome.in_((WAITING, REQUESTED)))
+        .order_by(Request.night, Request.id.desc())
+        .subquery()
+    )
+    statement = select(Request).join(latest, Request.id == latest.c.id).where(latest.c.outcome == WAITING)
+    with transaction(engine) as session:
+        return tuple(session.scalars(statement.order_by(Request.night)))

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.models import RunRow
-from stereo_tasks.catalog.session import Lock, take, transaction
+from stereo_tasks.catalog.database import Lock, take, transaction
+from stereo_tasks.catalog.models import TelescopeRun
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import NightFiles
 from stereo_tasks.inventory.files import LstSubrun, MagicSubrun, gaps
@@ -21,12 +21,7 @@ from stereo_tasks.nights import Night
 _Part = tuple[dt.date, str]
 
 
-def write_runs(night: Night, files: NightFiles, *, engine: Engine | None = None) -> None:
-    """Write the runs of a night as they are now; runs whose files are gone go, too."""
-    write_all_runs({night: files}.values(), engine=engine)
-
-
-def write_all_runs(found: Iterable[NightFiles], *, engine: Engine | None = None) -> int:
+def write_telescope_runs(found: Iterable[NightFiles], *, engine: Engine | None = None) -> int:
     """Write the runs of several nights; return for how many something was different from what the catalog had.
 
     Parameters
@@ -41,14 +36,15 @@ def write_all_runs(found: Iterable[NightFiles], *, engine: Engine | None = None)
         return 0
     nights = {night for night, _ in now}
     with transaction(engine, writes=True) as session:
-        take(session, Lock.RUNS)  # two that replace the rows of one night could wait for each other
+        take(session, Lock.TELESCOPE_RUNS)  # two that replace the rows of one night could wait for each other
         before: defaultdict[_Part, list[dict[str, Any]]] = defaultdict(list)
-        known = select(*RunRow.__table__.columns).where(RunRow.night.in_(nights))
-        for row in session.execute(known.order_by(RunRow.night, RunRow.telescope, RunRow.run)).mappings():
+        known = select(*TelescopeRun.__table__.columns).where(TelescopeRun.night.in_(nights))
+        in_order = known.order_by(TelescopeRun.night, TelescopeRun.telescope, TelescopeRun.run)
+        for row in session.execute(in_order).mappings():
             before[row["night"], row["version"]].append(dict(row))
         different = [part for part, rows in now.items() if rows != before[part]]
         for night, version in different:
-            session.execute(delete(RunRow).where(RunRow.night == night, RunRow.version == version))
+            session.execute(delete(TelescopeRun).where(TelescopeRun.night == night, TelescopeRun.version == version))
         write(session, (row for part in different for row in now[part]))
     return len({night for night, _ in different})
 
@@ -69,14 +65,14 @@ def parts(found: Iterable[NightFiles]) -> dict[_Part, list[dict[str, Any]]]:
 def write(session: Session, rows: Iterable[dict[str, Any]]) -> None:
     """Write rows that are not there."""
     if values := list(rows):
-        session.connection().execute(insert(RunRow), values)
+        session.connection().execute(insert(TelescopeRun), values)
 
 
-def runs_of(first: Night, last: Night, *, engine: Engine | None = None) -> tuple[RunRow, ...]:
+def telescope_runs_of(first: Night, last: Night, *, engine: Engine | None = None) -> tuple[TelescopeRun, ...]:
     """Return the runs of the telescopes from the first to the last night."""
-    statement = select(RunRow).where(RunRow.night.between(first.evening, last.evening))
+    statement = select(TelescopeRun).where(TelescopeRun.night.between(first.evening, last.evening))
     with transaction(engine) as session:
-        return tuple(session.scalars(statement.order_by(RunRow.night, RunRow.telescope, RunRow.run)))
+        return tuple(session.scalars(statement.order_by(TelescopeRun.night, TelescopeRun.telescope, TelescopeRun.run)))
 
 
 def _values(

@@ -44,7 +44,7 @@ def record_values(plan: Plan, path: str, element: Element, record: Record) -> Ro
         "record_path": plain(element.record_path), "plan_path": path, "production": plan.production,
         "night": evening(plan), "source": plan.source, "element": element.id, "stage": element.stage.value,
         "state": record.state.value, "reason": plain(record.reason), "fingerprint": record.fingerprint,
-        "made_for_plan": plain(record.plan), "lost": plain(record.lost), "counts": plain(record.counts),
+        "lost": plain(record.lost), "counts": plain(record.counts),
         "versions": plain(record.versions), "host": plain(record.host), "job": plain(record.job),
         "attempt": record.attempt, "started_utc": record.started_utc, "ended_utc": record.ended_utc,
         "elapsed_s": record.elapsed_s, "cpu_s": record.cpu_s, "peak_memory_mb": record.peak_memory_mb,

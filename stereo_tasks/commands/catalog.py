@@ -20,16 +20,16 @@ catalog_app = typer.Typer(no_args_is_help=True, help="The catalog's tables: upgr
 @catalog_app.command("upgrade")
 def upgrade_command(context: typer.Context) -> None:
     """Bring the tables to the revision that this program needs; every row stays."""
-    from stereo_tasks.catalog import revisions
+    from stereo_tasks.catalog import schema
     from stereo_tasks.catalog.rebuild import complete_journal
     from stereo_tasks.settings import load_settings
 
     settings = load_settings()
     with _database(context, settings):
-        before = revisions.revisions()
-        revisions.migrate()
+        before = schema.revisions()
+        schema.migrate()
         saved = complete_journal(settings)
-        after = revisions.revisions()
+        after = schema.revisions()
     typer.echo(
         f"the catalog is at revision {after.current}"
         + (", as before" if before.current == after.current else f", it was at {before.current or 'none'}")
@@ -45,7 +45,7 @@ def downgrade_command(
     yes: Annotated[bool, typer.Option("--yes", help="What the older revision does not know may be lost.")] = False,
 ) -> None:
     """Bring the tables back to an older revision, for an older program. Stop the site before."""
-    from stereo_tasks.catalog import revisions
+    from stereo_tasks.catalog import schema
     from stereo_tasks.catalog.errors import CatalogError
     from stereo_tasks.settings import load_settings
 
@@ -55,9 +55,9 @@ def downgrade_command(
             "decided): stop the site, then say so with --yes"
         )
     with _database(context, load_settings()):
-        before = revisions.revisions()
-        revisions.downgrade(revision)
-        after = revisions.revisions()
+        before = schema.revisions()
+        schema.downgrade(revision)
+        after = schema.revisions()
     typer.echo(f"the catalog is at revision {after.current or 'none'}, it was at {before.current or 'none'}")
 
 
@@ -67,11 +67,11 @@ def revision_command(
     message: Annotated[str, typer.Argument(help="What changes, in a few words.")],
 ) -> None:
     """Write the migration from the tables to the models of this checkout (for developers)."""
-    from stereo_tasks.catalog import revisions
+    from stereo_tasks.catalog import schema
     from stereo_tasks.settings import load_settings
 
     with _database(context, load_settings()):
-        path = revisions.write_revision(message)
+        path = schema.write_revision(message)
     typer.echo(f"{path}\nread it, correct it, and test it with rows in every table")
 
 
@@ -81,14 +81,14 @@ def rebuild_command(context: typer.Context) -> None:
 
     Who reads it sees the old rows until the new ones are complete; who writes waits.
     """
-    from stereo_tasks.catalog import revisions
+    from stereo_tasks.catalog import schema
     from stereo_tasks.catalog.rebuild import rebuild
     from stereo_tasks.settings import load_settings
 
     settings = load_settings()
     begin = time.monotonic()
     with _database(context, settings):
-        revisions.migrate()
+        schema.migrate()
         found = rebuild(settings)
     for number, what in (
         (found.entries, "entries of the journal"), (found.observations, "observations"), (found.plans, "plans"),
@@ -103,7 +103,7 @@ def rebuild_command(context: typer.Context) -> None:
 
 def _database(context: typer.Context, settings: Settings) -> AbstractContextManager[None]:
     """Keep the catalog's database within reach; the embedded one is started for it if the site is down."""
-    from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE
+    from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE
 
     named = os.environ.get(URL_VARIABLE) or os.environ.get(URL_FILE_VARIABLE)
     return nullcontext() if named else Edge.of(context).running_database(settings)

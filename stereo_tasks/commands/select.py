@@ -195,8 +195,8 @@ def _catalog_verdicts(settings: Settings, production: str) -> dict[tuple[Night, 
     from sqlalchemy import select
 
     from stereo_tasks.airflow_api.reach import reachable_catalog
+    from stereo_tasks.catalog.database import transaction
     from stereo_tasks.catalog.models import QaRow
-    from stereo_tasks.catalog.session import transaction
     from stereo_tasks.nights import Night
 
     with reachable_catalog(settings), transaction() as session:

@@ -16,7 +16,7 @@ _SLOW_S = 0.5
 
 def catalog(settings: Settings) -> Iterator[Finding]:
     """Check that the catalog answers, that its tables are of this program's revision, and its clock."""
-    from stereo_tasks.catalog.revisions import revisions
+    from stereo_tasks.catalog.schema import revisions
 
     try:
         with reachable_catalog(settings) as url:
@@ -44,7 +44,7 @@ def _server(url: str) -> Iterator[Finding]:
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
-    from stereo_tasks.catalog.session import engine
+    from stereo_tasks.catalog.database import engine
 
     try:
         with engine(url).connect() as connection:

@@ -61,7 +61,7 @@ def migrate(settings: Settings) -> None:
     SiteError
         If Airflow cannot; the text has the end of its log.
     """
-    from stereo_tasks.catalog.revisions import migrate as migrate_catalog
+    from stereo_tasks.catalog.schema import migrate as migrate_catalog
 
     migrate_catalog(database_url(settings, "catalog"))
     if _is_current(settings):

@@ -11,10 +11,10 @@ from enum import StrEnum
 from astropy import units as u
 from sqlalchemy import Engine, select, union
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.locks import HeldLock, held_locks
-from stereo_tasks.catalog.models import AskRow, LogReading, NightRun, ObservationChange, ReadinessRow, RequestRow
-from stereo_tasks.catalog.readings import latest_reading
-from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.log_versions import latest_log_version
+from stereo_tasks.catalog.models import Dispatch, LogVersion, ObservationChange, ProcessingRun, ReadinessRow, Request
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError
@@ -108,7 +108,7 @@ def find_alarms(
     )
     locks = held_locks(engine=engine)
     found = [*_free_space(settings), *_tables_end(settings, now)]
-    found += _log(latest_reading(engine=engine), settings, now)
+    found += _log(latest_log_version(engine=engine), settings, now)
     found += _log_changes(settings, now, engine)
     for name in names:
         table = _nights_of_interest(settings, name, now, engine)
@@ -121,9 +121,9 @@ def _nights_of_interest(settings: Settings, production: str, now: dt.datetime, e
     """Return the states of the nights with which something happened lately, however old they are."""
     since = now - dt.timedelta(days=settings.alarms.look_back_days)
     statement = union(
-        select(RequestRow.night).where(RequestRow.production == production, RequestRow.emitted_utc >= since),
-        select(AskRow.night).where(AskRow.production == production, AskRow.asked_utc >= since),
-        select(NightRun.night).where(NightRun.production == production, NightRun.started_utc >= since),
+        select(Dispatch.night).where(Dispatch.production == production, Dispatch.dispatched_utc >= since),
+        select(Request.night).where(Request.production == production, Request.requested_utc >= since),
+        select(ProcessingRun.night).where(ProcessingRun.production == production, ProcessingRun.started_utc >= since),
         select(ReadinessRow.night).where(
             ReadinessRow.production == production, ~ReadinessRow.ready, ReadinessRow.checked_utc >= since
         ),
@@ -207,7 +207,7 @@ def _nights(table: StatusTable, settings: Settings, now: dt.datetime) -> Iterato
             yield Alarm(kind, subject, text, content=content, place=table.production)
 
 
-def _log(reading: LogReading | None, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
+def _log(reading: LogVersion | None, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
     limits, subject = settings.alarms, "stereo log"
     if reading is None:
         yield Alarm(AlarmKind.LOG_UNREAD, subject, "the stereo log was never read")

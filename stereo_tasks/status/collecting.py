@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import ElementRecord, ObservationRow
 from stereo_tasks.catalog.nights import NightRow, night_overview
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.stages import RUN_STAGES

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, QueuePool, create_engine
 
-from stereo_tasks.catalog.session import engine as catalog_engine
+from stereo_tasks.catalog.database import engine as catalog_engine
 
 
 @contextmanager

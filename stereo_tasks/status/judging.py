@@ -102,9 +102,9 @@ def _held_by_person(row: NightRow) -> _Verdict | None:
 def _requested(row: NightRow) -> _Verdict | None:
     """Return whether the night was handed on after its latest run began."""
     asked = row.asked
-    candidates = [(row.requested.emitted_utc, row.requested.reason)] if row.requested else []
+    candidates = [(row.requested.dispatched_utc, row.requested.reason)] if row.requested else []
     if asked and asked.outcome == "requested" and _was_wanted(row):
-        candidates.append((asked.asked_utc, f"by {asked.by}" if asked.by else "by a person"))
+        candidates.append((asked.requested_utc, f"by {asked.by}" if asked.by else "by a person"))
     if not candidates or _rejected(row):
         return None
     at, reason = max(candidates)
@@ -193,9 +193,9 @@ def _asked_in_vain(row: NightRow) -> _Verdict | None:
         return None
     if asked.outcome == "waiting":
         since = row.readiness.waiting_since_utc if row.readiness else None
-        return _Verdict(NightState.WAITING, _waits(row) or asked.reason, since or asked.asked_utc)
+        return _Verdict(NightState.WAITING, _waits(row) or asked.reason, since or asked.requested_utc)
     if asked.outcome in ("nothing", "refused") and (row.observed is None or not row.source):
-        return _Verdict(NightState.NOTHING, asked.reason, asked.asked_utc)
+        return _Verdict(NightState.NOTHING, asked.reason, asked.requested_utc)
     return None
 
 

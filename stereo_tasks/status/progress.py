@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from sqlalchemy import Engine
 
-from stereo_tasks.catalog.asks import asks
-from stereo_tasks.catalog.models import AskRow
+from stereo_tasks.catalog.models import Request
+from stereo_tasks.catalog.requests import requests_of
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.status.collecting import status_table
@@ -164,14 +164,14 @@ def backfill_progress(
     # They come oldest first: of a run that was cleared the last answer counts.
     answers = {
         Night(answer.night): answer
-        for answer in asks(table.production, first, last, engine=engine)
+        for answer in requests_of(table.production, first, last, engine=engine)
         if runs.get(Night(answer.night)) == answer.backfill
     }
     found = (_night(night, asked.get(night), answers.get(night), states.get(night, ())) for night in nights)
     return BackfillProgress(tuple(found), begun_utc, now)
 
 
-def _night(night: Night, asked: Asking | None, answer: AskRow | None, states: Sequence[SourceStatus]) -> NightProgress:
+def _night(night: Night, asked: Asking | None, answer: Request | None, states: Sequence[SourceStatus]) -> NightProgress:
     if asked is None and answer is None:
         return NightProgress(night, Progress.LEFT_OUT, "it was being asked for already", None)
     if answer is None:
@@ -186,12 +186,12 @@ def _night(night: Night, asked: Asking | None, answer: AskRow | None, states: Se
     return _processed(night, answer, states)
 
 
-def _processed(night: Night, answer: AskRow | None, states: Sequence[SourceStatus]) -> NightProgress:
+def _processed(night: Night, answer: Request | None, states: Sequence[SourceStatus]) -> NightProgress:
     for state, progress in _OF_STATES.items():
         of_state = [one for one in states if one.state == state]
         if of_state:
             run = of_state[0].row.run
-            ended = run.ended_utc if run and answer and run.started_utc >= answer.asked_utc else None
+            ended = run.ended_utc if run and answer and run.started_utc >= answer.requested_utc else None
             reason = " | ".join(
                 f"{one.source}: {one.reason}" if one.source else one.reason for one in of_state if one.reason
             )

@@ -10,22 +10,22 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from stereo_tasks.catalog.asks import asks
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.jobs import jobs_of
 from stereo_tasks.catalog.models import (
-    AskRow,
+    Dispatch,
     HoldRow,
     JobRow,
-    NightRun,
     ObservationChange,
     ObservationRow,
+    ProcessingRun,
     Publication,
-    RequestRow,
-    RunRow,
+    Request,
+    TelescopeRun,
 )
 from stereo_tasks.catalog.records import SourceSummary, night_summary
-from stereo_tasks.catalog.session import transaction
-from stereo_tasks.catalog.telescope_runs import runs_of
+from stereo_tasks.catalog.requests import requests_of
+from stereo_tasks.catalog.telescope_runs import telescope_runs_of
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.status.collecting import status_table
@@ -67,11 +67,11 @@ class NightStory:
     sources: tuple[SourceStatus, ...]
     observations: tuple[ObservationRow, ...]
     changes: tuple[LogChange, ...]
-    files: tuple[RunRow, ...]
+    files: tuple[TelescopeRun, ...]
     """Runs of the telescopes that are on disk."""
-    requests: tuple[RequestRow, ...]
-    asks: tuple[AskRow, ...]
-    runs: tuple[NightRun, ...]
+    dispatches: tuple[Dispatch, ...]
+    requests: tuple[Request, ...]
+    runs: tuple[ProcessingRun, ...]
     summaries: tuple[SourceSummary, ...]
     """Elements of the latest plans, with those in trouble."""
     jobs: tuple[StageJobs, ...]
@@ -122,10 +122,10 @@ def night_story(
             sources=table.sources,
             observations=rows(ObservationRow, ObservationRow.source),
             changes=tuple(LogChange(one.at_utc, one.source, one.kind, _difference(one)) for one in changes),
-            files=runs_of(night, night, engine=engine),
-            requests=rows(RequestRow, RequestRow.emitted_utc),
-            asks=asks(name, night, night, engine=engine),
-            runs=rows(NightRun, NightRun.started_utc),
+            files=telescope_runs_of(night, night, engine=engine),
+            dispatches=rows(Dispatch, Dispatch.dispatched_utc),
+            requests=requests_of(name, night, night, engine=engine),
+            runs=rows(ProcessingRun, ProcessingRun.started_utc),
             summaries=night_summary(night, name, engine=engine),
             jobs=tuple(_by_stage(jobs)),
             bad_jobs=tuple(one for one in jobs if one.state != GOOD_JOB),

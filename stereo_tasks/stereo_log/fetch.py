@@ -57,7 +57,7 @@ class _State:
     etag: str
     last_modified: str
     checked_utc: str
-    asked_utc: str
+    requested_utc: str
     error: str = ""
 
 
@@ -105,7 +105,7 @@ def fetch_log(
     now = dt.datetime.now(dt.UTC)
     sidecar = cache_folder / f"{hashlib.sha256(origin.encode()).hexdigest()[:16]}.json"
     state, old = _remembered(sidecar)
-    if state is not None and 0 <= (now - dt.datetime.fromisoformat(state.asked_utc)).total_seconds() < max_age_s:
+    if state is not None and 0 <= (now - dt.datetime.fromisoformat(state.requested_utc)).total_seconds() < max_age_s:
         return _result(origin, cache_folder, state, now, changed=False)
     try:
         answer = _ask(origin, state, timeout_s, max_bytes)
@@ -129,7 +129,7 @@ def _remembered(sidecar: Path) -> tuple[_State | None, bytes]:
         state = _State(**json.loads(sidecar.read_text()))
         state = replace(state, name=Path(state.name).name)
         content = (sidecar.parent / state.name).read_bytes()
-        times = [dt.datetime.fromisoformat(text) for text in (state.checked_utc, state.asked_utc)]
+        times = [dt.datetime.fromisoformat(text) for text in (state.checked_utc, state.requested_utc)]
     except (OSError, ValueError, TypeError):
         return None, b""
     sane = all(isinstance(value, str) for value in asdict(state).values()) and all(one.tzinfo for one in times)
@@ -142,7 +142,7 @@ def _kept(folder: Path, key: str, state: _State | None, answer: _Answer, now: dt
     if answer.content is None:
         if state is None:  # nothing was asked for by name, so nothing can be unchanged
             raise StereoLogError("the server says that the stereo log has not changed, but there is no copy of it")
-        return replace(state, checked_utc=now.isoformat(), asked_utc=now.isoformat(), error="")
+        return replace(state, checked_utc=now.isoformat(), requested_utc=now.isoformat(), error="")
     checksum = hashlib.sha256(answer.content).hexdigest()
     name = f"{key}-{checksum[:16]}.csv"
     path = folder / name
@@ -161,7 +161,7 @@ def _fallback(
             "that is not logged in and see whether it gives CSV, or export the log to a file and use its path "
             "(--log, or paths.stereo_log in config/site.yaml)"
         )
-    state = replace(state, asked_utc=now.isoformat(), error=error)
+    state = replace(state, requested_utc=now.isoformat(), error=error)
     with contextlib.suppress(OSError):  # the copy is what matters
         write_atomically(sidecar, json.dumps(asdict(state), indent=1))
     return _result(origin, folder, state, now, changed=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from stereo_tasks.catalog.database import URL_VARIABLE, engine
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.revisions import migrate
-from stereo_tasks.catalog.session import URL_VARIABLE, engine
+from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.local_site.database import EmbeddedPostgres
 from stereo_tasks.nights import Night
-
-sys.path.insert(0, str(Path(__file__).parent))  # for fake_site, however pytest imports the tests
 
 
 @pytest.fixture(scope="session")

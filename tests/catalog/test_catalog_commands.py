@@ -8,8 +8,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from stereo_tasks.catalog import holds, revisions
-from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, engine
+from stereo_tasks.catalog import holds, schema
+from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, engine
 from stereo_tasks.commands.catalog import catalog_app
 from stereo_tasks.nights import Night
 
@@ -35,7 +35,7 @@ def stereo(fresh, tmp_path, monkeypatch):
 
 
 def test_up_rebuild_and_down(stereo, tmp_path: Path):
-    assert "at revision 0002, it was at none" in stereo("upgrade").output
+    assert "at revision 0003, it was at none" in stereo("upgrade").output
     assert "as before" in stereo("upgrade").output
     holds.hold(Night("2020-12-15"), "v1", "wait", by="me")
     done = stereo("rebuild")
@@ -45,8 +45,8 @@ def test_up_rebuild_and_down(stereo, tmp_path: Path):
     refused = stereo("downgrade", "0001")
     assert isinstance(refused.exception, CatalogError)
     assert "--yes" in str(refused.exception)
-    assert revisions.revisions().up_to_date
-    assert "at revision 0001, it was at 0002" in stereo("downgrade", "0001", "--yes").output
+    assert schema.revisions().up_to_date
+    assert "at revision 0001, it was at 0003" in stereo("downgrade", "0001", "--yes").output
     assert isinstance(stereo("downgrade", "0815", "--yes").exception, CatalogError)
     for path in (tmp_path / "products" / "journal").glob("*"):
         path.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stereo_tasks.catalog import asks, holds, requests
+from stereo_tasks.catalog import dispatches, holds, requests
 from stereo_tasks.products import journal
 from stereo_tasks.products.journal import JournalError, append, read
 
@@ -67,12 +67,12 @@ def test_what_cannot_be_written_down_is_not_done(catalog, night, tmp_path):
     with pytest.raises(JournalError, match="cannot be written"):
         holds.hold(night, "v1", "wait", by="me", journal=folder)
     with pytest.raises(JournalError):
-        requests.remember(night, "v1", "abc", journal=folder)
+        dispatches.note_dispatch(night, "v1", "abc", journal=folder)
     with pytest.raises(JournalError):
-        asks.note_ask(night, "v1", asks.WAITING, journal=folder)
+        requests.note_request(night, "v1", requests.WAITING, journal=folder)
     assert holds.open_holds() == ()
-    assert requests.emitted([night], "v1") == set()
-    assert asks.asks("v1") == ()
+    assert dispatches.dispatched([night], "v1") == set()
+    assert requests.requests_of("v1") == ()
 
 
 def test_it_is_in_the_journal_before_it_is_in_the_catalog(catalog, night, tmp_path: Path, monkeypatch):
@@ -93,6 +93,6 @@ def test_it_is_in_the_journal_before_it_is_in_the_catalog(catalog, night, tmp_pa
 def test_what_changes_nothing_is_not_written_down(catalog, night, tmp_path):
     for _ in range(2):
         holds.hold(night, "v1", "wait", by="me", journal=tmp_path / "j")
-        requests.remember(night, "v1", "abc", journal=tmp_path / "j")
+        dispatches.note_dispatch(night, "v1", "abc", journal=tmp_path / "j")
     holds.release(night, "v2", by="me", journal=tmp_path / "j")
     assert [one["kind"] for one in read(tmp_path / "j")] == ["hold", "request"]

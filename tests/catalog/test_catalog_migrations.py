@@ -13,11 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Date, DateTime, Engine, MetaData, Table, insert, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from stereo_tasks.catalog import holds, revisions
-from stereo_tasks.catalog.ledger import read_ledger
+from stereo_tasks.catalog import holds, schema
+from stereo_tasks.catalog.database import CatalogError, engine
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.revisions import VERSION_TABLE, downgrade, migrate, write_revision
-from stereo_tasks.catalog.session import CatalogError, engine
+from stereo_tasks.catalog.readiness import read_readiness
+from stereo_tasks.catalog.schema import VERSION_TABLE, downgrade, migrate, write_revision
 from stereo_tasks.nights import Night
 
 NIGHTS = Night("2020-12-15"), Night("2020-12-16")
@@ -87,15 +87,18 @@ def test_upgrading_keeps_every_row_and_downgrading_what_the_older_knows(first):
     before = _rows(first, columns)
     assert all(len(rows) == 2 for rows in before.values())
     migrate(_url(first))
-    assert _rows(first, columns) == before
-    _fill_new(first, set(columns))
+    assert _rows_by_old_names(first, columns) == _without_column(before, columns, "made_for_plan")
+    _fill_new(first, {NEW_NAMES.get(name, name) for name in columns})
     downgrade("0001", _url(first))
-    assert {name: [column.name for column in table.columns] for name, table in _tables(first).items()} == columns
-    assert _rows(first, columns) == before
-    assert revisions.revisions(_url(first)) == revisions.Revisions("0001", "0002")
+    assert {name: sorted(column.name for column in table.columns) for name, table in _tables(first).items()} == {
+        name: sorted(names) for name, names in columns.items()
+    }
+    kept = _without_column(before, columns, "made_for_plan")
+    assert _without_column(_rows(first, columns), columns, "made_for_plan") == kept
+    assert schema.revisions(_url(first)) == schema.Revisions("0001", "0003")
     migrate(_url(first))
-    assert _rows(first, columns) == before
-    assert revisions.revisions(_url(first)).up_to_date
+    assert _rows_by_old_names(first, columns) == kept
+    assert schema.revisions(_url(first)).up_to_date
 
 
 def _fill_new(catalog: Engine, old: set[str]) -> None:
@@ -104,6 +107,42 @@ def _fill_new(catalog: Engine, old: set[str]) -> None:
             if name not in old:
                 columns = [column for column in table.columns if column.identity is None]
                 connection.execute(insert(table), [{column.name: _some(column, 0) for column in columns}])
+
+
+NEW_NAMES = {
+    "requests": "dispatches", "asks": "requests", "night_runs": "processing_runs", "runs": "telescope_runs",
+    "log_readings": "log_versions", "published": "publications", "signature": "content",
+    "emitted_utc": "dispatched_utc", "asked_by": "requested_by", "asked_utc": "requested_utc",
+}  # fmt: skip
+"""Of tables and columns in revision 0003, by those before."""
+
+
+def _rows_by_old_names(catalog: Engine, columns: dict[str, list[str]]) -> dict[str, list[tuple[Any, ...]]]:
+    renamed = {
+        NEW_NAMES.get(table, table): [NEW_NAMES.get(name, name) for name in names if name != "made_for_plan"]
+        for table, names in columns.items()
+    }
+    found = _rows(catalog, renamed)
+    return {table: found[NEW_NAMES.get(table, table)] for table in columns}
+
+
+def _without_column(
+    rows: dict[str, list[tuple[Any, ...]]], columns: dict[str, list[str]], left_out: str
+) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        table: [tuple(v for v, name in zip(row, columns[table], strict=True) if name != left_out) for row in found]
+        for table, found in rows.items()
+    }
+
+
+def test_what_was_handed_on_counts_as_taken_and_what_no_run_took_is_handed_on_again_after_a_downgrade(first):
+    migrate(_url(first))
+    with first.begin() as connection:
+        assert connection.scalars(text("SELECT taken_utc = dispatched_utc FROM dispatches")).all() == [True, True]
+        connection.execute(text("UPDATE dispatches SET taken_utc = NULL WHERE content = 'signature 0'"))
+    downgrade("0002", _url(first))
+    with first.connect() as connection:
+        assert connection.scalars(text("SELECT signature FROM requests")).all() == ["signature 1"]
 
 
 def test_up_and_down_leave_exactly_the_models(first):
@@ -123,7 +162,7 @@ def test_what_was_not_ready_waits_at_least_since_the_last_look(first):
     found = {
         entry.source: entry.waiting_since_utc
         for number in (0, 1)
-        for entry in read_ledger(f"production {number}", first=NIGHTS[0], last=NIGHTS[1], engine=first)
+        for entry in read_readiness(f"production {number}", first=NIGHTS[0], last=NIGHTS[1], engine=first)
     }
     assert found == {"source 0": THEN, "source 1": None}
 
@@ -135,7 +174,7 @@ def test_a_hold_that_is_over_does_not_hold_again_after_a_downgrade(first, tmp_pa
             text("UPDATE holds SET until_utc = clock_timestamp() - interval '1 s' WHERE night = '2020-12-15'")
         )
     holds.hold(NIGHTS[1], "v1", "wait", by="me", until=THEN.replace(year=2099), engine=first, journal=tmp_path)
-    downgrade("-1", _url(first))
+    downgrade("0001", _url(first))
     with first.connect() as connection:
         found = connection.execute(text("SELECT production, released_by FROM holds ORDER BY id")).all()
     assert [tuple(row) for row in found] == [
@@ -150,24 +189,24 @@ def test_a_revision_that_is_not_known_is_an_error_that_says_so(first):
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     with pytest.raises(CatalogError, match="newer"):
         migrate(_url(first))
-    assert revisions.revisions(_url(first)).current == "9999"
+    assert schema.revisions(_url(first)).current == "9999"
 
 
 def test_a_database_without_tables_has_no_revision(fresh):
-    found = revisions.revisions(fresh("bare"))
-    assert (found.current, found.head, found.up_to_date) == ("", "0002", False)
+    found = schema.revisions(fresh("bare"))
+    assert (found.current, found.head, found.up_to_date) == ("", "0003", False)
 
 
 def test_a_new_revision_is_written_with_what_changed(first, monkeypatch, tmp_path):
     """The migrations are copied, so that the test leaves nothing in the project."""
     migrate(_url(first))
     folder = tmp_path / "migrations"
-    shutil.copytree(Path(revisions.__file__).parent / "migrations", folder)
-    monkeypatch.setattr(revisions, "MIGRATIONS", folder)
+    shutil.copytree(Path(schema.__file__).parent / "migrations", folder)
+    monkeypatch.setattr(schema, "MIGRATIONS", folder)
     with first.begin() as connection:
-        connection.execute(text("ALTER TABLE asks DROP COLUMN force"))
+        connection.execute(text("ALTER TABLE requests DROP COLUMN force"))
     written = write_revision("force is back", _url(first))
-    assert (written.parent, written.name) == (folder / "versions", "0003_force_is_back.py")
+    assert (written.parent, written.name) == (folder / "versions", "0004_force_is_back.py")
     compile(written.read_text(), str(written), "exec")
     assert "add_column" in written.read_text()
-    assert "down_revision = '0002'" in written.read_text()
+    assert "down_revision = '0003'" in written.read_text()

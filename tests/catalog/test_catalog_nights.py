@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from stereo_tasks.catalog import asks, holds, jobs, readings, runs
-from stereo_tasks.catalog.ledger import read_ledger, write_ledger
+from stereo_tasks.catalog import holds, jobs, log_versions, processing_runs, requests
+from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, catalog_url, transaction
 from stereo_tasks.catalog.locks import acquire_night
 from stereo_tasks.catalog.models import ProductRow, QaRow
 from stereo_tasks.catalog.nights import night_overview
 from stereo_tasks.catalog.observations import Change
 from stereo_tasks.catalog.publications import published
+from stereo_tasks.catalog.readiness import read_readiness, write_readiness
 from stereo_tasks.catalog.records import ingest
-from stereo_tasks.catalog.session import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, catalog_url, transaction
-from stereo_tasks.catalog.telescope_runs import runs_of, write_all_runs, write_runs
+from stereo_tasks.catalog.telescope_runs import telescope_runs_of, write_telescope_runs
 from stereo_tasks.inventory import Readiness, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Plan, Stage
@@ -54,51 +54,56 @@ def test_a_hold_ends_by_itself_and_makes_room(catalog, night):
 
 
 def test_the_latest_ask_of_a_night_counts(night):
-    asks.note_ask(night, "v1", asks.WAITING, "no files", backfill="7", sources=["b", "a"], by="me")
-    asks.note_ask(NEXT, "v1", asks.WAITING)
-    asks.note_ask(NEXT, "v2", asks.WAITING)
-    assert [one.night for one in asks.waiting_asks("v1")] == [night.evening, NEXT.evening]
-    asks.note_ask(NEXT, "v1", asks.REQUESTED, backfill="8", force=True)
-    asks.note_ask(night, "v1", asks.DRY_RUN)
-    (waiting,) = asks.waiting_asks("v1")
-    assert (waiting.night, waiting.sources, waiting.asked_by, waiting.force) == (night.evening, ["a", "b"], "me", False)
-    assert [one.outcome for one in asks.asks("v1", night, night)] == ["waiting", "dry run"]
-    assert [one.night for one in asks.asks("v1", backfill="8")] == [NEXT.evening]
+    requests.note_request(night, "v1", requests.WAITING, "no files", backfill="7", sources=["b", "a"], by="me")
+    requests.note_request(NEXT, "v1", requests.WAITING)
+    requests.note_request(NEXT, "v2", requests.WAITING)
+    assert [one.night for one in requests.waiting_requests("v1")] == [night.evening, NEXT.evening]
+    requests.note_request(NEXT, "v1", requests.REQUESTED, backfill="8", force=True)
+    requests.note_request(night, "v1", requests.DRY_RUN)
+    (waiting,) = requests.waiting_requests("v1")
+    assert (waiting.night, waiting.sources, waiting.requested_by, waiting.force) == (
+        night.evening,
+        ["a", "b"],
+        "me",
+        False,
+    )
+    assert [one.outcome for one in requests.requests_of("v1", night, night)] == ["waiting", "dry run"]
+    assert [one.night for one in requests.requests_of("v1", backfill="8")] == [NEXT.evening]
     with pytest.raises(ValueError, match="outcome"):
-        asks.note_ask(night, "v1", "maybe")
+        requests.note_request(night, "v1", "maybe")
 
 
 def test_the_latest_run_counts_unless_it_was_locked_out(night):
-    runs.begin_run(night, "v1", "one")
-    runs.end_run(night, "v1", "two", runs.LOCKED, ["one is at work"])
-    runs.end_run(NEXT, "v1", "three", runs.LOCKED)
-    assert [(one.run_id, one.state) for one in runs.latest_runs("v1", night, NEXT)] == [
+    processing_runs.begin_run(night, "v1", "one")
+    processing_runs.end_run(night, "v1", "two", processing_runs.LOCKED, ["one is at work"])
+    processing_runs.end_run(NEXT, "v1", "three", processing_runs.LOCKED)
+    assert [(one.run_id, one.state) for one in processing_runs.latest_processing_runs("v1", night, NEXT)] == [
         ("one", "running"), ("three", "locked"),
     ]  # fmt: skip
-    runs.end_run(night, "v1", "one", runs.FAILED, ["no DL3"])
-    (found,) = runs.latest_runs("v1", night, night)
+    processing_runs.end_run(night, "v1", "one", processing_runs.FAILED, ["no DL3"])
+    (found,) = processing_runs.latest_processing_runs("v1", night, night)
     assert (found.state, found.lines) == ("failed", ["no DL3"])
     assert found.started_utc < found.ended_utc
-    runs.begin_run(night, "v1", "one")
-    (found,) = runs.latest_runs("v1", night, night)
+    processing_runs.begin_run(night, "v1", "one")
+    (found,) = processing_runs.latest_processing_runs("v1", night, night)
     assert (found.state, found.lines, found.ended_utc) == ("running", [], None)
     with pytest.raises(ValueError, match="end"):
-        runs.end_run(night, "v1", "one", "running")
+        processing_runs.end_run(night, "v1", "one", "running")
 
 
 def test_a_reading_is_a_content_of_the_log(night):
     changes = [Change(night, "Crab", kind) for kind in ("added", "returned", "changed", "removed", "selection")]
-    assert readings.latest_reading() is None
-    assert readings.note_reading("/log", "abc", rows=3, problems=["line 4"], changes=changes)
-    assert not readings.note_reading("/log", "abc", rows=3, etag="e")
-    first = readings.latest_reading()
+    assert log_versions.latest_log_version() is None
+    assert log_versions.note_log_version("/log", "abc", rows=3, problems=["line 4"], changes=changes)
+    assert not log_versions.note_log_version("/log", "abc", rows=3, etag="e")
+    first = log_versions.latest_log_version()
     assert (first.added, first.changed, first.removed, first.problems, first.etag) == (2, 1, 1, ["line 4"], "e")
     assert first.first_seen_utc < first.last_seen_utc
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda _: readings.note_reading("/log", "def", rows=4), range(12))) == 1
-    assert readings.note_reading("/log", "abc", rows=3)  # back to what it was
-    assert [one.checksum for one in readings.readings()] == ["abc", "def", "abc"]
-    assert len(readings.readings(2)) == 2
+        assert sum(pool.map(lambda _: log_versions.note_log_version("/log", "def", rows=4), range(12))) == 1
+    assert log_versions.note_log_version("/log", "abc", rows=3)  # back to what it was
+    assert [one.checksum for one in log_versions.latest_log_versions()] == ["abc", "def", "abc"]
+    assert len(log_versions.latest_log_versions(2)) == 2
 
 
 def test_jobs_are_written_with_what_is_known_of_them(tmp_path, night):
@@ -132,23 +137,23 @@ def test_runs_of_telescopes_follow_the_files(tmp_path, night):
             lst_tailcut="tailcut84",
         )  # fmt: skip
 
-    write_runs(night, look())
-    found = {(one.telescope, one.run): one for one in runs_of(night, night)}
+    write_telescope_runs([look()])
+    found = {(one.telescope, one.run): one for one in telescope_runs_of(night, night)}
     assert set(found) == {("LST-1", 3265), ("LST-1", 3266), ("M1", 5093711)}
     first = found["LST-1", 3265]
     assert (first.subruns, first.first_subrun, first.last_subrun, first.missing) == (3, 0, 4, [2, 3])
     assert (first.size_bytes, first.version, found["M1", 5093711].source) == (9, "v0.10/tailcut84", "Crab")
-    assert write_all_runs([look()]) == 0
+    assert write_telescope_runs([look()]) == 0
     (lst / "dl1_LST-1.Run03266.0000.h5").unlink()
-    assert write_all_runs([look()]) == 1
-    assert write_all_runs([look("v0.9")]) == 0  # another version's files are not there: those that are stay
-    assert [(one.telescope, one.run) for one in runs_of(night, night)] == [("LST-1", 3265), ("M1", 5093711)]
+    assert write_telescope_runs([look()]) == 1
+    assert write_telescope_runs([look("v0.9")]) == 0  # another version's files are not there: those that are stay
+    assert [(one.telescope, one.run) for one in telescope_runs_of(night, night)] == [("LST-1", 3265), ("M1", 5093711)]
 
 
 def test_an_observation_waits_since_it_was_first_seen_so(night):
     def since(seen: Readiness) -> dt.datetime | None:
-        write_ledger([(night, "Crab", seen)], "v1")
-        (entry,) = read_ledger("v1", first=night, last=night)
+        write_readiness([(night, "Crab", seen)], "v1")
+        (entry,) = read_readiness("v1", first=night, last=night)
         return entry.waiting_since_utc
 
     first = since(WAITS)
@@ -227,10 +232,10 @@ def test_quality_and_publications_follow_the_tree(tmp_path, night):
 
 
 def test_an_overview_has_nights_without_a_source_too(night):
-    asks.note_ask(night, "v1", asks.NOTHING, "no observation", by="me")
+    requests.note_request(night, "v1", requests.NOTHING, "no observation", by="me")
     holds.hold(NEXT, "v1", "look first", by="me")
     holds.hold(NEXT, "v1", "odd", by="me", source="Mrk421")
-    write_ledger([(NEXT, "CrabNebula", WAITS)], "v1")
+    write_readiness([(NEXT, "CrabNebula", WAITS)], "v1")
     acquire_night(NEXT, "v1", "run-1")
     first, crab, markarian = night_overview("v1", night, NEXT)
     assert (first.source, first.asked.outcome, first.held) == ("", "nothing", ())

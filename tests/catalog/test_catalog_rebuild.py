@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from stereo_tasks.catalog import asks, holds, jobs, readings, requests, runs
+from stereo_tasks.catalog import dispatches, holds, jobs, log_versions, processing_runs, requests
 from stereo_tasks.catalog import rebuild as rebuilding
-from stereo_tasks.catalog.ledger import write_ledger
+from stereo_tasks.catalog.database import engine, transaction
 from stereo_tasks.catalog.models import Base, HoldRow
 from stereo_tasks.catalog.observations import update_observations
+from stereo_tasks.catalog.readiness import write_readiness
 from stereo_tasks.catalog.rebuild import Rebuilt, complete_journal, rebuild
 from stereo_tasks.catalog.records import ingest
-from stereo_tasks.catalog.revisions import migrate
-from stereo_tasks.catalog.session import engine, transaction
-from stereo_tasks.catalog.telescope_runs import write_all_runs
+from stereo_tasks.catalog.schema import migrate
+from stereo_tasks.catalog.telescope_runs import write_telescope_runs
 from stereo_tasks.inventory import readiness, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Hold, Plan, Stage
@@ -46,7 +46,7 @@ V = "v1"
 # What cannot be the same: numbers of rows, and times at which the catalog itself was written.
 CLOCKS = {
     "readiness": {"checked_utc"},  # of the last look; the journal has that of the last turn
-    "log_readings": {"last_seen_utc"},
+    "log_versions": {"last_seen_utc"},
     "plans": {"ingested_utc"},  # a rebuild takes the time at which the plan was used last
     "productions": {"first_seen_utc"},
 }
@@ -101,7 +101,7 @@ class Life:
         log = read_site_log(self.settings)
         chosen = select_rows(log.observations, self.settings.policy)
         changes = update_observations(chosen)
-        readings.note_reading(
+        log_versions.note_log_version(
             log.origin, log.checksum, rows=len(log.observations), problems=log.problems, changes=changes
         )
         return chosen
@@ -129,8 +129,8 @@ class Life:
             )
             for night in sorted({row.night for row in chosen.accepted})
         }  # fmt: skip
-        write_all_runs(files.values())
-        write_ledger(
+        write_telescope_runs(files.values())
+        write_readiness(
             [(r.night, r.source, readiness(r, files[r.night], self.settings.policy, NOW)) for r in chosen.accepted], V
         )
 
@@ -186,17 +186,19 @@ class Life:
         while any(one.until_utc == soon for one in holds.open_holds(V)):
             time.sleep(0.1)
         holds.hold(SECOND, V, "until somebody comes", by="other", until=NOW.replace(year=2099))
-        requests.remember(FIRST, V, "abc", "complete")
-        requests.remember(FIRST, V, "def", "more files")
-        requests.remember(FIRST, V, "abc", "not again")
-        asks.note_ask(FIRST, V, asks.REQUESTED, backfill="7", sources=["Mrk421", "CrabNebula"], force=True, by="me")
-        asks.note_ask(SECOND, V, asks.WAITING, "no files", by="me")
-        runs.begin_run(FIRST, V, "one")
-        runs.end_run(FIRST, V, "two", runs.LOCKED, ["one is at work"])
-        runs.end_run(FIRST, V, "one", runs.FAILED, ["not done"])
-        runs.begin_run(FIRST, V, "one")  # cleared
-        runs.begin_run(SECOND, V, "three")
-        runs.end_run(SECOND, V, "three", runs.DONE, ["done", "2 of 2"])
+        dispatches.note_dispatch(FIRST, V, "abc", "complete")
+        dispatches.note_dispatch(FIRST, V, "def", "more files")
+        dispatches.note_dispatch(FIRST, V, "abc", "not again")
+        requests.note_request(
+            FIRST, V, requests.REQUESTED, backfill="7", sources=["Mrk421", "CrabNebula"], force=True, by="me"
+        )
+        requests.note_request(SECOND, V, requests.WAITING, "no files", by="me")
+        processing_runs.begin_run(FIRST, V, "one")
+        processing_runs.end_run(FIRST, V, "two", processing_runs.LOCKED, ["one is at work"])
+        processing_runs.end_run(FIRST, V, "one", processing_runs.FAILED, ["not done"])
+        processing_runs.begin_run(FIRST, V, "one")  # cleared
+        processing_runs.begin_run(SECOND, V, "three")
+        processing_runs.end_run(SECOND, V, "three", processing_runs.DONE, ["done", "2 of 2"])
 
     def all(self) -> None:
         self.log((FIRST, "CrabNebula", 3265), (FIRST, "Mrk421", 3266), (SECOND, "CrabNebula", 3270))
@@ -312,7 +314,7 @@ def test_a_new_log_is_followed_and_a_lost_one_is_not(catalog, life, caplog):
         file.write(HEADER)
         csv.writer(file).writerows(life.rows.values())
     assert rebuild(life.settings).observations == 2
-    assert [(one.rows, one.added) for one in readings.readings()] == [(2, 1), (1, 1)]
+    assert [(one.rows, one.added) for one in log_versions.latest_log_versions()] == [(2, 1), (1, 1)]
 
 
 def test_readers_see_the_old_and_writers_wait(catalog, life, monkeypatch):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow
 from stereo_tasks.catalog.records import Ingested, ingest, night_summary
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Hold, Plan, Stage
 from stereo_tasks.products.record import Record, State

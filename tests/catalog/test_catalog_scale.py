@@ -10,9 +10,9 @@ from sqlalchemy import Engine, Select, text
 from sqlalchemy.dialects import postgresql
 
 from stereo_tasks.catalog import night_queries
+from stereo_tasks.catalog.database import engine
 from stereo_tasks.catalog.nights import night_overview
-from stereo_tasks.catalog.revisions import migrate
-from stereo_tasks.catalog.session import engine
+from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.nights import Night
 
 NIGHTS = 4000
@@ -22,31 +22,34 @@ _NIGHT = "DATE '2018-10-10' + n"
 _PATH = "'/fefs/aswg/output/' || p || '/CrabNebula/plans/' || n || '/plan_0123456789ab.json'"
 _OF = "FROM generate_series(1, :nights) n, unnest(ARRAY['v1', 'v2']) p"
 _ELEMENT = "'/fefs/aswg/output/' || p || '/CrabNebula/DL1/M1/' || n || '/dl1_M1.Run05093711.' || e || '.h5'"
+FILLED = (
+    "observations", "readiness", "dispatches", "requests", "processing_runs", "plans", "element_records", "qa",
+)  # fmt: skip
 FILL = (
     f"""INSERT INTO observations (night, source, content, checksum, line, accepted, reason, in_log)
         SELECT {_NIGHT}, 'CrabNebula', '{{"lst_runs": [3265, 3266], "observation_min": 59.25}}', n, n, true, '', true
         FROM generate_series(1, :nights) n""",
     f"""INSERT INTO readiness (night, source, production, ready, partial, present, missing, remarks)
         SELECT {_NIGHT}, 'CrabNebula', p, true, false, '["LST-1 2 of 2 runs, 200 subruns"]', '[]', '[]' {_OF}""",
-    f"""INSERT INTO requests (night, production, signature, reason)
+    f"""INSERT INTO dispatches (night, production, content, reason)
         SELECT {_NIGHT}, p, md5(n || p), 'complete' {_OF}""",
-    f"""INSERT INTO asks (night, production, backfill, outcome, reason, sources, force, asked_by)
+    f"""INSERT INTO requests (night, production, backfill, outcome, reason, sources, force, requested_by)
         SELECT {_NIGHT}, p, 'b' || n / 100, 'requested', '', '[]', false, 'me' {_OF}""",
-    f"""INSERT INTO night_runs (night, production, run_id, state, lines)
+    f"""INSERT INTO processing_runs (night, production, run_id, state, lines)
         SELECT {_NIGHT}, p, 'run' || n, 'done', '["all of it"]' {_OF}""",
     "INSERT INTO productions (name, versions) VALUES ('v1', '{}'), ('v2', '{}')",
     f"""INSERT INTO plans (path, digest, production, name, night, source, stages, holds)
         SELECT {_PATH}, 'd', p, n || '/CrabNebula', {_NIGHT}, 'CrabNebula',
         '{{"order": [["calibrate", 15], ["dl2", 5]]}}', '[]' {_OF}""",
     f"""INSERT INTO element_records (record_path, plan_path, production, night, source, element, stage, state, reason,
-        fingerprint, made_for_plan, lost, counts, versions, host, job, attempt, started_utc, ended_utc, elapsed_s,
+        fingerprint, lost, counts, versions, host, job, attempt, started_utc, ended_utc, elapsed_s,
         cpu_s, peak_memory_mb, log)
         SELECT {_ELEMENT} || '.record.json', {_PATH}, p, {_NIGHT}, 'CrabNebula', 'calibrate/M1/' || e,
         CASE WHEN e <= 15 THEN 'calibrate' ELSE 'dl2' END, CASE WHEN n % 50 = 0 AND e = 3 THEN 'failed' ELSE 'done' END,
-        '', md5(n || p || e), {_PATH}, '[]', '{{"events_in": 12000, "events_out": 11000}}',
+        '', md5(n || p || e), '[]', '{{"events_in": 12000, "events_out": 11000}}',
         '{{"mcp": "0.6.2", "ctapipe": "0.25.1"}}', 'node1', 'slurm 12_3', 1, '2026-01-01', '2026-01-01', 12.5, 11.0,
         800.0, '/logs/x.log' {_OF}, generate_series(1, 20) e""",
-    f"""INSERT INTO published (production, night, source, cuts, path, plan, verdict)
+    f"""INSERT INTO publications (production, night, source, cuts, path, plan, verdict)
         SELECT p, {_NIGHT}, 'CrabNebula', 'g_dyn_0.9', {_PATH} || v, {_PATH}, 'good' {_OF}, generate_series(1, 2) v""",
     f"""INSERT INTO qa (production, night, source, verdict, reason, metrics, runs, page)
         SELECT p, {_NIGHT}, 'CrabNebula', 'good', '', '{{"significance_sigma": 12.5, "runs": 2}}', '{{"3265": "good"}}',
@@ -78,7 +81,16 @@ def one_year(fresh: Callable[[str], str]) -> Engine:
     made = _filled(fresh("one_year"), NIGHTS // 10)
     with made.begin() as connection:
         shift = FIRST.evening.toordinal() - Night("2018-11-01").evening.toordinal()
-        for table in ("observations", "readiness", "requests", "asks", "night_runs", "plans", "element_records", "qa"):
+        for table in (
+            "observations",
+            "readiness",
+            "dispatches",
+            "requests",
+            "processing_runs",
+            "plans",
+            "element_records",
+            "qa",
+        ):
             connection.execute(text(f"UPDATE {table} SET night = night + {shift}"))
     return made
 
@@ -86,8 +98,9 @@ def one_year(fresh: Callable[[str], str]) -> Engine:
 QUERIES = {
     "observations": night_queries.observations, "readiness": night_queries.readiness,
     "plans": night_queries.latest_plans, "element_records": night_queries.element_states,
-    "published": night_queries.published, "qa": night_queries.quality, "requests": night_queries.latest_requests,
-    "asks": night_queries.latest_asks, "night_runs": night_queries.latest_runs, "holds": night_queries.open_holds,
+    "publications": night_queries.published, "qa": night_queries.quality,
+    "dispatches": night_queries.latest_dispatches, "requests": night_queries.latest_requests,
+    "processing_runs": night_queries.latest_processing_runs, "holds": night_queries.open_holds,
 }  # fmt: skip
 
 

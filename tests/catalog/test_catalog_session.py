@@ -12,10 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
+from stereo_tasks.catalog.database import URL_VARIABLE, CatalogError, catalog_url, engine
 from stereo_tasks.catalog.locks import held_locks
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.revisions import migrate
-from stereo_tasks.catalog.session import URL_VARIABLE, CatalogError, catalog_url, engine
+from stereo_tasks.catalog.schema import migrate
 
 
 def test_migrations_and_models_say_the_same(catalog):

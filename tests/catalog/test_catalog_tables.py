@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from stereo_tasks.catalog import holds, requests
+from stereo_tasks.catalog import dispatches, holds
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import ObservationRow
 from stereo_tasks.catalog.observations import history, update_observations
 from stereo_tasks.catalog.publications import published, record_publication
-from stereo_tasks.catalog.session import transaction
 from stereo_tasks.nights import Night
 from stereo_tasks.stereo_log import Observation, Selection
 
@@ -57,12 +57,12 @@ def test_a_moved_row_is_no_change():
 
 
 def test_a_request_is_remembered_once(night):
-    assert requests.remember(night, "v1", "abc", "complete")
-    assert not requests.remember(night, "v1", "abc")
-    assert requests.remember(night, "v1", "def")
-    assert requests.remember(night, "v2", "abc")
-    assert requests.emitted([night], "v1") == {(night, "abc"), (night, "def")}
-    assert requests.emitted([Night("2020-12-16")], "v1") == set()
+    assert dispatches.note_dispatch(night, "v1", "abc", "complete")
+    assert not dispatches.note_dispatch(night, "v1", "abc")
+    assert dispatches.note_dispatch(night, "v1", "def")
+    assert dispatches.note_dispatch(night, "v2", "abc")
+    assert dispatches.dispatched([night], "v1") == {(night, "abc"), (night, "def")}
+    assert dispatches.dispatched([Night("2020-12-16")], "v1") == set()
 
 
 def test_holds_are_put_once_and_kept_after_their_release(night):

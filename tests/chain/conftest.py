@@ -112,15 +112,15 @@ class Site:
 
     def asks(self):
         """Who asked for which nights, the newest last."""
-        from stereo_tasks.catalog.asks import asks
+        from stereo_tasks.catalog.requests import requests_of
 
         first, last = Night("2018-10-10"), Night("2026-01-01")
-        return asks(self.settings.production().name, first, last, engine=self.catalog())
+        return requests_of(self.settings.production().name, first, last, engine=self.catalog())
 
     def catalog(self):
         """The catalog's engine."""
         from stereo_tasks.airflow_api.reach import reachable_catalog
-        from stereo_tasks.catalog.session import engine
+        from stereo_tasks.catalog.database import engine
 
         with reachable_catalog(self.settings) as url:
             return engine(url)

@@ -53,13 +53,13 @@ def test_a_wrong_configuration_ends_it(site, stereo, tmp_path):
 
 
 def test_old_and_missing_tables(site, scene, stereo, fresh, monkeypatch):
-    from stereo_tasks.catalog.revisions import migrate
+    from stereo_tasks.catalog.schema import migrate
 
     url = fresh("doctor")
     monkeypatch.setenv("STEREO_CATALOG_URL", url)
     assert "there are none" in stereo("doctor", code=1)
     migrate(url)
-    from stereo_tasks.catalog.session import engine
+    from stereo_tasks.catalog.database import engine
 
     with engine(url).begin() as connection:
         connection.execute(text("UPDATE stereo_catalog_version SET version_num = '0001'"))

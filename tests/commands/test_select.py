@@ -16,9 +16,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from stereo_tasks.catalog.database import URL_VARIABLE, transaction
 from stereo_tasks.catalog.models import QaRow
-from stereo_tasks.catalog.revisions import migrate
-from stereo_tasks.catalog.session import URL_VARIABLE, transaction
+from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.commands.select import select_command
 from stereo_tasks.errors import StereoError
 from stereo_tasks.local_site.database import EmbeddedPostgres

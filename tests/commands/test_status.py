@@ -117,7 +117,7 @@ def test_two_years_take_at_most_twice_as_long_as_one(scene, stereo):
             text(
                 "INSERT INTO element_records SELECT night || source || e, night || source, 'mcp062', night, source, "
                 "'e' || e, CASE WHEN e < 180 THEN 'calibrate' ELSE 'dl3' END, "
-                "CASE WHEN e = 183 THEN 'failed' ELSE 'done' END, 'why', 'f', 'p', '[]', '{}', '{}', '', '', 1, '', "
+                "CASE WHEN e = 183 THEN 'failed' ELSE 'done' END, 'why', 'f', '[]', '{}', '{}', '', '', 1, '', "
                 "'', 1, 1, 1, '' FROM observations, generate_series(0, 183) e"
             )
         )

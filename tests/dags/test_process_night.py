@@ -14,7 +14,7 @@ NIGHT = "20240110"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A site with a stereo log without observations, and a catalog."""
-    from stereo_tasks.catalog.revisions import migrate
+    from stereo_tasks.catalog.schema import migrate
     from stereo_tasks.local_site.database import database_url, running_database
     from stereo_tasks.settings import load_settings
 
@@ -234,11 +234,11 @@ def test_nothing_is_emitted_when_no_night_is_ready(run):
 
 
 def latest_ask(night):
-    from stereo_tasks.catalog.asks import asks
+    from stereo_tasks.catalog.requests import requests_of
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
 
-    return asks(load_settings().production().name, Night(night), Night(night))[-1]
+    return requests_of(load_settings().production().name, Night(night), Night(night))[-1]
 
 
 def events():

@@ -23,8 +23,8 @@ from sqlalchemy import text
 
 from stereo_tasks.airflow_api.client import site_api
 from stereo_tasks.airflow_api.reach import reachable_catalog
+from stereo_tasks.catalog.database import engine
 from stereo_tasks.catalog.nights import night_overview
-from stereo_tasks.catalog.session import engine
 from stereo_tasks.local_site import control
 from stereo_tasks.local_site.demo import prepare_demo_config
 from stereo_tasks.local_site.files import free_port
@@ -113,10 +113,10 @@ def _unfinished(api) -> bool:
 def _states(settings: Settings, first: Night, last: Night) -> dict[str, int]:
     with engine(settings).connect() as connection:
         found = connection.execute(
-            text("SELECT outcome, count(*) FROM asks WHERE night BETWEEN :first AND :last GROUP BY outcome"),
+            text("SELECT outcome, count(*) FROM requests WHERE night BETWEEN :first AND :last GROUP BY outcome"),
             {"first": first.evening, "last": last.evening},
         )
-        runs = connection.execute(text("SELECT state, count(*) FROM night_runs GROUP BY state"))
+        runs = connection.execute(text("SELECT state, count(*) FROM processing_runs GROUP BY state"))
         return dict(Counter({f"asked {name}": number for name, number in found} | dict(map(tuple, runs))))
 
 

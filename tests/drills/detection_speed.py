@@ -112,8 +112,8 @@ def site_settings(look_back_days: int):
 
 def part(name: str) -> dict[str, object]:
     """Run one part in this process, and say what it did."""
-    from stereo_tasks.catalog.ledger import read_ledger
-    from stereo_tasks.detection import detect_ready_nights, mark_emitted
+    from stereo_tasks.catalog.readiness import read_readiness
+    from stereo_tasks.dispatch.detection import detect_ready_nights, note_dispatched
     from stereo_tasks.nights import Night
     from stereo_tasks.stereo_log import read_site_log
 
@@ -133,11 +133,11 @@ def part(name: str) -> dict[str, object]:
         nights = detect_ready_nights(NOW, settings=settings)
         found = f"{len(nights)} nights go out"
         took = time.perf_counter() - start
-        mark_emitted(nights, settings=settings)
+        note_dispatched(nights, settings=settings)
         found += f", remembered in {time.perf_counter() - start - took:.2f} s more"
         start = time.perf_counter() - took
     else:
-        ledger = read_ledger(settings.production().name, first=Night(FIRST), last=Night(NOW.date()))
+        ledger = read_readiness(settings.production().name, first=Night(FIRST), last=Night(NOW.date()))
         found = f"{len(ledger)} entries"
     seconds = time.perf_counter() - start
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -163,7 +163,7 @@ def main() -> None:
         print(json.dumps(part(choice.part)))
         return
 
-    from stereo_tasks.catalog.revisions import migrate
+    from stereo_tasks.catalog.schema import migrate
     from stereo_tasks.local_site.database import EmbeddedPostgres
 
     root = Path(tempfile.mkdtemp(prefix="detection-speed-", dir=choice.folder))

@@ -10,21 +10,21 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.models import (
-    AskRow,
+    Dispatch,
     ElementRecord,
     HoldRow,
     JobRow,
-    LogReading,
+    LogVersion,
     NightLock,
-    NightRun,
     ObservationChange,
     ObservationRow,
     PlanRow,
+    ProcessingRun,
     ProductionRow,
     Publication,
     QaRow,
     ReadinessRow,
-    RequestRow,
+    Request,
 )
 from stereo_tasks.nights import Night
 
@@ -83,24 +83,24 @@ class Scene:
 
     def request(self, night: Night, hours: float) -> None:
         self.add(
-            RequestRow(
+            Dispatch(
                 night=night.evening,
                 production=PRODUCTION,
-                signature=f"s{hours}",
+                content=f"s{hours}",
                 reason="complete",
-                emitted_utc=self.ago(hours),
+                dispatched_utc=self.ago(hours),
             )
         )
 
     def ask(self, night: Night, outcome: str, hours: float, reason: str = "", **more: Any) -> None:
-        values = {"backfill": "1", "sources": [], "force": False, "asked_by": "ana", **more}
+        values = {"backfill": "1", "sources": [], "force": False, "requested_by": "ana", **more}
         self.add(
-            AskRow(
+            Request(
                 night=night.evening,
                 production=PRODUCTION,
                 outcome=outcome,
                 reason=reason,
-                asked_utc=self.ago(hours),
+                requested_utc=self.ago(hours),
                 **values,
             )
         )
@@ -110,7 +110,7 @@ class Scene:
     ) -> None:
         ended = None if ended_h is None else self.ago(ended_h)
         self.add(
-            NightRun(
+            ProcessingRun(
                 night=night.evening,
                 production=PRODUCTION,
                 run_id=run,
@@ -174,7 +174,7 @@ class Scene:
         return ElementRecord(
             record_path=f"{path}.{stage}.{number}", plan_path=path, production=PRODUCTION, night=night.evening,
             source=source, element=f"{stage}/{number:05d}", stage=stage, state=state, reason=reason, fingerprint="f",
-            made_for_plan=path, lost=[], counts={}, versions={}, host="node1", job="slurm 4711_1", attempt=1,
+            lost=[], counts={}, versions={}, host="node1", job="slurm 4711_1", attempt=1,
             started_utc="", ended_utc="", elapsed_s=1.0, cpu_s=1.0, peak_memory_mb=100.0, log="/logs/one.log",
         )  # fmt: skip
 
@@ -235,7 +235,7 @@ class Scene:
 
     def reading(self, changed_h: float = 5, seen_h: float = 0.2, problems: tuple[str, ...] = ()) -> None:
         self.add(
-            LogReading(
+            LogVersion(
                 origin="log.csv", checksum="c", etag="", last_modified="", rows=404, problems=list(problems), added=0,
                 changed=0, removed=0, first_seen_utc=self.ago(changed_h), last_seen_utc=self.ago(seen_h),
             )

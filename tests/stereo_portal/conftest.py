@@ -15,8 +15,8 @@ from catalog_fixtures import migrated, server  # noqa: F401
 from scenes import Scene, every_state
 from sqlalchemy import text
 
+from stereo_tasks.catalog.database import URL_VARIABLE, engine
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.session import URL_VARIABLE, engine
 
 
 @pytest.fixture(scope="module")

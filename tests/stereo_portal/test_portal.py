@@ -149,7 +149,7 @@ def test_other_paths_lead_nowhere(client, path):
 def test_an_old_log_is_shown_from_its_end(client, migrated):
     from sqlalchemy import text
 
-    from stereo_tasks.catalog.session import engine
+    from stereo_tasks.catalog.database import engine
 
     with engine(migrated).begin() as connection:
         connection.execute(text("UPDATE observations SET night = night - 2000"))

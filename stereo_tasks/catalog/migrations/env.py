@@ -1,4 +1,4 @@
-"""Alembic's environment: `stereo_tasks.catalog.revisions` hands over an open connection."""
+"""Alembic's environment: `stereo_tasks.catalog.schema` hands over an open connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from stereo_tasks.catalog.models import Base
-from stereo_tasks.catalog.revisions import VERSION_TABLE
+from stereo_tasks.catalog.schema import VERSION_TABLE
 
 
 def _migrate(connection: Connection) -> None:

@@ -22,8 +22,8 @@ from sqlalchemy import Engine, text
 
 from stereo_tasks.catalog import holds
 from stereo_tasks.catalog.models import Base
+from stereo_tasks.dispatch.requests import request_night
 from stereo_tasks.nights import Night
-from stereo_tasks.requests import request_night
 from stereo_tasks.settings.choices import Period, TimeOffset
 
 # Later than today, since holds end by the clock of the database, and files come by that of the file system.
@@ -101,7 +101,7 @@ class Detection(RuleBasedStateMachine):
         self.finished: set[str] = set()
         self.held: dict[tuple[str, str], dt.datetime | None] = {}
         self.without_models: set[str] = set()
-        self.asks: dict[tuple[str, str], Ask] = {}
+        self.requests: dict[tuple[str, str], Ask] = {}
         self.emitted: dict[tuple[str, str, str], list] = {}
         self.seen: dict[tuple[str, str], dict[str, tuple]] = {}
         """What the last look at a night of a production saw of each source: row, content, ready, partial."""
@@ -182,7 +182,7 @@ class Detection(RuleBasedStateMachine):
         states = {source: self.state(self.default, night, source) for source in accepted}
         going = [s for s in accepted if self.rows[night, s].usable and not self.blocked(self.default, night, s)]
         over = self.now >= night_end(night)
-        before = self.asks.get((self.default, night))
+        before = self.requests.get((self.default, night))
         if Night(night).noon > self.now:
             assert answer.outcome == "refused"
         elif not accepted:
@@ -191,14 +191,14 @@ class Detection(RuleBasedStateMachine):
             assert answer.outcome == "waiting"
             both = frozenset(only | before.sources) if before and only and before.sources else frozenset()
             ask = Ask(both, force or before.force) if before else Ask(frozenset(only), force)
-            self.asks[self.default, night] = ask
+            self.requests[self.default, night] = ask
         else:
             assert answer.outcome == "requested"
             assert (answer.handed_on.sources or tuple(accepted)) == tuple(going)
-            self.asks.pop((self.default, night), None)
+            self.requests.pop((self.default, night), None)
             left = before.sources - set(going) if before else frozenset()
             if before and answer.handed_on.sources and (left or not before.sources):
-                self.asks[self.default, night] = Ask(frozenset(left), before.force)
+                self.requests[self.default, night] = Ask(frozenset(left), before.force)
         if over and accepted and Night(night).noon <= self.now:
             self.seen.setdefault((self.default, night), {}).update(states)
         if answer.handed_on and told:  # else the task died before it could say so
@@ -284,7 +284,7 @@ class Detection(RuleBasedStateMachine):
         found = {}
         for night in NIGHTS:
             accepted = [source for source in SOURCES if self.accepted(night, source)]
-            ask = self.asks.get((production, night))
+            ask = self.requests.get((production, night))
             recent = Night(night).evening >= self.now.date() - dt.timedelta(days=LOOK_BACK_DAYS)
             due = recent or self.unsettled(production, night)
             if not accepted or self.now < night_end(night) or not (due or ask):
@@ -332,7 +332,7 @@ class Detection(RuleBasedStateMachine):
                 assert new or answers, f"{night} of {production} went out twice with one content"
                 self.note_emission(production, night, sources)
                 if answers:
-                    del self.asks[production, night]
+                    del self.requests[production, night]
         assert {one.production for one in found} <= set(self.productions)
         self.site.emit(found)
         return len(found)
@@ -350,7 +350,7 @@ class Detection(RuleBasedStateMachine):
             for night in NIGHTS
             if Night(night).evening >= self.now.date() - dt.timedelta(days=LOOK_BACK_DAYS)
             or self.unsettled(production, night)
-            or (production, night) in self.asks
+            or (production, night) in self.requests
         }
         self.look(True)
         for hours in (1, *4 * [24 * 20]):  # never longer without a look than it looks back
@@ -362,7 +362,7 @@ class Detection(RuleBasedStateMachine):
                 row = self.rows[night, source]
                 if self.accepted(night, source) and row.usable:
                     assert row.content in self.emitted.get((production, night, source), []), (production, night, source)
-        for (_, night), ask in self.asks.items():
+        for (_, night), ask in self.requests.items():
             waits = [source for source in SOURCES if self.accepted(night, source) and self.rows[night, source].usable]
             assert not [source for source in waits if not ask.sources or source in ask.sources]
 

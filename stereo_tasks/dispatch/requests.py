@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
-from stereo_tasks.catalog import asks, holds, requests
-from stereo_tasks.catalog.ledger import write_ledger
-from stereo_tasks.catalog.models import AskRow
-from stereo_tasks.catalog.session import engine as catalog_engine
+from stereo_tasks.catalog import holds, requests
+from stereo_tasks.catalog.database import engine as catalog_engine
+from stereo_tasks.catalog.models import Request
+from stereo_tasks.catalog.readiness import write_readiness
+from stereo_tasks.dispatch.candidates import Candidate, LogNights, NightInspector
+from stereo_tasks.dispatch.partitions import ReadyNight
 from stereo_tasks.inventory import night_over
-from stereo_tasks.night_state import LogNights, Looker, SourceState
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stereo_log import StereoLog, read_site_log, select
-
-_SEPARATOR = "."  # a name of a production may have it, a date has not
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyNight:
-    """A night that can be processed, to be handed on."""
-
-    night: Night
-    production: str
-    sources: tuple[str, ...]
-    """What is to be processed; empty: all sources that the policy takes."""
-    force: bool
-    """Whether somebody asked for it to be computed again."""
-    contents: tuple[str, ...]
-    """Of each observation that goes out, see `stereo_tasks.inventory.content_of`."""
-    answers: bool
-    """Whether it answers the request of a person that waited."""
-    reason: str
-    """What is there, and what is missing if the night is partial."""
-
-    @property
-    def choice(self) -> dict[str, Any]:
-        """What the run that processes the night is told."""
-        return {"production": self.production, "sources": list(self.sources), "force": self.force}
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for `from_dict`."""
-        return {**asdict(self), "night": self.night.lst_date}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ReadyNight:
-        """Make it of plain values."""
-        night, sources, contents = Night(values["night"]), tuple(values["sources"]), tuple(values["contents"])
-        return cls(**{**values, "night": night, "sources": sources, "contents": contents})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,81 +26,15 @@ class Answer:
     """What becomes of a request."""
 
     night: Night
+
     outcome: str
+
     """``requested``, ``nothing``, ``waiting``, ``refused`` or ``dry run``."""
     reason: str
     handed_on: ReadyNight | None = None
-    """If it is requested: for the run that processes it, and for `mark_emitted`."""
+    """If it is requested: for the run that processes it, and for `note_dispatched`."""
     lines: tuple[str, ...] = ()
     """Of a dry run: what would be done."""
-
-
-def mark_emitted(
-    nights: ReadyNight | Iterable[ReadyNight], *, settings: Settings | None = None, engine: Engine | None = None
-) -> None:
-    """Remember that nights were handed on, so that they are not found again with the same content.
-
-    Parameters
-    ----------
-    nights : ReadyNight or iterable of ReadyNight
-        As `detect_ready_nights` or `request_night` gave them.
-    settings, engine
-        The same as there.
-    """
-    settings = settings or load_settings()
-    engine = engine or catalog_engine(settings)
-    journal = _journal(settings)
-    by_production: defaultdict[str, list[ReadyNight]] = defaultdict(list)
-    for one in (nights,) if isinstance(nights, ReadyNight) else nights:
-        by_production[one.production].append(one)
-    for name, found in by_production.items():
-        reasons = {(one.night, content): one.reason for one in found for content in one.contents}
-        requests.remember_all(reasons, name, engine=engine, journal=journal)
-        waiting = {Night(ask.night): ask for ask in asks.waiting_asks(name, engine=engine)}
-        for one in found:
-            if one.answers and (ask := waiting.get(one.night)):
-                asks.note_ask(
-                    one.night, name, asks.REQUESTED, f"by detection: {one.reason}", backfill=ask.backfill,
-                    sources=ask.sources, force=ask.force, by=ask.asked_by, engine=engine, journal=journal,
-                )  # fmt: skip
-
-
-def night_key(night: ReadyNight, settings: Settings | None = None) -> str:
-    """Return the partition key of a night: its date, with the production's name if it is not the default one.
-
-    Requests that wait for one key become one run, so two productions must not share a key.
-    """
-    other = night.production != (settings or load_settings()).productions.default
-    return night.night.partition_key + (_SEPARATOR + night.production if other else "")
-
-
-def read_key(key: str) -> tuple[Night, str | None]:
-    """Return night and production of a partition key; None stands for the default production.
-
-    Raises
-    ------
-    BadNightError
-        If it does not start with a night.
-    """
-    date, _, production = key.partition(_SEPARATOR)
-    return Night(date), production or None
-
-
-def combined(choices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the choice that answers several requests for one night, the oldest first.
-
-    The newest says the production. All sources are processed that any of them asked for, and with force if one of them
-    did: nobody's request gets lost in that of somebody else.
-    """
-    found = [{"production": None, "sources": (), "force": False, **choice} for choice in choices]
-    if not found:
-        return {"production": None, "sources": [], "force": False}
-    wanted = [one["sources"] or () for one in found]
-    return {
-        "production": found[-1]["production"],
-        "sources": sorted({source for sources in wanted for source in sources}) if all(wanted) else [],
-        "force": any(one["force"] for one in found),
-    }
 
 
 def request_night(
@@ -198,13 +96,13 @@ def request_night(
     name = settings.production(production).name
     wanted = sorted(set(sources))
 
-    outcome, reason, states = _judge(night, name, wanted, now, settings, engine)
-    going = [state for state in states if _goes(state)] if outcome == asks.REQUESTED else []
-    if dry_run and outcome != asks.REFUSED:
+    outcome, reason, states = _examine(night, name, wanted, now, settings, engine)
+    going = [state for state in states if _goes(state)] if outcome == requests.REQUESTED else []
+    if dry_run and outcome != requests.REFUSED:
         lines = _plan_lines(night, name, [state.source for state in going], settings) if going else ()
         reason = f"dry run, nothing was requested; without it: {outcome}, {reason}"
-        _note(Answer(night, asks.DRY_RUN, reason), name, wanted, force, backfill, by, settings, engine)
-        return Answer(night, asks.DRY_RUN, reason, None, lines)
+        _note(Answer(night, requests.DRY_RUN, reason), name, wanted, force, backfill, by, settings, engine)
+        return Answer(night, requests.DRY_RUN, reason, None, lines)
     ready = None
     if going:
         sources = tuple(sorted(state.source for state in going)) if wanted or len(going) < len(states) else ()
@@ -214,7 +112,7 @@ def request_night(
     _note(answer, name, wanted, force, backfill, by, settings, engine)
     # What does not go now is watched by detection from now on.
     entries = [(night, state.source, state.readiness) for state in states]
-    write_ledger(entries, name, engine=engine, journal=_journal(settings))
+    write_readiness(entries, name, engine=engine, journal=_journal(settings))
     return answer
 
 
@@ -229,50 +127,50 @@ def _note(
     engine: Engine,
 ) -> None:
     """Note an answer; what somebody asked for before and still waits for goes on waiting."""
-    before = [one for one in asks.waiting_asks(production, engine=engine) if one.night == answer.night.evening]
-    again: AskRow | None = before[0] if before else None
-    if again and answer.outcome == asks.WAITING:
+    before = [one for one in requests.waiting_requests(production, engine=engine) if one.night == answer.night.evening]
+    again: Request | None = before[0] if before else None
+    if again and answer.outcome == requests.WAITING:
         wanted = sorted({*wanted, *again.sources}) if wanted and again.sources else []
         force = force or again.force
-    asks.note_ask(
+    requests.note_request(
         answer.night, production, answer.outcome, answer.reason, backfill=backfill, sources=wanted, force=force, by=by,
         engine=engine, journal=_journal(settings),
     )  # fmt: skip
     if again and answer.handed_on and answer.handed_on.sources:
         left = sorted(set(again.sources) - set(answer.handed_on.sources))
         if left or not again.sources:
-            asks.note_ask(
-                answer.night, production, asks.WAITING, again.reason, backfill=again.backfill, sources=left,
-                force=again.force, by=again.asked_by, engine=engine, journal=_journal(settings),
+            requests.note_request(
+                answer.night, production, requests.WAITING, again.reason, backfill=again.backfill, sources=left,
+                force=again.force, by=again.requested_by, engine=engine, journal=_journal(settings),
             )  # fmt: skip
 
 
-def _judge(
+def _examine(
     night: Night, production: str, wanted: Sequence[str], now: dt.datetime, settings: Settings, engine: Engine
-) -> tuple[str, str, tuple[SourceState, ...]]:
+) -> tuple[str, str, tuple[Candidate, ...]]:
     """Return outcome, reason, and the state of what was asked for, if it was looked at."""
     if night.noon > now:
-        return asks.REFUSED, f"the night of {night} is still to come: end the range before it", ()
+        return requests.REFUSED, f"the night of {night} is still to come: end the range before it", ()
     log = read_site_log(settings)
     selection = select([row for row in log.observations if row.night == night], settings.policy)
     nights = LogNights(selection)
     accepted = [row for row in nights.accepted[night] if not wanted or row.source in wanted]
     if not accepted:
-        return asks.NOTHING, _nothing(night, wanted, nights, log), ()
+        return requests.NOTHING, _nothing(night, wanted, nights, log), ()
     if not night_over(night, now):
-        return asks.WAITING, f"the night of {night} is not over", ()
-    looker = Looker(settings, production, holds.open_holds(production, night=night, now=now, engine=engine))
-    states = looker.look(night, accepted, nights.rows(night), now)
-    outcome = asks.REQUESTED if any(map(_goes, states)) else asks.WAITING
+        return requests.WAITING, f"the night of {night} is not over", ()
+    inspector = NightInspector(settings, production, holds.open_holds(production, night=night, now=now, engine=engine))
+    states = inspector.inspect(night, accepted, nights.rows(night), now)
+    outcome = requests.REQUESTED if any(map(_goes, states)) else requests.WAITING
     return outcome, " | ".join(map(_described, states)), states
 
 
-def _goes(state: SourceState) -> bool:
+def _goes(state: Candidate) -> bool:
     """Return whether a person who asks gets this source now: with what there is, however little."""
     return state.readiness.usable and not state.readiness.blocked
 
 
-def _described(state: SourceState) -> str:
+def _described(state: Candidate) -> str:
     if not _goes(state) or state.readiness.ready:
         return str(state)
     return f"{state.source}: partial: {'; '.join(state.readiness.missing)}"

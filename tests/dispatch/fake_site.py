@@ -7,7 +7,8 @@ import datetime as dt
 import os
 from pathlib import Path
 
-from stereo_tasks.detection import ReadyNight, detect_ready_nights, mark_emitted
+from stereo_tasks.dispatch.detection import detect_ready_nights, note_dispatched
+from stereo_tasks.dispatch.partitions import ReadyNight
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.products.models import FOREST_KINDS
@@ -106,4 +107,4 @@ class FakeSite:
         return detect_ready_nights(now, settings=self.settings, **choice)
 
     def emit(self, nights) -> None:
-        mark_emitted(nights, settings=self.settings)
+        note_dispatched(nights, settings=self.settings)

@@ -1,33 +1,33 @@
-"""Finding the nights that can be processed: log, policy, files, and what was emitted before."""
+"""Finding the nights that can be processed: log, policy, files, and what was handed on before."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine
 
-from stereo_tasks.catalog import asks, holds, requests
-from stereo_tasks.catalog.ledger import write_ledger
-from stereo_tasks.catalog.models import AskRow
+from stereo_tasks.catalog import dispatches, holds, requests
+from stereo_tasks.catalog.database import engine as catalog_engine
+from stereo_tasks.catalog.log_versions import note_log_version
+from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.observations import update_observations
-from stereo_tasks.catalog.readings import note_reading
-from stereo_tasks.catalog.session import engine as catalog_engine
-from stereo_tasks.catalog.telescope_runs import write_all_runs
+from stereo_tasks.catalog.readiness import write_readiness
+from stereo_tasks.catalog.telescope_runs import write_telescope_runs
+from stereo_tasks.dispatch.candidates import Candidate, FileFinder, LogNights, NightInspector
+from stereo_tasks.dispatch.partitions import ReadyNight, night_key
 from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, night_is_old, night_over
-from stereo_tasks.night_state import FileFinder, LogNights, Looker, SourceState
 from stereo_tasks.nights import Night
-from stereo_tasks.requests import ReadyNight, mark_emitted, night_key
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stereo_log import Selection, StereoLog, read_site_log, select
 
 _log = logging.getLogger(__name__)
 _NIGHTS_AT_ONCE = 100  # written to the catalog together; also what is kept in memory of the files
 _NAMED = 5
-__all__ = ["MAX_GROUPS", "ReadyNight", "detect_ready_nights", "follow_log", "grouped", "mark_emitted"]
 MAX_GROUPS = 100
 """Groups of nights that are handed on at a time; the others are found again the next time."""
 
@@ -43,11 +43,11 @@ def detect_ready_nights(
 
     Looked at are the nights of the last ``look_back_days``, and older ones that are not settled: a person asked for
     them and they wait, or they were seen before and waited, went out in part, or never went out. Each observation goes
-    out once per content: a night is new as long as nobody called `mark_emitted` for all that is ready of it, so that a
-    crash between the two loses nothing. A young night goes out when all its sources are ready that nothing but their
+    out once per content: a night is new as long as nobody called `note_dispatched` for all that is ready of it, so that
+    a crash between the two loses nothing. A young night goes out when all its sources are ready that nothing but their
     files keeps back; an old one (``partial_night_age_h``) with what there is.
 
-    The catalog's observations, telescope runs and readiness ledger are brought up to date on the way.
+    The catalog's observations, telescope runs and readiness are brought up to date on the way.
 
     Parameters
     ----------
@@ -110,11 +110,42 @@ def follow_log(log: StereoLog, settings: Settings, *, engine: Engine | None = No
             "log_lost_fraction_max in config/policy.yaml for one reading",
         )
         _log.error("stereo log, %s", problems[0])
-    note_reading(
+    note_log_version(
         log.origin, log.checksum, rows=len(log.observations), problems=problems, changes=changes, etag=log.etag,
         last_modified=log.last_modified, engine=engine, journal=settings.site.paths.output / "journal",
     )  # fmt: skip
     return selection
+
+
+def note_dispatched(
+    nights: ReadyNight | Iterable[ReadyNight], *, settings: Settings | None = None, engine: Engine | None = None
+) -> None:
+    """Remember that nights were handed on, so that they are not found again with the same content.
+
+    Parameters
+    ----------
+    nights : ReadyNight or iterable of ReadyNight
+        As `detect_ready_nights` or `request_night` gave them.
+    settings, engine
+        The same as there.
+    """
+    settings = settings or load_settings()
+    engine = engine or catalog_engine(settings)
+    journal = settings.site.paths.output / "journal"
+    by_production: defaultdict[str, list[ReadyNight]] = defaultdict(list)
+    for one in (nights,) if isinstance(nights, ReadyNight) else nights:
+        by_production[one.production].append(one)
+    for name, found in by_production.items():
+        reasons = {(one.night, content): one.reason for one in found for content in one.contents}
+        dispatches.note_dispatches(reasons, name, engine=engine, journal=journal)
+        waiting = {Night(request.night): request for request in requests.waiting_requests(name, engine=engine)}
+        for one in found:
+            if one.answers and (request := waiting.get(one.night)):
+                requests.note_request(
+                    one.night, name, requests.REQUESTED, f"by detection: {one.reason}", backfill=request.backfill,
+                    sources=request.sources, force=request.force, by=request.requested_by, engine=engine,
+                    journal=journal,
+                )  # fmt: skip
 
 
 def grouped(found: Iterable[ReadyNight], settings: Settings | None = None) -> list[dict[str, Any]]:
@@ -146,22 +177,22 @@ class _Round:
     now: dt.datetime
     finder: FileFinder
     engine: Engine
-    looker: Looker = field(init=False)
+    inspector: NightInspector = field(init=False)
     due: set[Night] = field(init=False)
-    asked: dict[Night, AskRow] = field(init=False)
-    emitted: set[tuple[Night, str]] = field(init=False)
-    ledger: list[tuple[Night, str, Readiness]] = field(init=False, default_factory=list)
+    asked: dict[Night, Request] = field(init=False)
+    dispatched: set[tuple[Night, str]] = field(init=False)
+    readiness: list[tuple[Night, str, Readiness]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         over = {night for night in self.log.accepted if night_over(night, self.now)}
         oldest = self.now.astimezone(dt.UTC).date() - dt.timedelta(days=self.settings.policy.look_back_days)
-        owed = requests.owed(self.production, engine=self.engine)
-        self.due = {night for night in over if night.evening >= oldest or night in owed}
-        waiting = asks.waiting_asks(self.production, engine=self.engine)
-        self.asked = {night: ask for ask in waiting if (night := Night(ask.night)) in over}
-        self.emitted = requests.emitted(self.nights, self.production, engine=self.engine)
+        unsettled = dispatches.unsettled_nights(self.production, engine=self.engine)
+        self.due = {night for night in over if night.evening >= oldest or night in unsettled}
+        waiting = requests.waiting_requests(self.production, engine=self.engine)
+        self.asked = {night: request for request in waiting if (night := Night(request.night)) in over}
+        self.dispatched = dispatches.dispatched(self.nights, self.production, engine=self.engine)
         people = holds.open_holds(self.production, now=self.now, engine=self.engine)
-        self.looker = Looker(self.settings, self.production, people, self.finder)
+        self.inspector = NightInspector(self.settings, self.production, people, self.finder)
 
     @property
     def nights(self) -> set[Night]:
@@ -173,31 +204,31 @@ class _Round:
         if night not in self.nights:
             return []
         try:
-            states = self.looker.look(night, self.log.accepted[night], self.log.rows(night), self.now)
+            states = self.inspector.inspect(night, self.log.accepted[night], self.log.rows(night), self.now)
         except InventoryError as error:
             _log.error("%s is left for the next time: %s", night, error)
             return []
-        self.ledger += [(night, state.source, state.readiness) for state in states]
-        ask = self.asked.get(night)
+        self.readiness += [(night, state.source, state.readiness) for state in states]
+        request = self.asked.get(night)
         going = self._going(night, states) if night in self.due else []
-        asked: list[SourceState] = []
-        if ask is not None:
-            wanted = [state for state in states if not ask.sources or state.source in ask.sources]
+        asked: list[Candidate] = []
+        if request is not None:
+            wanted = [state for state in states if not request.sources or state.source in request.sources]
             asked = self._going(night, wanted, again=True)
         going += [state for state in asked if state not in going]
         if not going:
             return []
         sources = () if len(going) == len(states) else tuple(sorted(state.source for state in going))
         contents = tuple(state.readiness.content for state in going)
-        force = bool(asked and ask and ask.force)
+        force = bool(asked and request and request.force)
         reason = " | ".join(map(str, states))
         return [ReadyNight(night, self.production, sources, force, contents, bool(asked), reason)]
 
-    def _going(self, night: Night, states: Sequence[SourceState], *, again: bool = False) -> list[SourceState]:
+    def _going(self, night: Night, states: Sequence[Candidate], *, again: bool = False) -> list[Candidate]:
         """Return what goes out of a night: all that is ready, if it is worth a run and nothing else is expected."""
         free = [state for state in states if not state.readiness.blocked]
         ready = [state for state in free if state.readiness.ready]
-        new = [state for state in ready if (night, state.readiness.content) not in self.emitted]
+        new = [state for state in ready if (night, state.readiness.content) not in self.dispatched]
         if not (ready if again else new):
             return []
         old = night_is_old(night, self.settings.policy, self.now)
@@ -208,9 +239,9 @@ class _Round:
 def _write(rounds: Iterable[_Round], runs: list[NightFiles], engine: Engine) -> None:
     """Write what was found to the catalog, and forget it."""
     for one in rounds:
-        write_ledger(
-            one.ledger, one.production, engine=engine, journal=one.settings.site.paths.output / "journal"
+        write_readiness(
+            one.readiness, one.production, engine=engine, journal=one.settings.site.paths.output / "journal"
         )  # fmt: skip
-        one.ledger.clear()
-    write_all_runs(runs, engine=engine)
+        one.readiness.clear()
+    write_telescope_runs(runs, engine=engine)
     runs.clear()

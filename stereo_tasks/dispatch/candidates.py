@@ -22,7 +22,7 @@ from stereo_tasks.stereo_log import Observation, Selection
 
 
 @dataclass(frozen=True, slots=True)
-class SourceState:
+class Candidate:
     """An accepted observation, and whether it can be processed."""
 
     row: Observation
@@ -96,8 +96,8 @@ class FileFinder:
         return [one for one in found if isinstance(one, NightFiles)][:1]
 
 
-class Looker:
-    """Looks at nights for one production.
+class NightInspector:
+    """Inspects nights for one production.
 
     Parameters
     ----------
@@ -120,9 +120,9 @@ class Looker:
         self._holds = {(Night(one.night), one.source): one for one in open_holds}
         self._models: dict[tuple[Path, Path], Models] = {}
 
-    def look(
+    def inspect(
         self, night: Night, accepted: Sequence[Observation], rows: Iterable[Observation], now: dt.datetime
-    ) -> tuple[SourceState, ...]:
+    ) -> tuple[Candidate, ...]:
         """Return the state of each accepted observation of a night.
 
         Parameters
@@ -147,7 +147,7 @@ class Looker:
             others = [one for one in rows if one.source != row.source]
             blocked = self._blocked(night, row.source)
             states.append(
-                SourceState(row, readiness(row, files, self._settings.policy, now, others=others, blocked=blocked))
+                Candidate(row, readiness(row, files, self._settings.policy, now, others=others, blocked=blocked))
             )
         return tuple(states)
 

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.database import Lock, take, transaction
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ReadinessRow
-from stereo_tasks.catalog.session import Lock, take, transaction
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import Readiness
 from stereo_tasks.nights import Night
@@ -36,7 +36,7 @@ class _Turn(NamedTuple):
         return cls(row["ready"], row["partial"], row["waiting_since_utc"], content)
 
 
-def write_ledger(
+def write_readiness(
     entries: Iterable[tuple[Night, str, Readiness]],
     production: str,
     *,
@@ -86,14 +86,14 @@ def write(session: Session, rows: list[dict[str, Any]]) -> None:
 
 def _locked(session: Session, production: str, nights: set[dt.date]) -> dict[_Key, _Turn]:
     """Return how each observation stands, and keep others from writing the ledger until the end."""
-    take(session, Lock.LEDGER)
+    take(session, Lock.READINESS)
     known = select(*ReadinessRow.__table__.columns).where(
         ReadinessRow.production == production, ReadinessRow.night.in_(nights)
     )
     return {(row["night"], row["source"]): _Turn.of(row) for row in session.execute(known).mappings()}
 
 
-def read_ledger(
+def read_readiness(
     production: str, *, first: Night, last: Night, engine: Engine | None = None
 ) -> tuple[ReadinessRow, ...]:
     """Return the entries of a production from the first to the last night."""

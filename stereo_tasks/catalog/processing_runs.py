@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
+from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.journaling import Kind, note
-from stereo_tasks.catalog.models import NightRun
-from stereo_tasks.catalog.session import transaction
+from stereo_tasks.catalog.models import ProcessingRun
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 
@@ -41,10 +41,10 @@ def begin_run(
     """
     values = {"night": night.evening, "production": production, "run_id": plain(run_id)}
     again: dict[str, Any] = {"state": RUNNING, "lines": [], "started_utc": func.clock_timestamp(), "ended_utc": None}
-    statement = insert(NightRun).values(**values, **again)
+    statement = insert(ProcessingRun).values(**values, **again)
     with transaction(engine, writes=True) as session:
         at = session.execute(
-            statement.on_conflict_do_update(index_elements=_KEY, set_=again).returning(NightRun.started_utc)
+            statement.on_conflict_do_update(index_elements=_KEY, set_=again).returning(ProcessingRun.started_utc)
         ).scalar_one()
         note(journal, Kind.RUN_BEGINS, at, [values])
 
@@ -95,19 +95,21 @@ def ending(values: dict[str, Any], at: dt.datetime) -> Insert:
     end = {"state": values["state"], "lines": values["lines"], "ended_utc": at}
     # A run that ended without having begun was locked out, or its beginning was not written.
     return (
-        insert(NightRun)
+        insert(ProcessingRun)
         .values(**values, started_utc=at, ended_utc=at)
         .on_conflict_do_update(index_elements=_KEY, set_=end)
     )
 
 
-def latest_runs(production: str, first: Night, last: Night, *, engine: Engine | None = None) -> tuple[NightRun, ...]:
+def latest_processing_runs(
+    production: str, first: Night, last: Night, *, engine: Engine | None = None
+) -> tuple[ProcessingRun, ...]:
     """Return the latest run of each night of a range; one that was locked out counts only if there is no other."""
     statement = (
-        select(NightRun)
-        .distinct(NightRun.night)
-        .where(NightRun.production == production, NightRun.night.between(first.evening, last.evening))
-        .order_by(NightRun.night, NightRun.state == LOCKED, NightRun.started_utc.desc())
+        select(ProcessingRun)
+        .distinct(ProcessingRun.night)
+        .where(ProcessingRun.production == production, ProcessingRun.night.between(first.evening, last.evening))
+        .order_by(ProcessingRun.night, ProcessingRun.state == LOCKED, ProcessingRun.started_utc.desc())
     )
     with transaction(engine) as session:
         return tuple(session.scalars(statement))

@@ -15,8 +15,8 @@ from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from stereo_tasks.catalog.database import Lock, engine, explanation
 from stereo_tasks.catalog.errors import CatalogError
-from stereo_tasks.catalog.session import Lock, engine, explanation
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "stereo_catalog_version"

@@ -10,14 +10,16 @@ import pytest
 from fake_site import FakeSite
 from sqlalchemy import Engine
 
-from stereo_tasks.catalog import asks, holds
-from stereo_tasks.catalog.ledger import read_ledger
+from stereo_tasks.catalog import holds, requests
+from stereo_tasks.catalog.log_versions import latest_log_version, latest_log_versions
 from stereo_tasks.catalog.observations import history, sources_of
-from stereo_tasks.catalog.readings import latest_reading, readings
-from stereo_tasks.catalog.telescope_runs import runs_of
-from stereo_tasks.detection import MAX_GROUPS, ReadyNight, grouped
+from stereo_tasks.catalog.readiness import read_readiness
+from stereo_tasks.catalog.telescope_runs import telescope_runs_of
+from stereo_tasks.dispatch import candidates
+from stereo_tasks.dispatch.detection import MAX_GROUPS, grouped
+from stereo_tasks.dispatch.partitions import ReadyNight
+from stereo_tasks.dispatch.requests import request_night
 from stereo_tasks.nights import Night
-from stereo_tasks.requests import request_night
 
 NIGHT = "2020-12-15"
 NOW = dt.datetime(2020, 12, 16, 12, 0, tzinfo=dt.UTC)
@@ -56,7 +58,7 @@ def _old(site: FakeSite) -> dt.datetime:
 
 def _entries(site: FakeSite, production: str | None = None):
     night = Night(NIGHT)
-    found = read_ledger(site.settings.production(production).name, first=night, last=night)
+    found = read_readiness(site.settings.production(production).name, first=night, last=night)
     return {entry.source: entry for entry in found}
 
 
@@ -163,7 +165,7 @@ def test_an_old_night_with_nothing_to_process_stays(site):
 
 def test_a_night_that_is_not_over_or_long_ago_is_not_looked_at(site, monkeypatch):
     _crab(site)
-    monkeypatch.setattr("stereo_tasks.night_state.scan_night", lambda *_, **__: pytest.fail("the folders were listed"))
+    monkeypatch.setattr(candidates, "scan_night", lambda *_, **__: pytest.fail("the folders were listed"))
     assert site.detect(dt.datetime(2020, 12, 16, 7, 59, tzinfo=dt.UTC)) == []
     assert site.detect(NOW + site.settings.policy.look_back_days * DAY) == []
 
@@ -280,7 +282,7 @@ def test_the_ledger_the_log_and_the_runs_are_in_the_catalog(site):
     assert entry.ready
     assert entry.files_changed_utc == WRITTEN
     assert [one.kind for one in history(Night(NIGHT), "CrabNebula")] == ["added"]
-    runs = [(one.telescope, one.run, one.subruns) for one in runs_of(Night(NIGHT), Night(NIGHT))]
+    runs = [(one.telescope, one.run, one.subruns) for one in telescope_runs_of(Night(NIGHT), Night(NIGHT))]
     assert runs == [("LST-1", 3265, 1), ("M1", 5093711, 1), ("M2", 5093711, 1)]
 
 
@@ -302,17 +304,17 @@ def test_problems_of_the_log_are_said(site, caplog):
     site.write_log()
     site.detect(NOW)
     assert "line 4, Date" in caplog.text
-    assert "line 4, Date" in latest_reading().problems[0]
+    assert "line 4, Date" in latest_log_version().problems[0]
 
 
 def test_each_content_of_the_log_is_one_reading(site):
     site.detect(NOW)
     site.detect(NOW)
-    assert [(one.rows, one.added) for one in readings()] == [(1, 1)]
+    assert [(one.rows, one.added) for one in latest_log_versions()] == [(1, 1)]
     site.log(NIGHT, "Mrk421", [3300], 5093800)
     site.log(NIGHT, "CrabNebula", [3265], 5093711, minutes=39)
     site.detect(NOW)
-    assert [(one.rows, one.added, one.changed) for one in readings()] == [(2, 1, 1), (1, 1, 0)]
+    assert [(one.rows, one.added, one.changed) for one in latest_log_versions()] == [(2, 1, 1), (1, 1, 0)]
 
 
 def test_a_log_that_lost_many_rows_is_not_followed(site, caplog):
@@ -326,8 +328,8 @@ def test_a_log_that_lost_many_rows_is_not_followed(site, caplog):
     site.write_log()
     assert [one.night for one in site.detect(NOW)] == [Night(NIGHT)]  # it goes on with what there is
     assert "10 known rows are gone at once" in caplog.text
-    assert "10 known rows are gone at once: 2020-12-01 S" in latest_reading().problems[0]
-    assert latest_reading().removed == 0
+    assert "10 known rows are gone at once: 2020-12-01 S" in latest_log_version().problems[0]
+    assert latest_log_version().removed == 0
     assert len(sources_of(Night("2020-12-01"))) == 30
     site.rows = everything
     site.write_log()
@@ -362,15 +364,15 @@ def test_a_new_production_gets_its_own_run_of_each_night(site):
 
 
 def test_productions_with_the_same_files_list_them_once(site, monkeypatch):
-    from stereo_tasks import night_state
+    from stereo_tasks.dispatch import candidates
 
     _crab(site)
     other = site.second_production()
     newer = site.second_production(lst_version="v0.11")
     assert newer == other
     listed = []
-    real = night_state.scan_night
-    monkeypatch.setattr(night_state, "scan_night", lambda *a, **k: listed.append(k["lst_version"]) or real(*a, **k))
+    real = candidates.scan_night
+    monkeypatch.setattr(candidates, "scan_night", lambda *a, **k: listed.append(k["lst_version"]) or real(*a, **k))
     site.policy(detect_productions=(site.settings.productions.default, other))
     assert [one.production for one in site.detect(NOW)] == [site.settings.productions.default]
     assert listed == ["v0.10", "v0.11"]
@@ -404,10 +406,10 @@ def test_a_night_that_was_asked_for_goes_out_when_its_files_come_however_old_it_
     site.emit(found)
     assert site.detect(later) == []
     production = site.settings.production().name
-    assert [(one.outcome, one.asked_by, one.backfill) for one in asks.asks(production)] == [
+    assert [(one.outcome, one.requested_by, one.backfill) for one in requests.requests_of(production)] == [
         ("waiting", "me", "b"), ("requested", "me", "b"),
     ]  # fmt: skip
-    assert asks.waiting_asks(production) == ()
+    assert requests.waiting_requests(production) == ()
 
 
 def test_a_request_that_waits_is_not_answered_by_another_source(site):

@@ -12,13 +12,15 @@ import pytest
 from fake_site import FakeSite
 from sqlalchemy import Engine
 
-from stereo_tasks.catalog import asks, holds
-from stereo_tasks.catalog.ledger import read_ledger
+from stereo_tasks.catalog import holds, requests
 from stereo_tasks.catalog.locks import NightLockedError, acquire_night
+from stereo_tasks.catalog.readiness import read_readiness
+from stereo_tasks.dispatch import candidates
+from stereo_tasks.dispatch.candidates import held_sources
+from stereo_tasks.dispatch.partitions import ReadyNight, combined, night_key, read_key
+from stereo_tasks.dispatch.requests import request_night
 from stereo_tasks.night_run import plan_night
-from stereo_tasks.night_state import held_sources
 from stereo_tasks.nights import BadNightError, Night
-from stereo_tasks.requests import ReadyNight, combined, night_key, read_key, request_night
 from stereo_tasks.settings import SettingsError
 
 NIGHT = Night("2020-12-15")
@@ -51,8 +53,8 @@ def _mrk(site: FakeSite) -> None:
 
 
 def _asked(site: FakeSite):
-    found = asks.asks(site.settings.production().name, NIGHT, NIGHT)
-    return [(one.outcome, one.sources, one.force, one.asked_by) for one in found]
+    found = requests.requests_of(site.settings.production().name, NIGHT, NIGHT)
+    return [(one.outcome, one.sources, one.force, one.requested_by) for one in found]
 
 
 def test_what_is_there_is_handed_on_and_the_rest_watched(site):
@@ -91,7 +93,7 @@ def test_a_night_with_nothing_ends_with_its_reason(site, night, sources, reason)
     site.log("2020-12-13", "BLLac", [3000], 5093000, trigger="SumT")
     site.log("2020-12-12", "BLLac", [2900], 5092000, trigger="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stereo_tasks.night_state.scan_night", lambda *_, **__: pytest.fail("the folders were listed"))
+        patch.setattr(candidates, "scan_night", lambda *_, **__: pytest.fail("the folders were listed"))
         answer = _ask(site, *sources, night=Night(night))
     assert (answer.outcome, answer.handed_on) == ("nothing", None)
     assert re.search(reason, answer.reason), answer.reason
@@ -127,7 +129,7 @@ def test_a_held_night_and_one_without_forests_wait_with_their_reason(site):
 def test_the_ledger_has_what_was_looked_at(site):
     _crab(site)
     _ask(site)
-    found = read_ledger(site.settings.production().name, first=NIGHT, last=NIGHT)
+    found = read_readiness(site.settings.production().name, first=NIGHT, last=NIGHT)
     assert [(one.source, one.ready, one.partial) for one in found] == [
         ("CrabNebula", True, True), ("Mrk421", False, False),
     ]  # fmt: skip
@@ -159,8 +161,8 @@ def test_a_dry_run_changes_nothing(site, monkeypatch):
     assert answer.reason.startswith("dry run, nothing was requested; without it: requested, CrabNebula: partial")
     assert answer.lines[0].startswith("20201215/CrabNebula, production mcp062")
     assert not any("Mrk421" in line for line in answer.lines)
-    assert read_ledger(site.settings.production().name, first=NIGHT, last=NIGHT) == ()
-    assert asks.waiting_asks(site.settings.production().name) == ()
+    assert read_readiness(site.settings.production().name, first=NIGHT, last=NIGHT) == ()
+    assert requests.waiting_requests(site.settings.production().name) == ()
 
 
 def test_what_cannot_be_understood_is_said(site):

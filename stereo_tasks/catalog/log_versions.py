@@ -11,14 +11,14 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.database import Lock, take, transaction
 from stereo_tasks.catalog.journaling import Kind, note
-from stereo_tasks.catalog.models import LogReading
+from stereo_tasks.catalog.models import LogVersion
 from stereo_tasks.catalog.observations import Change
-from stereo_tasks.catalog.session import Lock, take, transaction
 from stereo_tasks.catalog.values import plain
 
 
-def note_reading(
+def note_log_version(
     origin: str | Path,
     checksum: str,
     *,
@@ -53,7 +53,7 @@ def note_reading(
     """
     row = values(origin, checksum, rows, problems, changes, etag, last_modified)
     with transaction(engine, writes=True) as session:
-        take(session, Lock.READINGS)  # two at once would write it twice
+        take(session, Lock.LOG_VERSIONS)  # two at once would write it twice
         return take_note(session, row, journal)
 
 
@@ -76,26 +76,26 @@ def values(
 
 
 def take_note(session: Session, row: dict[str, Any], journal: Path | None) -> bool:
-    """Do what `note_reading` does within a transaction."""
-    latest = select(LogReading.id, LogReading.origin, LogReading.checksum).order_by(LogReading.id.desc()).limit(1)
+    """Do what `note_log_version` does within a transaction."""
+    latest = select(LogVersion.id, LogVersion.origin, LogVersion.checksum).order_by(LogVersion.id.desc()).limit(1)
     old = session.execute(latest).one_or_none()
     if old is not None and (old.origin, old.checksum) == (row["origin"], row["checksum"]):
         seen = {"etag": row["etag"], "last_modified": row["last_modified"], "last_seen_utc": func.clock_timestamp()}
-        session.execute(update(LogReading).where(LogReading.id == old.id).values(**seen))
+        session.execute(update(LogVersion).where(LogVersion.id == old.id).values(**seen))
         return False
     now = session.execute(select(func.clock_timestamp())).scalar_one()
-    session.execute(insert(LogReading).values(**row, first_seen_utc=now, last_seen_utc=now))
+    session.execute(insert(LogVersion).values(**row, first_seen_utc=now, last_seen_utc=now))
     note(journal, Kind.LOG_READING, now, [row])
     return True
 
 
-def latest_reading(*, engine: Engine | None = None) -> LogReading | None:
+def latest_log_version(*, engine: Engine | None = None) -> LogVersion | None:
     """Return the content that the log had at the last reading: since when, and when it was last seen."""
-    found = readings(1, engine=engine)
+    found = latest_log_versions(1, engine=engine)
     return found[0] if found else None
 
 
-def readings(limit: int = 50, *, engine: Engine | None = None) -> tuple[LogReading, ...]:
+def latest_log_versions(limit: int = 50, *, engine: Engine | None = None) -> tuple[LogVersion, ...]:
     """Return the last contents of the log, the newest first."""
     with transaction(engine) as session:
-        return tuple(session.scalars(select(LogReading).order_by(LogReading.id.desc()).limit(limit)))
+        return tuple(session.scalars(select(LogVersion).order_by(LogVersion.id.desc()).limit(limit)))

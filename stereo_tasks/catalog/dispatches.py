@@ -1,0 +1,96 @@
+"""Which observations were handed on for processing, with which content.
+
+A night is handed on as a whole; remembered is the content of each of its observations that went, so that a source that
+was held back, or came late, is told from those that went before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sqlalchemy import Engine, func, or_, select, union
+from sqlalchemy.dialects.postgresql import insert
+
+from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.journaling import Kind, note
+from stereo_tasks.catalog.models import Dispatch, ObservationRow, ReadinessRow
+from stereo_tasks.catalog.values import plain
+from stereo_tasks.nights import Night
+
+
+def dispatched(nights: Iterable[Night], production: str, *, engine: Engine | None = None) -> set[tuple[Night, str]]:
+    """Return (night, content) of all that was emitted for these nights."""
+    evenings = [night.evening for night in nights]
+    with transaction(engine) as session:
+        found = session.execute(
+            select(Dispatch.night, Dispatch.content).where(
+                Dispatch.production == production, Dispatch.night.in_(evenings)
+            )
+        )
+        return {(Night(row.night), row.content) for row in found}
+
+
+def note_dispatch(
+    night: Night,
+    production: str,
+    content: str,
+    reason: str = "",
+    *,
+    engine: Engine | None = None,
+    journal: Path | None = None,
+) -> bool:
+    """Remember that a night was emitted; return whether that is new."""
+    return bool(note_dispatches({(night, content): reason}, production, engine=engine, journal=journal))
+
+
+def note_dispatches(
+    reasons: Mapping[tuple[Night, str], str],
+    production: str,
+    *,
+    engine: Engine | None = None,
+    journal: Path | None = None,
+) -> set[tuple[Night, str]]:
+    """Remember (night, content) that were emitted, each with its reason; return those that are new."""
+    rows = [
+        {"night": night.evening, "production": production, "content": content, "reason": plain(reason)}
+        for (night, content), reason in sorted(reasons.items())
+    ]
+    if not rows:
+        return set()
+    with transaction(engine, writes=True) as session:
+        now = session.execute(select(func.clock_timestamp())).scalar_one()
+        statement = insert(Dispatch).on_conflict_do_nothing().returning(Dispatch.night, Dispatch.content)
+        found = session.execute(statement, [{**row, "dispatched_utc": now} for row in rows])
+        new = {(row.night, row.content) for row in found}
+        note(journal, Kind.REQUEST, now, [row for row in rows if (row["night"], row["content"]) in new])
+    return {(Night(evening), content) for evening, content in new}
+
+
+def unsettled_nights(production: str, *, engine: Engine | None = None) -> set[Night]:
+    """Return the nights of the ledger that are not settled.
+
+    Something of them waits, went out in part, or never went out; or the log has another row for them since.
+    """
+    went = select(Dispatch.night).where(
+        Dispatch.night == ReadinessRow.night,
+        Dispatch.production == ReadinessRow.production,
+        Dispatch.content == ReadinessRow.content,
+    )
+    never_went = (ReadinessRow.content != "") & ~went.exists()
+    unsettled = select(ReadinessRow.night).where(
+        ReadinessRow.production == production, or_(~ReadinessRow.ready, ReadinessRow.partial, never_went)
+    )
+    of_night = ReadinessRow.production == production, ReadinessRow.night == ObservationRow.night
+    looked_at = (
+        ReadinessRow.source == ObservationRow.source,
+        ReadinessRow.checked_utc >= ObservationRow.changed_utc,
+    )
+    other_row = select(ObservationRow.night).where(
+        ObservationRow.in_log,
+        ObservationRow.accepted,
+        select(ReadinessRow.night).where(*of_night).exists(),
+        ~select(ReadinessRow.night).where(*of_night, *looked_at).exists(),
+    )
+    with transaction(engine) as session:
+        return {Night(evening) for evening in session.scalars(union(unsettled, other_row))}

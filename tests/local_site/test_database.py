@@ -6,8 +6,8 @@ import time
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
-from stereo_tasks.catalog.database import catalog_url
 
+from stereo_tasks.catalog.database import catalog_url
 from stereo_tasks.catalog.errors import NoCatalogError
 from stereo_tasks.local_site.database import EmbeddedPostgres, database_url, running_database
 from stereo_tasks.local_site.errors import SiteError

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REAL_RATES_HZ = {"magic_rate_hz": 300.0, "lst_rate_hz": 5300.0}
 
+_FAULT_FIELDS = ("kind", "run", "subrun", "telescope", "begin_s", "duration_s")
+
 app = typer.Typer(no_args_is_help=True, help="Synthetic nights in the real file formats, with their truth.")
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Data folder.")]
@@ -43,7 +45,11 @@ def simulate(
     library: Annotated[int | None, typer.Option(help="Hadrons kept at each place of the library.")] = None,
     time_offset: Annotated[float | None, typer.Option(help="MAGIC time minus LST-1 time in us.")] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="KIND[:RUN[:SUBRUN[:TELESCOPE]]], such as magic_missing:0:1:M2.")
+        list[str] | None,
+        typer.Option(
+            help="KIND[:RUN[:SUBRUN[:TELESCOPE[:BEGIN_S[:DURATION_S]]]]], such as magic_missing:0:1:M2, or "
+            "lst_stall:0:1::2:3 for a readout that stalls 2 s into the subrun for 3 s. Kinds: " + ", ".join(FaultKind)
+        ),
     ] = None,
 ) -> None:
     """Simulate nights: the demo night, changed by the options, or the nights of a spec file."""
@@ -160,10 +166,10 @@ def _source(text: str, like: SourceSpec) -> SourceSpec:
 
 def _fault(text: str) -> Fault:
     parts = text.split(":")
-    if parts[0] not in set(FaultKind) or len(parts) > 4:
-        kinds = ", ".join(FaultKind)
-        raise ValueError(f"{text!r} is no fault; write KIND[:RUN[:SUBRUN[:TELESCOPE]]] with a kind of: {kinds}")
-    return Fault.model_validate(dict(zip(("kind", "run", "subrun", "telescope"), parts, strict=False)))
+    if parts[0] not in set(FaultKind) or len(parts) > len(_FAULT_FIELDS):
+        fields, kinds = ":".join(_FAULT_FIELDS).upper(), ", ".join(FaultKind)
+        raise ValueError(f"{text!r} is no fault; write {fields}, as much as is needed, with a kind of: {kinds}")
+    return Fault.model_validate({field: part for field, part in zip(_FAULT_FIELDS, parts, strict=False) if part})
 
 
 @contextmanager

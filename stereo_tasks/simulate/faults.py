@@ -5,6 +5,10 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stereo_tasks.simulate.spec import LST_FILE_FAULTS, MAGIC_FILE_FAULTS, Fault, FaultKind
 
@@ -33,6 +37,29 @@ class RunFaults:
             f.kind is FaultKind.MAGIC_NOISE and f.subrun == subrun and _magic_telescope(f) == telescope
             for f in self.faults
         )
+
+    def recorded(
+        self, telescope: Literal["M1", "M2", "LST"], subrun: int, begin_s: float, time_ns: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return which events a telescope records that stalls now and then.
+
+        Parameters
+        ----------
+        telescope : {"M1", "M2", "LST"}
+            Whose events.
+        subrun : int
+            Index of the subrun within the run.
+        begin_s : float
+            Unix time of its start, in s.
+        time_ns : numpy.ndarray
+            Shape (n,): unix times of the events, in ns.
+        """
+        recorded = np.ones(len(time_ns), dtype=bool)
+        for stall in self.faults:
+            if stall.subrun == subrun and stall.stops(telescope):
+                first_ns = round((begin_s + stall.begin_s) * 1e9)
+                recorded &= (time_ns < first_ns) | (time_ns >= first_ns + round(stall.duration_s * 1e9))
+        return recorded
 
     def pointing_apart_deg(self) -> float:
         """Return how far LST-1 points above MAGIC."""
@@ -64,7 +91,7 @@ def apply(fault: Fault, files: RunFiles) -> list[Path]:
     Parameters
     ----------
     fault : Fault
-        The fault. Those that are already in the data (noise, pointing, times) only name their files.
+        The fault. Those that are already in the data (noise, pointing, times, stalls) only name their files.
     files : RunFiles
         Paths of the run it is for.
 
@@ -73,6 +100,8 @@ def apply(fault: Fault, files: RunFiles) -> list[Path]:
     list of pathlib.Path
         The affected files; for a duplicated file the original and the copy.
     """
+    if fault.kind is FaultKind.MAGIC_STALL and fault.telescope is None:
+        return [files.magic[telescope, fault.subrun] for telescope in (1, 2)]
     if fault.kind in MAGIC_FILE_FAULTS:
         path = files.magic[_magic_telescope(fault), fault.subrun]
     elif fault.kind in LST_FILE_FAULTS:

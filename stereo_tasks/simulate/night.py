@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from stereo_tasks.simulate.primaries import Pointing
 from stereo_tasks.simulate.showers import Images, ShowerModel
 from stereo_tasks.simulate.spec import NightSpec, RunSpec, SourceSpec, first_runs, spec_hash
 from stereo_tasks.simulate.streams import stream
-from stereo_tasks.simulate.subruns import Decks, SubrunEvents, assemble, throw_gammas
+from stereo_tasks.simulate.subruns import EDGE_NS, Decks, SubrunEvents, assemble, throw_gammas
 from stereo_tasks.simulate.truth import finished, truth_path, write_truth
 
 Progress = Callable[[str, int, int], None]
@@ -155,7 +155,7 @@ def _simulate_run(
         begin = start + k * plan.run.subrun_seconds
         events = _subrun(spec, plan, where, decks, k, begin)
         files.lst[k] = lst_path(folder, plan.lst_run, k)
-        _write_lst(files.lst[k], plan, where, faults, events, k, lst_events)
+        _write_lst(files.lst[k], plan, where, faults, events, k, begin, lst_events)
         for telescope in (1, 2):
             path = magic_path(
                 out,
@@ -188,18 +188,26 @@ def _subrun(spec: NightSpec, plan: PlannedRun, where: Track, decks: Decks, k: in
 
 
 def _write_lst(
-    path: Path, plan: PlannedRun, where: Track, faults: RunFaults, events: SubrunEvents, k: int, first: int
+    path: Path,
+    plan: PlannedRun,
+    where: Track,
+    faults: RunFaults,
+    events: SubrunEvents,
+    k: int,
+    begin: float,
+    first: int,
 ) -> None:
-    seconds = events.lst_ns.astype(np.float64) * 1e-9
+    recorded = faults.recorded("LST", k, begin, events.lst_ns)
+    seconds = events.lst_ns[recorded].astype(np.float64) * 1e-9
     write_lst(
         path,
         LstSubrun(
             run=plan.lst_run,
             subrun=k,
             first_event=first,
-            time_ns=events.lst_ns,
-            event_type=events.lst_type,
-            parameters=events.lst_parameters,
+            time_ns=events.lst_ns[recorded],
+            event_type=events.lst_type[recorded],
+            parameters={name: values[recorded] for name, values in events.lst_parameters.items()},
             alt_deg=where.at("alt_deg", seconds) + faults.pointing_apart_deg(),
             az_deg=where.at("az_deg", seconds),
         ),
@@ -220,6 +228,12 @@ def _magic_subrun(
     images, noise = events.images[telescope - 1], None
     if faults.noise(telescope, k):
         images, noise = _dark(images), NOISE_PE
+    name: Literal["M1", "M2"] = "M1" if telescope == 1 else "M2"
+    time_ns, pedestal_ns = events.magic_ns[telescope - 1], events.pedestal_ns
+    rows = np.flatnonzero(faults.recorded(name, k, begin, time_ns))
+    recorded_ns = pedestal_ns[faults.recorded(name, k, begin, pedestal_ns)]
+    # The reader needs a pedestal event in every file: the first comes at the start, before any stall.
+    pedestal_ns = recorded_ns if len(recorded_ns) else np.array([round(begin * 1e9) + EDGE_NS // 2], dtype=np.int64)
     return MagicSubrun(
         telescope=telescope,
         run=plan.magic_run,
@@ -229,10 +243,10 @@ def _magic_subrun(
         dec_deg=plan.source.dec_deg,
         start_s=begin + shift,
         stop_s=begin + plan.run.subrun_seconds + shift,
-        time_ns=events.magic_ns[telescope - 1] + int(shift * 1e9),
-        event_id=np.arange(first, first + events.magic_ns.shape[1], dtype=np.int64),
-        images=images,
-        pedestal_ns=events.pedestal_ns + int(shift * 1e9),
+        time_ns=time_ns[rows] + int(shift * 1e9),
+        event_id=first + rows,
+        images=images.take(rows),
+        pedestal_ns=pedestal_ns + int(shift * 1e9),
         track=replace(where, unix_s=where.unix_s + shift),
         noise_pe=noise,
     )

@@ -117,12 +117,21 @@ class FaultKind(StrEnum):
     POINTING_APART = "pointing_apart"
     NO_OVERLAP = "no_overlap"
     DUPLICATED = "duplicated"
+    LST_STALL = "lst_stall"
+    MAGIC_STALL = "magic_stall"
 
 
 MAGIC_FILE_FAULTS = frozenset(
-    {FaultKind.MAGIC_TRUNCATED, FaultKind.MAGIC_MISSING, FaultKind.MAGIC_NOISE, FaultKind.DUPLICATED}
+    {
+        FaultKind.MAGIC_TRUNCATED,
+        FaultKind.MAGIC_MISSING,
+        FaultKind.MAGIC_NOISE,
+        FaultKind.DUPLICATED,
+        FaultKind.MAGIC_STALL,
+    }
 )
-LST_FILE_FAULTS = frozenset({FaultKind.LST_TRUNCATED, FaultKind.LST_MISSING})
+LST_FILE_FAULTS = frozenset({FaultKind.LST_TRUNCATED, FaultKind.LST_MISSING, FaultKind.LST_STALL})
+STALLS = frozenset({FaultKind.LST_STALL, FaultKind.MAGIC_STALL})
 
 
 class Fault(_Model):
@@ -137,13 +146,18 @@ class Fault(_Model):
     subrun : int
         Index of the subrun within the run, from 0; ignored by faults of a whole run.
     telescope : {"M1", "M2", "LST"}
-        Whose file; M1 by default for faults of MAGIC files, ignored by faults of a whole run.
+        Whose file; M1 by default for faults of MAGIC files, ignored by faults of a whole run. A stall of MAGIC stops
+        both telescopes if none is named.
+    begin_s, duration_s : float
+        When a stall begins, in s after the start of its subrun, and how long it takes; ignored by other faults.
     """
 
     kind: FaultKind
     run: int = Field(default=0, ge=0)
     subrun: int = Field(default=0, ge=0)
     telescope: Literal["M1", "M2", "LST"] | None = None
+    begin_s: NonNegativeFloat = 2.0
+    duration_s: PositiveFloat = 3.0
 
     @model_validator(mode="after")
     def _telescope_fits(self) -> Self:
@@ -152,6 +166,12 @@ class Fault(_Model):
         if self.kind in LST_FILE_FAULTS and self.telescope in ("M1", "M2"):
             raise ValueError(f"{self.kind} is a fault of an LST-1 file; leave telescope out")
         return self
+
+    def stops(self, telescope: Literal["M1", "M2", "LST"]) -> bool:
+        """Return whether this is a stall of a telescope's readout."""
+        if self.kind not in STALLS or (telescope == "LST") != (self.kind is FaultKind.LST_STALL):
+            return False
+        return self.telescope in (None, telescope)
 
 
 class NightSpec(_Model):
@@ -191,8 +211,11 @@ class NightSpec(_Model):
         for fault in self.faults:
             if fault.run >= len(runs):
                 raise ValueError(f"fault {fault.kind} is for run index {fault.run}, the night has {len(runs)} runs")
-            if fault.subrun >= runs[fault.run].subruns:
-                raise ValueError(f"fault {fault.kind}: run {fault.run} has only {runs[fault.run].subruns} subruns")
+            run = runs[fault.run]
+            if fault.subrun >= run.subruns:
+                raise ValueError(f"fault {fault.kind}: run {fault.run} has only {run.subruns} subruns")
+            if fault.kind in STALLS and fault.begin_s + fault.duration_s >= run.subrun_seconds:
+                raise ValueError(f"fault {fault.kind} must end within its subrun of {run.subrun_seconds:g} s")
         return self
 
 

@@ -38,7 +38,7 @@ SETTINGS_KEYS: dict[Stage, tuple[str, ...]] = {
 }
 _TOOLS = ("magic-cta-pipe", "ctapipe", "ctapipe-io-magic", "lstchain", "pyirf", "scikit-learn")
 # Raised when a step of ours writes something else than before from the same inputs.
-STEP_REVISION: dict[Stage, int] = dict.fromkeys(Stage, 1)
+STEP_REVISION: dict[Stage, int] = dict.fromkeys(Stage, 1) | {Stage.DL3: 2}
 
 
 def _hash(content: Any) -> str:

@@ -275,7 +275,9 @@ class _Planner:
             inputs = [self._product(self.tree.stereo_merged(run)), *forests]
             self._add(Stage.DL2, f"{run:05d}", inputs, [self.tree.dl2(run)])
         for run in merged:
-            self._add(Stage.DL3, f"{run:05d}", [self._product(self.tree.dl2(run)), *irfs], [self.tree.dl3(run)])
+            # The live time comes from all showers that LST-1 recorded; DL2 has those that MAGIC saw, too.
+            lst = [_raw(subrun, "lst") for subrun in self.files.lst[run]]
+            self._add(Stage.DL3, f"{run:05d}", [self._product(self.tree.dl2(run)), *irfs, *lst], [self.tree.dl3(run)])
         if merged:
             self._add(Stage.INDEX, "", [self._product(self.tree.dl3(run)) for run in merged], list(self.tree.index))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.utils import iers
 from gammapy.data import DataStore, Observation, Observations
@@ -57,11 +56,7 @@ def _load(observation: Observation) -> None:
     """Read everything now: gammapy reads lazily, and anew each time; a broken file should show here, not later."""
     observation.events = observation.events
     observation.edisp = observation.edisp
-    aeff = observation.aeff
-    # magic-cta-pipe 0.6.2 writes NaN (0 / 0) where no Monte Carlo event was simulated; it spreads into the exposure and
-    # takes all energies away. Where nothing was simulated, nothing is known, and no area may be counted.
-    aeff.data = np.nan_to_num(aeff.data, nan=0.0)
-    observation.aeff = aeff
+    observation.aeff = observation.aeff
     if observation.rad_max is None:
         raise ValueError("no theta cut in RAD_MAX")
 

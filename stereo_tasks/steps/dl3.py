@@ -1,19 +1,26 @@
-"""DL2 of a run -> DL3 with IRFs, by ``lst1_magic_dl2_to_dl3``; and good time intervals that leave out the gaps."""
+"""DL2 of a run -> DL3 with IRFs, by ``lst1_magic_dl2_to_dl3``; with the time in which the array was alive.
+
+What is changed in the tool's file stands in the HISTORY of each HDU.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import tables
 from astropy.io import fits
+from astropy.time import Time
 
 from stereo_tasks.products.record import NO_INPUT
 from stereo_tasks.steps import hdf
+from stereo_tasks.steps.coincide import LST_TABLE
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.live_time import LST_1, MAGIC_1, MAGIC_2, Intervals, Times, inside, live_intervals
 from stereo_tasks.steps.outcomes import skipped
 
-GAP_S = 1.0  # magic-cta-pipe 0.6.2 takes a longer time without a stereo event for a gap in the ON time
+COSMIC_EVENT = 32
+"""Event type of showers. Flat-field and pedestal events come by themselves, even if no shower triggers."""
 
 
 def run(context: StepContext) -> Made:
@@ -22,74 +29,108 @@ def run(context: StepContext) -> Made:
     if not available:
         raise skipped(f"{NO_INPUT}: {'; '.join(lost)}")
     item, record = available[0]
+    showers_s = _showers(Path(item.path))
+    intervals = live_intervals(showers_s, (_lst_showers(Path(subrun.path)) for subrun in context.inputs("lst")))
+    if not len(intervals):
+        raise skipped("there is no time in which all three telescopes recorded showers")
 
     from magicctapipe.scripts.lst1_magic.lst1_magic_dl2_to_dl3 import dl2_to_dl3
 
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
     dl2_to_dl3(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
-    times = np.unique(hdf.column(Path(item.path), "timestamp"))
-    counts = set_good_time_intervals(output, times)
+    counts = amend(output, intervals)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
 
 
-def good_time_intervals(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the intervals in which events follow each other without a gap.
+def amend(path: Path, intervals: Intervals) -> dict[str, float]:
+    """Put the live time into a DL3 file of magic-cta-pipe 0.6.2, and take out what no fit survives.
 
-    Parameters
-    ----------
-    times_s : array of shape (n_events,)
-        Times of all stereo events, in s; at least two.
-
-    Returns
-    -------
-    array of shape (n_intervals, 2)
-        Start and stop in s. Their sum is magic-cta-pipe's ON time.
-    """
-    times = np.sort(times_s)
-    last = np.flatnonzero(np.diff(times) >= GAP_S)
-    starts = times[np.concatenate([[0], last + 1])]
-    stops = times[np.concatenate([last, [len(times) - 1]])]
-    keep = stops > starts
-    return np.stack([starts[keep], stops[keep]], axis=1)
-
-
-def set_good_time_intervals(path: Path, times_s: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Replace the single interval that the tool writes, from the first event to the last.
-
-    It would count lost subruns as live time, and events are cut by gammaness before its ends are taken.
+    The tool writes one interval from the first gamma-like event to the last. It takes ON time from gaps below 1 s
+    between stereo events. Its dead-time correction, from the waiting times of the telescopes' own triggers, stays.
 
     Parameters
     ----------
     path : pathlib.Path
         DL3 file, changed in place: it lies in the working folder.
-    times_s : array of shape (n_events,)
-        Times of all stereo events of the run, in s since 1970 UTC.
+    intervals : array of shape (n_intervals, 2)
+        When the array was alive, as unix times in s.
 
     Returns
     -------
     dict of str to float
         Counts for the record.
+
+    Raises
+    ------
+    NoProductError
+        If no event is within the intervals.
     """
-    intervals = good_time_intervals(times_s)
     with fits.open(path, mode="update") as hdus:
-        gti, events = hdus["GTI"], hdus["EVENTS"]
-        table = fits.BinTableHDU.from_columns(gti.columns, nrows=len(intervals), header=gti.header)
-        table.data["START"], table.data["STOP"] = intervals[:, 0], intervals[:, 1]
-        table.header["HISTORY"] = f"stereo-nights: intervals without a gap of {GAP_S} s between stereo events"
-        hdus["GTI"] = table
-        on_time_s = float((intervals[:, 1] - intervals[:, 0]).sum())
-        header = events.header
-        counts = {
-            "events_out": int(header["NAXIS2"]),
-            "on_time_s": on_time_s,
-            "live_time_s": on_time_s * float(header["DEADC"]),
-            "deadc": float(header["DEADC"]),
-            "zenith_deg": 90 - float(header["ALT_PNT"]),
-            "intervals": len(intervals),
-        }
-        header["ONTIME"], header["LIVETIME"] = counts["on_time_s"], counts["live_time_s"]
-        # magic-cta-pipe writes "not a number" at energies that were not simulated, which no fit survives.
-        area = hdus["EFFECTIVE AREA"].data
-        area["EFFAREA"] = np.nan_to_num(area["EFFAREA"], nan=0.0)
+        _replace_gti(hdus, intervals)
+        counts = _amend_events(hdus["EVENTS"], intervals)
+        _amend_effective_area(hdus["EFFECTIVE AREA"])
     return counts
+
+
+def _replace_gti(hdus: fits.HDUList, intervals: Intervals) -> None:
+    gti = hdus["GTI"]
+    table = fits.BinTableHDU.from_columns(gti.columns, nrows=len(intervals), header=gti.header)
+    table.data["START"], table.data["STOP"] = intervals.T
+    table.header.add_history(
+        "stereo-nights: replaced the interval from the first to the last gamma-like event by those in which all "
+        "three telescopes recorded showers"
+    )
+    hdus["GTI"] = table
+
+
+def _amend_events(events: fits.BinTableHDU, intervals: Intervals) -> dict[str, float]:
+    alive = inside(events.data["TIME"], intervals)
+    if not alive.any():
+        raise skipped("no event that survives the cuts lies in the time in which all three telescopes recorded showers")
+    events.data = events.data[alive]
+    header = events.header
+    on_time_s = float((intervals[:, 1] - intervals[:, 0]).sum())
+    start_s, stop_s = float(intervals[0, 0]), float(intervals[-1, 1])
+    start, stop = (Time(time_s, format="unix", scale="utc").iso.split() for time_s in (start_s, stop_s))
+    header.add_history(
+        f"stereo-nights: ONTIME ({header['ONTIME']:.3f} s before), LIVETIME, start, end and TELAPSE follow the GTI; "
+        f"{np.count_nonzero(~alive)} events outside of it removed"
+    )
+    header["ONTIME"], header["LIVETIME"] = on_time_s, on_time_s * header["DEADC"]
+    header["TSTART"], header["TSTOP"], header["TELAPSE"] = start_s, stop_s, stop_s - start_s
+    (header["DATE-OBS"], header["TIME-OBS"]), (header["DATE-END"], header["TIME-END"]) = start, stop
+    return {
+        "events_out": int(np.count_nonzero(alive)),
+        "events_outside_gti": int(np.count_nonzero(~alive)),
+        "on_time_s": on_time_s,
+        "live_time_s": float(header["LIVETIME"]),
+        "deadc": float(header["DEADC"]),
+        "zenith_deg": 90 - float(header["ALT_PNT"]),
+        "intervals": len(intervals),
+    }
+
+
+def _amend_effective_area(hdu: fits.BinTableHDU) -> None:
+    """Count no area where nothing was simulated: magic-cta-pipe leaves 0 / 0 there, which spreads into the exposure."""
+    area = hdu.data["EFFAREA"]
+    unknown = np.isnan(area)
+    if unknown.any():
+        area[unknown] = 0.0
+        hdu.header.add_history(f"stereo-nights: {np.count_nonzero(unknown)} areas set to 0 that were not a number")
+
+
+def _showers(dl2: Path) -> dict[int, Times]:
+    telescope, time_s = (hdf.column(dl2, name) for name in ("tel_id", "timestamp"))
+    return {tel_id: time_s[telescope == tel_id] for tel_id in (LST_1, MAGIC_1, MAGIC_2)}
+
+
+def _lst_showers(dl1: Path) -> Times:
+    """Return the times of the showers of an LST-1 subrun; none if the file is damaged, as nothing of it is in DL2."""
+    try:
+        with tables.open_file(str(dl1)) as file:
+            events = file.get_node(LST_TABLE).read()
+    except (tables.NoSuchNodeError, tables.HDF5ExtError, OSError):
+        return np.zeros(0)
+    times: Times = events["dragon_time"][events["event_type"] == COSMIC_EVENT]
+    return times[np.isfinite(times)]

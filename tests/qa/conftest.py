@@ -68,7 +68,7 @@ def write_dl3(
     weight /= weight.sum()
     kept = weight * containment(centers[:, np.newaxis] * mu)
     area = area_m2(centers) * kept.sum(axis=1)
-    area[:2] = area[28:] = np.nan  # as magic-cta-pipe 0.6.2 leaves it where nothing was simulated
+    area[:2] = area[28:] = 0  # where nothing was simulated
     dispersion = kept / kept.sum(axis=1, keepdims=True) / np.diff(migration)
     offset_bins = [0.3, 0.5] * u.deg
 

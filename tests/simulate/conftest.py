@@ -72,6 +72,8 @@ def faulty(tmp_path_factory, cache) -> Path:
         Fault(kind="lst_missing", subrun=1),
         Fault(kind="pointing_apart", run=1),
         Fault(kind="no_overlap", run=1),
+        Fault(kind="lst_stall", subrun=3, begin_s=0.2, duration_s=0.5),
+        Fault(kind="magic_stall", subrun=3, begin_s=0.2, duration_s=0.5, telescope="M2"),
     )
     simulate_night(small_night(sources=(source,), faults=faults), out)
     return out

@@ -28,7 +28,7 @@ def test_night_from_a_spec_file(tmp_path):
 
 
 def test_options_change_the_demo(tmp_path):
-    arguments = "--zenith 20 --subruns 1 --subrun-seconds 1 --seed 3 --library 50 --fault lst_missing"
+    arguments = "--zenith 20 --subruns 1 --subrun-seconds 1 --seed 3 --library 50 --fault lst_missing --fault magic_stall:0:0::0.2:0.5"
     source = ["--source", "Test+1:83.6:22.0", "--amplitude", "1e-9", "--time-offset", "-6.5", "--magic-rate", "5"]
     result = RUNNER.invoke(app, ["night", "--out", str(tmp_path), *arguments.split(), *source])
     assert result.exit_code == 0, result.output
@@ -37,13 +37,16 @@ def test_options_change_the_demo(tmp_path):
     assert source["name"] == "Test+1"
     assert source["spectrum"]["amplitude"] == 1e-9
     assert truth["time_offset_us"] == -6.5
-    assert len(truth["faults"]) == 1
+    assert [fault["kind"] for fault in truth["faults"]] == ["lst_missing", "magic_stall"]
+    assert (truth["faults"][1]["begin_s"], truth["faults"][1]["duration_s"]) == (0.2, 0.5)
+    assert len(truth["faults"][1]["paths"]) == 2
 
 
 def test_mistakes_give_one_clear_line(tmp_path):
     for arguments, message in (
         (["--night", "2024-07-10"], "smallest zenith in the dark"),
         (["--fault", "meteor"], "is no fault"),
+        (["--fault", "lst_stall:0:0::8:3"], "must end within its subrun"),
         (["--magic-rate", "0"], "greater than 0"),
         (["--spec", str(tmp_path / "none.yaml")], "none.yaml"),
     ):

@@ -1,6 +1,7 @@
 """A simulated night: its files, truth and log, read by the real readers."""
 
 import csv
+import datetime as dt
 import hashlib
 import json
 
@@ -231,6 +232,24 @@ def test_faults_of_a_run_shift_pointing_and_time(faulty):
     (magic,) = faulty.glob("MAGIC/M1/**/*_05114600.001_*.root")
     events = magic_events(magic)
     assert magic_ns(events).min() / 1e9 - table["dragon_time"].max() > 500
+
+
+def test_a_telescope_that_stalls_records_nothing_for_a_while_and_the_others_go_on(faulty):
+    run = next(r for r in truth_of(faulty)["sources"][0]["runs"] if r["lst_run"] == 16271)
+    first = (dt.datetime.fromisoformat(run["start"]).timestamp() + 3.2) * 1e9  # the fourth subrun of 1 s
+    (lst,) = faulty.glob("LST/DL1/**/*Run16271.0003.h5")
+    lst_ns = pd.read_hdf(lst, "dl1/event/telescope/parameters/LST_LSTCam")["dragon_time"].to_numpy() * 1e9
+    m1, m2 = (magic_events(next(faulty.glob(f"MAGIC/M{m}/**/*_05114601.004_*+035.root"))) for m in (1, 2))
+    stalled = {
+        name: np.count_nonzero((ns >= first) & (ns < first + 0.5e9))
+        for name, ns in {"LST": lst_ns, "M1": magic_ns(m1), "M2": magic_ns(m2)}.items()
+    }
+    assert stalled["LST"] == stalled["M2"] == 0
+    assert stalled["M1"] > 0
+    assert lst_ns.min() < first
+    assert lst_ns.max() > first + 0.5e9
+    events = [set(m["MRawEvtHeader.fStereoEvtNumber"].tolist()) for m in (m1, m2)]
+    assert events[1] < events[0]
 
 
 def test_broken_files_break_the_readers(faulty):

@@ -111,8 +111,8 @@ def camera(tel_id: int) -> Camera:
     n = len(x)
     neighbours = np.full((n, 6), n, dtype=np.int64)
     for pixel in range(n):
-        found = np.flatnonzero(geometry.neighbor_matrix[pixel])
-        neighbours[pixel, : len(found)] = found[:6]
+        nearest = np.flatnonzero(geometry.neighbor_matrix[pixel])
+        neighbours[pixel, : len(nearest)] = nearest[:6]
     return Camera(geometry, neighbours, table, step, half, FOCAL_M[tel_id])
 
 

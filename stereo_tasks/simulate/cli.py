@@ -69,9 +69,9 @@ def simulate(
                 _changed(demo_spec(date), rates, runs, spectrum, source or [], zenith or [], faults)
                 for date in night or ["2024-01-10"]
             )
-        for one in nights:
+        for night_spec in nights:
             with _progress() as report:
-                typer.echo(str(simulate_night(one, out, progress=report)))
+                typer.echo(str(simulate_night(night_spec, out, progress=report)))
 
 
 @app.command("mc")
@@ -152,7 +152,7 @@ def _changed(
         first["runs"] = [RunSpec(zenith_deg=zenith).model_dump() for zenith in zeniths]
     content = base.model_dump() | night | {"sources": [first, *(s.model_dump() for s in chosen[1:])], "faults": faults}
     for source in content["sources"]:
-        source["runs"] = [one | run for one in source["runs"]]
+        source["runs"] = [base_run | run for base_run in source["runs"]]
     return NightSpec.model_validate(content)
 
 

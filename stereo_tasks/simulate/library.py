@@ -146,11 +146,11 @@ def _throw_until(
     while n_stereo < wanted_stereo or n_alone < wanted_alone:
         energy = draw_energies(n, *PROTON_ENERGY_TEV, index, rng)
         primaries = Primaries(energy, *draw_cone(n, PROTON_CONE_DEG, rng), *draw_cores(n, radius_m, rng))
-        found = simulate(model, particle, primaries, pointing, rng)
-        both = np.flatnonzero(found.magic_stereo)[: wanted_stereo - n_stereo]
-        alone = np.flatnonzero(found.triggered[:, 0] & ~found.magic_stereo)[: wanted_alone - n_alone]
+        showers = simulate(model, particle, primaries, pointing, rng)
+        both = np.flatnonzero(showers.magic_stereo)[: wanted_stereo - n_stereo]
+        alone = np.flatnonzero(showers.triggered[:, 0] & ~showers.magic_stereo)[: wanted_alone - n_alone]
         n_stereo, n_alone = n_stereo + len(both), n_alone + len(alone)
-        parts.append(found.take(np.concatenate([both, alone])))
+        parts.append(showers.take(np.concatenate([both, alone])))
     return parts
 
 

@@ -109,14 +109,14 @@ def _time_at_zenith(source: SourceSpec, run: RunSpec, night: Night) -> dt.dateti
     falling = np.diff(zenith) < 0
     branch = falling if run.branch == "rising" else ~falling
     crosses = (zenith[:-1] - wanted) * (zenith[1:] - wanted) <= 0
-    found = np.flatnonzero(branch & crosses & dark[:-1])
-    if not len(found):
+    moments = np.flatnonzero(branch & crosses & dark[:-1])
+    if not len(moments):
         lowest = f"{zenith[dark].min():.1f}" if dark.any() else "none"
         raise ValueError(
             f"{source.name} does not pass {wanted:g} deg zenith on the {run.branch} branch in the dark of {night} "
             f"(smallest zenith in the dark: {lowest} deg); choose another zenith_deg, branch or night"
         )
-    i = int(found[0])
+    i = int(moments[0])
     middle = unix[i] + 60 * (zenith[i] - wanted) / (zenith[i] - zenith[i + 1])
     start = np.floor(middle - run.seconds / 2)
     return dt.datetime.fromtimestamp(float(start), tz=dt.UTC)

@@ -109,9 +109,9 @@ class Showers:
 
     def take(self, events: Ints) -> Showers:
         """Return some of the showers, in the given order (repeats allowed)."""
-        one, two, three = (images.take(events) for images in self.images)
+        lst, m1, m2 = (images.take(events) for images in self.images)
         columns = {f.name: getattr(self, f.name)[events] for f in fields(self) if f.name not in ("thrown", "images")}
-        return Showers(thrown=self.thrown, images=(one, two, three), **columns)
+        return Showers(thrown=self.thrown, images=(lst, m1, m2), **columns)
 
 
 def join(parts: list[Showers]) -> Showers:
@@ -121,8 +121,8 @@ def join(parts: list[Showers]) -> Showers:
         for f in fields(Showers)
         if f.name not in ("thrown", "images")
     }
-    one, two, three = (_join_images([p.images[t] for p in parts]) for t in range(3))
-    return Showers(thrown=sum(p.thrown for p in parts), images=(one, two, three), **columns)
+    lst, m1, m2 = (_join_images([p.images[t] for p in parts]) for t in range(3))
+    return Showers(thrown=sum(p.thrown for p in parts), images=(lst, m1, m2), **columns)
 
 
 def simulate(
@@ -188,8 +188,7 @@ def _simulate_batch(
     images = []
     for t, tel_id in enumerate(TEL_IDS):
         drawn = expected[:, t] * hopeful[axes.event, t]
-        found = _images(model, tel_id, axes, x_max, drawn, limit, pointing, rng, n)
-        triggered[:, t], sparse = found
+        triggered[:, t], sparse = _images(model, tel_id, axes, x_max, drawn, limit, pointing, rng, n)
         images.append(sparse)
     seen = np.flatnonzero(triggered.any(axis=1))
     all_showers = Showers(

@@ -28,9 +28,10 @@ def test_night_from_a_spec_file(tmp_path):
 
 
 def test_options_change_the_demo(tmp_path):
-    arguments = "--zenith 20 --subruns 1 --subrun-seconds 1 --seed 3 --library 50 --fault lst_missing --fault magic_stall:0:0::0.2:0.5"
+    arguments = "--zenith 20 --subruns 1 --subrun-seconds 1 --seed 3 --library 50"
+    faults = ["--fault", "lst_missing", "--fault", "magic_stall:0:0::0.2:0.5"]
     source = ["--source", "Test+1:83.6:22.0", "--amplitude", "1e-9", "--time-offset", "-6.5", "--magic-rate", "5"]
-    result = RUNNER.invoke(app, ["night", "--out", str(tmp_path), *arguments.split(), *source])
+    result = RUNNER.invoke(app, ["night", "--out", str(tmp_path), *arguments.split(), *source, *faults])
     assert result.exit_code == 0, result.output
     truth = json.loads((tmp_path / "truth/20240110.json").read_text())
     (source,) = truth["sources"]

@@ -14,6 +14,13 @@ SUBRUN_S, BEGIN_S, DURATION_S = 12.0, 4.0, 3.0
 RUNS = ("LST-1", "MAGIC", "MAGIC-II")
 """What stalls in which run."""
 
+SMALL_MODELS = """
+energy_regressor: {settings: {n_estimators: 10}}
+disp_regressor: {settings: {n_estimators: 10}}
+event_classifier: {settings: {n_estimators: 10}}
+dl2_to_dl3: {interpolation_method: nearest}
+"""
+
 
 @pytest.fixture(scope="module")
 def stalled(tmp_path_factory):
@@ -39,7 +46,7 @@ def stalled(tmp_path_factory):
     spec = NightSpec(
         night="2024-01-10",
         sources=(crab.model_copy(update={"runs": runs}),),
-        proton_library=200,
+        proton_library=60,
         faults=(
             Fault(kind="lst_stall", run=0, **stall),
             Fault(kind="magic_stall", run=1, **stall),
@@ -50,12 +57,13 @@ def stalled(tmp_path_factory):
         nodes=(NodeSpec(zenith_deg=20, azimuth_deg=102.6),),
         gamma_train_showers=300,
         gamma_test_showers=400,
-        proton_train_showers=1500,
+        proton_train_showers=1000,
     )
     truth = json.loads(simulate_night(spec, root / "data").read_text())
     simulate_monte_carlo(monte_carlo, root / "data")
     (root / "config").mkdir()
     (root / "config" / "policy.yaml").write_text("min_same_wobble_min: 0.0\n")
+    (root / "config" / "mcp.yaml").write_text(SMALL_MODELS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEREO_SITE", str(root))
         (mc,) = plan_monte_carlo()

@@ -189,8 +189,8 @@ def compare_source(injected: Injected, observations: Sequence[Observation], sett
 
 def holds(comparisons: Sequence[Comparison]) -> bool:
     """Return whether the closure holds; the rule is at the top of this module."""
-    outcomes = [one.outcome for one in comparisons]
-    strong = [one for one in comparisons if one.outcome == Outcome.CLOSES and one.injected.flux is not None]
+    outcomes = [row.outcome for row in comparisons]
+    strong = [row for row in comparisons if row.outcome == Outcome.CLOSES and row.injected.flux is not None]
     return Outcome.DOES_NOT not in outcomes and bool(strong)
 
 
@@ -218,9 +218,9 @@ def table_of(comparisons: Iterable[Comparison]) -> Table:
     for name in ("Source", "Runs", "Sigma", "Flux injected", "measured", "pull", "Index injected", "measured", "pull",
                  "Outcome"):  # fmt: skip
         table.add_column(name, justify="left" if name in {"Source", "Outcome"} else "right")
-    for one in comparisons:
-        table.add_row(*_cells(one), style="red" if one.outcome == Outcome.DOES_NOT else None)
-    reference = {f"{one.injected.reference_tev:g}" for one in comparisons}
+    for row in comparisons:
+        table.add_row(*_cells(row), style="red" if row.outcome == Outcome.DOES_NOT else None)
+    reference = {f"{row.injected.reference_tev:g}" for row in comparisons}
     table.caption = (
         f"Flux in 1e-10 / (TeV cm2 s) at {' and '.join(sorted(reference))} TeV. Sigma: Li & Ma significance, in "
         "brackets the one that the injected spectrum promises. Pulls in statistical errors."
@@ -228,15 +228,15 @@ def table_of(comparisons: Iterable[Comparison]) -> Table:
     return table
 
 
-def _cells(one: Comparison) -> list[str]:
-    injected, fit = one.injected, one.measured
-    significance = "-" if one.significance is None else f"{one.significance:.1f}"
-    if one.expected_significance is not None:
-        significance += f" ({one.expected_significance:.1f})"
-    flux_pull, index_pull = ("-" if pull is None else f"{pull:+.1f}" for pull in (one.flux_pull, one.index_pull))
+def _cells(row: Comparison) -> list[str]:
+    injected, fit = row.injected, row.measured
+    significance = "-" if row.significance is None else f"{row.significance:.1f}"
+    if row.expected_significance is not None:
+        significance += f" ({row.expected_significance:.1f})"
+    flux_pull, index_pull = ("-" if pull is None else f"{pull:+.1f}" for pull in (row.flux_pull, row.index_pull))
     return [
         injected.name,
-        str(one.runs),
+        str(row.runs),
         significance,
         "none" if injected.flux is None else f"{injected.flux * 1e10:.3g}",
         "-" if fit is None else f"{fit.flux * 1e10:.3g} +- {fit.flux_error * 1e10:.2g}",
@@ -244,18 +244,18 @@ def _cells(one: Comparison) -> list[str]:
         "-" if injected.index is None else f"{injected.index:.2f}",
         "-" if fit is None else f"{fit.index:.2f} +- {fit.index_error:.2f}",
         index_pull,
-        one.outcome.value,
+        row.outcome.value,
     ]
 
 
 def _to_json(comparisons: Sequence[Comparison]) -> str:
     rows = [
-        {**asdict(one), "outcome": one.outcome.value, "flux_pull": one.flux_pull, "index_pull": one.index_pull}
-        for one in comparisons
+        {**asdict(row), "outcome": row.outcome.value, "flux_pull": row.flux_pull, "index_pull": row.index_pull}
+        for row in comparisons
     ]
-    for row in rows:
-        if row["injected"]["energy_max_tev"] == float("inf"):
-            row["injected"]["energy_max_tev"] = None
+    for content in rows:
+        if content["injected"]["energy_max_tev"] == float("inf"):
+            content["injected"]["energy_max_tev"] = None
     return json.dumps({"holds": holds(comparisons), "sources": rows}, indent=1, allow_nan=False)
 
 
@@ -275,13 +275,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
         return 2
     console.print(table_of(comparisons))
-    for one in comparisons:
-        if one.note:
-            console.print(f"{one.injected.name}: {one.note}", markup=False, highlight=False)
+    for row in comparisons:
+        if row.note:
+            console.print(f"{row.injected.name}: {row.note}", markup=False, highlight=False)
     if options.json:
         write_atomically(options.json, _to_json(comparisons))
     if not holds(comparisons):
-        unmeasured = all(one.outcome in {Outcome.WEAK, Outcome.NOT_MEASURED} for one in comparisons)
+        unmeasured = all(row.outcome in {Outcome.WEAK, Outcome.NOT_MEASURED} for row in comparisons)
         console.print("No strong source was compared." if unmeasured else "The closure does not hold.")
         return 1
     return 0

@@ -83,7 +83,7 @@ class RunMetrics:
             "dead_time_factor": self.dead_time_factor,
             "on_time_s": self.on_time_s,
             "live_time_s": self.live_time_s,
-            "completeness": min((one.completeness for one in self.completeness), default=None),
+            "completeness": min((part.completeness for part in self.completeness), default=None),
         }
 
 
@@ -128,11 +128,11 @@ class _RunReader:
     def _in_time(self) -> Run:
         """Return the run with the MAGIC runs that were observed at its time; all of the plan's if nothing tells."""
         used = {name for record in self.records(Stage.COINCIDE) for name in record.used}
-        found = tuple(run for run in self.run.magic_runs if any(f"Run{run:08d}." in name for name in used))
-        if not found or found == self.run.magic_runs:
+        used_runs = tuple(run for run in self.run.magic_runs if any(f"Run{run:08d}." in name for name in used))
+        if not used_runs or used_runs == self.run.magic_runs:
             return self.run
         # The plan's number is that of all MAGIC runs of the night; those that were used have records that tell theirs.
-        return replace(self.run, magic_runs=found, magic_subruns_expected=0)
+        return replace(self.run, magic_runs=used_runs, magic_subruns_expected=0)
 
     def elements(self, stage: Stage, telescope: str | None = None) -> list[tuple[Place, Element]]:
         runs = self.run.magic_runs if telescope else (self.run.lst_run,)
@@ -145,7 +145,7 @@ class _RunReader:
     def read(self, observed: ObservedRun | None, expected_us: float | None) -> RunMetrics:
         coincide, dl3 = self.records(Stage.COINCIDE), self.records(Stage.DL3)
         subruns = self.subruns()
-        offsets = [one.time_offset_us for one in subruns if one.time_offset_us is not None]
+        offsets = [subrun.time_offset_us for subrun in subruns if subrun.time_offset_us is not None]
         separations_deg = [
             record.counts["pointing_separation_deg"]
             for record in coincide
@@ -206,12 +206,12 @@ class _RunReader:
         return tuple(flows)
 
     def subruns(self) -> tuple[Subrun, ...]:
-        found = []
+        subruns = []
         for place, element in self.elements(Stage.COINCIDE):
             record = self.all_records.get(element.id)
             if record is not None and place.subrun is not None:
                 counts = record.counts
-                found.append(
+                subruns.append(
                     Subrun(
                         self.run.lst_run,
                         place.subrun,
@@ -220,7 +220,7 @@ class _RunReader:
                         counts.get("n_coincidence"),
                     )
                 )
-        return tuple(sorted(found, key=lambda one: one.subrun))
+        return tuple(sorted(subruns, key=lambda entry: entry.subrun))
 
     def completeness(self) -> tuple[Subruns, ...]:
         lst_expected = self.run.lst_subruns_expected
@@ -262,6 +262,8 @@ def _mean(records: Iterable[Record], key: str) -> float | None:
 
 
 def _weighted_offset(subruns: Iterable[Subrun]) -> float | None:
-    known = [(one.time_offset_us, one.coincidences or 1.0) for one in subruns if one.time_offset_us is not None]
+    known = [
+        (subrun.time_offset_us, subrun.coincidences or 1.0) for subrun in subruns if subrun.time_offset_us is not None
+    ]
     weight = sum(number for _, number in known)
     return sum(offset * number for offset, number in known) / weight if known else None

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,12 +17,10 @@ from markupsafe import Markup
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.record import State
 from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
-from stereo_tasks.qa.verdicts import Verdict
+from stereo_tasks.qa.sky import Sky
+from stereo_tasks.qa.verdicts import RunReport, Verdict
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import Stage
-
-if TYPE_CHECKING:
-    from stereo_tasks.qa.report import RunReport, Sky
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NOTHING = "–"
@@ -34,12 +32,12 @@ class VersionRow:
 
     tool: str
     planned: str
-    found: tuple[str, ...]
+    used: tuple[str, ...]
 
     @property
     def differs(self) -> bool:
         """Whether some element ran with another version than planned, or with several."""
-        return len(self.found) > 1 or (bool(self.planned) and bool(self.found) and self.found != (self.planned,))
+        return len(self.used) > 1 or (bool(self.planned) and bool(self.used) and self.used != (self.planned,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,13 @@ def render(
 
 
 def _versions(plan: Plan, records: Records) -> list[VersionRow]:
-    found: dict[str, set[str]] = defaultdict(set)
+    used: dict[str, set[str]] = defaultdict(set)
     for element in elements_shown(plan):
         record = records.get(element.id)
         for tool, version in (record.versions if record else {}).items():
-            found[tool].add(version)
-    tools = sorted(plan.versions.keys() | found.keys())
-    return [VersionRow(tool, plan.versions.get(tool, ""), tuple(sorted(found.get(tool, ())))) for tool in tools]
+            used[tool].add(version)
+    tools = sorted(plan.versions.keys() | used.keys())
+    return [VersionRow(tool, plan.versions.get(tool, ""), tuple(sorted(used.get(tool, ())))) for tool in tools]
 
 
 def _products(plan: Plan, records: Records) -> list[dict[str, Any]]:

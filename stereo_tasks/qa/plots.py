@@ -79,12 +79,12 @@ def plot_theta2(theta2: Theta2) -> str:
 def plot_flow(stages: Sequence[StageSummary], in_theta_cut: int | None) -> str | None:
     """Draw how many events each stage passed on; None if no stage counted any."""
     bars = []
-    for one in stages:
-        if one.stage == "coincide" and one.events_in is not None:
-            bars.append(("LST-1 events", one.events_in, _OFF))
-        if one.events_out is not None:
-            both = " M1 + M2" if one.stage in {"calibrate", "merge"} else ""
-            bars.append((one.stage + both, one.events_out, _ON))
+    for stage in stages:
+        if stage.stage == "coincide" and stage.events_in is not None:
+            bars.append(("LST-1 events", stage.events_in, _OFF))
+        if stage.events_out is not None:
+            both = " M1 + M2" if stage.stage in {"calibrate", "merge"} else ""
+            bars.append((stage.stage + both, stage.events_out, _ON))
     if not bars:
         return None
     if in_theta_cut is not None:
@@ -105,7 +105,7 @@ def plot_flow(stages: Sequence[StageSummary], in_theta_cut: int | None) -> str |
 
 def plot_subruns(subruns: Sequence[Subrun], expected_us: float | None, tolerance_us: float | None) -> str | None:
     """Draw zenith and time offset of the subruns, run after run; None if there is nothing to draw."""
-    if not any(one.zenith_deg is not None or one.time_offset_us is not None for one in subruns):
+    if not any(subrun.zenith_deg is not None or subrun.time_offset_us is not None for subrun in subruns):
         return None
     with _figure(_WIDTH_IN, 3.5) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True)
@@ -128,12 +128,12 @@ def plot_subruns(subruns: Sequence[Subrun], expected_us: float | None, tolerance
 def _draw_runs(top: Axes, bottom: Axes, subruns: Sequence[Subrun]) -> dict[int, int]:
     """Draw the points of all runs and return where each run starts."""
     starts: dict[int, int] = {}
-    for position, one in enumerate(subruns):
-        starts.setdefault(one.lst_run, position)
+    for position, subrun in enumerate(subruns):
+        starts.setdefault(subrun.lst_run, position)
     for number, run in enumerate(starts):
-        own = [(x, one) for x, one in enumerate(subruns) if one.lst_run == run]
+        own = [(x, subrun) for x, subrun in enumerate(subruns) if subrun.lst_run == run]
         style = {"color": _RUN_COLOURS[number % len(_RUN_COLOURS)], "ls": "none", "marker": "o", "ms": 4}
         for axes, name in ((top, "zenith_deg"), (bottom, "time_offset_us")):
-            known = [(x, value) for x, one in own if (value := getattr(one, name)) is not None]
+            known = [(x, value) for x, subrun in own if (value := getattr(subrun, name)) is not None]
             axes.plot([x for x, _ in known], [value for _, value in known], **style)
     return starts

@@ -3,65 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-from astropy.coordinates import SkyCoord
 
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.files import write_atomically
 from stereo_tasks.products.record import Record, State
-from stereo_tasks.qa.dl3 import Dl3Error, ObservedRun, observed_run, open_observations
 from stereo_tasks.qa.elements import Records, losses, problems, stage_summaries
-from stereo_tasks.qa.metrics import RunMetrics, run_metrics
+from stereo_tasks.qa.metrics import run_metrics
 from stereo_tasks.qa.page import render
 from stereo_tasks.qa.plots import plot_flow, plot_subruns, plot_theta2
-from stereo_tasks.qa.spectrum import PowerLaw, SpectrumError, fit_power_law
-from stereo_tasks.qa.theta2 import Theta2, make_theta2
-from stereo_tasks.qa.verdicts import Level, Verdict, judge_night, judge_run, worst
+from stereo_tasks.qa.sky import Sky, look_at_sky
+from stereo_tasks.qa.verdicts import Level, RunReport, Verdict, judge_night, judge_run
 from stereo_tasks.settings.qa import QaSettings
 
-log = logging.getLogger(__name__)
-
 QA_FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Sky:
-    """What the DL3 of the night says about the source. Every missing part has its reason."""
-
-    runs: Mapping[int, ObservedRun]
-    theta2: Theta2 | None
-    no_theta2: str
-    spectrum: PowerLaw | None
-    no_spectrum: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """A run with its verdicts."""
-
-    metrics: RunMetrics
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def level(self) -> Level:
-        """The worst of the verdicts."""
-        return worst(one.level for one in self.verdicts)
-
-    def marks(self, metric: str) -> str:
-        """Return the classes that mark a metric in the table: nothing if it is good."""
-        levels = [one.level for one in self.verdicts if one.metric == metric and one.level != Level.GOOD]
-        return f"off {worst(levels).value}" if levels else ""
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What is not good about the run."""
-        return tuple(one.reason for one in self.verdicts if one.level != Level.GOOD)
 
 
 def make_report(
@@ -96,8 +55,8 @@ def make_report(
         RunReport(metrics, judge_run(metrics, settings, float(plan.settings.get("completeness_min", 1.0))))
         for metrics in run_metrics(plan, records, sky.runs)
     )
-    found = problems(plan, records)
-    open_problems = sum(len(one.elements) for one in found if one.state != State.SKIPPED)
+    all_problems = problems(plan, records)
+    open_problems = sum(len(problem.elements) for problem in all_problems if problem.state != State.SKIPPED)
     no_sky = sky.no_theta2 if not sky.runs else ""
     night = judge_night((run.level for run in runs), holds=len(plan.holds), problems=open_problems, no_sky=no_sky)
     stages = stage_summaries(plan, records)
@@ -111,7 +70,7 @@ def make_report(
         runs=runs,
         sky=sky,
         stages=stages,
-        problems=found,
+        problems=all_problems,
         losses=losses(plan, records),
         plots={
             "theta2": plot_theta2(theta2) if theta2 else None,
@@ -124,46 +83,10 @@ def make_report(
         },
     )
     out.mkdir(parents=True, exist_ok=True)
-    data = _data(plan, night, runs, sky, counts) | {"problems": [asdict(one) for one in found]}
+    data = _data(plan, night, runs, sky, counts) | {"problems": [asdict(problem) for problem in all_problems]}
     write_atomically(out / "qa.json", json.dumps(_finite(data), indent=1, sort_keys=True, allow_nan=False))
     write_atomically(out / "report.html", html)
     return counts
-
-
-def _nothing(reason: str) -> Sky:
-    return Sky({}, None, reason, None, reason)
-
-
-def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sky:
-    """Analyse the night's DL3; never raises for bad data, says what is wrong instead."""
-    if dl3_folder is None:
-        return _nothing("no run reached DL3")
-    if plan.settings.get("source_ra_deg") is None or plan.settings.get("source_dec_deg") is None:
-        return _nothing(f"the plan has no position of {plan.source}: add it to config/sources.yaml and plan again")
-    source = SkyCoord(float(plan.settings["source_ra_deg"]), float(plan.settings["source_dec_deg"]), unit="deg")
-    try:
-        observations = open_observations(dl3_folder)
-    except Dl3Error as error:
-        return _nothing(str(error))
-    runs = {run.obs_id: run for run in (observed_run(observation, source) for observation in observations)}
-    theta2 = make_theta2(observations, source, settings.theta2)
-    if theta2 is None:
-        reason = "no run has room for an OFF region: is the wobble offset, or the position of the source, right?"
-        return Sky(runs, None, reason, None, reason)
-    spectrum, no_spectrum = None, ""
-    significance, needed = theta2.total.significance, settings.spectrum.significance_min_sigma
-    if significance < needed:
-        no_spectrum = f"an excess of {significance:.1f} sigma is too weak for a spectrum ({needed:g} are needed)"
-    else:
-        used = [observation for observation in observations if int(observation.obs_id) in theta2.runs]
-        try:
-            spectrum = fit_power_law(used, source, theta2.off_regions, settings.spectrum)
-        except SpectrumError as error:
-            no_spectrum = str(error)
-        except Exception as error:  # the page is most needed when something is odd: it must come in any case
-            log.exception("The spectrum of %s failed", plan.name)
-            no_spectrum = f"the fit failed: {type(error).__name__}: {error}"
-    return Sky(runs, theta2, "", spectrum, no_spectrum)
 
 
 def _counts(sky: Sky, runs: tuple[RunReport, ...], records: Records, plan: Plan) -> dict[str, float]:
@@ -229,16 +152,18 @@ def _data(
 
 
 def _excess(sky: Sky, lst_run: int) -> dict[str, float] | None:
-    one = sky.theta2.runs.get(lst_run) if sky.theta2 else None
-    return asdict(one) | {"excess": one.excess, "significance_sigma": one.significance} if one else None
+    excess = sky.theta2.runs.get(lst_run) if sky.theta2 else None
+    if excess is None:
+        return None
+    return asdict(excess) | {"excess": excess.excess, "significance_sigma": excess.significance}
 
 
 def _finite(value: Any) -> Any:
     """Replace NaN and infinities, which JSON cannot hold, by null."""
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -72,7 +72,7 @@ def fit_power_law(
     dataset.models = [SkyModel(spectral_model=spectral, name="source")]
     result = Fit().run(Datasets([dataset]))
     errors = spectral.amplitude.error, spectral.index.error
-    if not (result.success and all(math.isfinite(one) and one > 0 for one in errors)):
+    if not (result.success and all(math.isfinite(error) and error > 0 for error in errors)):
         raise SpectrumError(f"the fit did not converge: {result.message}")
     flux = spectral.amplitude.quantity.to_value(_FLUX)
     flux_error = (spectral.amplitude.error * spectral.amplitude.unit).to_value(_FLUX)

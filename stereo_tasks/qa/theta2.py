@@ -147,7 +147,7 @@ def make_theta2(observations: Iterable[Observation], source: SkyCoord, settings:
         n_off = sum(int(np.count_nonzero(theta <= cut)) for theta in thetas_off)
         runs[int(observation.obs_id)] = Excess(n_on, n_off, 1 / number)
         cuts += [float(np.min(cut[cut > 0])), float(np.max(cut))] if np.any(cut > 0) else []
-    total = Excess(sum(one.n_on for one in runs.values()), sum(one.n_off for one in runs.values()), 1 / number)
+    total = Excess(sum(run.n_on for run in runs.values()), sum(run.n_off for run in runs.values()), 1 / number)
     # A cut of 0 marks events outside the energies of the table: they count nowhere.
     shown = (min(cuts, default=0.0), max(cuts, default=0.0))
     return Theta2(edges, on, off, total, runs, number, shown, left_out)

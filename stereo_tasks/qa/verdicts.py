@@ -46,6 +46,29 @@ def worst(levels: Iterable[Level]) -> Level:
     return max(levels, key=order.index, default=Level.GOOD)
 
 
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run with its verdicts."""
+
+    metrics: RunMetrics
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def level(self) -> Level:
+        """The worst of the verdicts."""
+        return worst(verdict.level for verdict in self.verdicts)
+
+    def marks(self, metric: str) -> str:
+        """Return the classes that mark a metric in the table: nothing if it is good."""
+        level = worst(verdict.level for verdict in self.verdicts if verdict.metric == metric)
+        return "" if level == Level.GOOD else f"off {level.value}"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is not good about the run."""
+        return tuple(verdict.reason for verdict in self.verdicts if verdict.level != Level.GOOD)
+
+
 def judge(metric: str, value: float | None, limit: Limit) -> Verdict:
     """Hold one value against its limit. An unknown value is a warning: it should be known."""
     label, unit, form = _TEXTS.get(metric, (metric, "", "g"))
@@ -80,11 +103,11 @@ def judge_run(metrics: RunMetrics, settings: QaSettings, completeness_min: float
 def _judge_completeness(metrics: RunMetrics, completeness_min: float) -> list[Verdict]:
     limit = Limit(good=(1, None), usable=(completeness_min, None))
     verdicts = []
-    for one in metrics.completeness:
-        level = judge("completeness", one.completeness, limit).level
-        missing = one.expected - one.used
-        reason = "" if level == Level.GOOD else f"{one.instrument}: {missing} of {one.expected} subruns missing"
-        verdicts.append(Verdict(f"completeness {one.instrument}", level, reason, one.completeness))
+    for part in metrics.completeness:
+        level = judge("completeness", part.completeness, limit).level
+        missing = part.expected - part.used
+        reason = "" if level == Level.GOOD else f"{part.instrument}: {missing} of {part.expected} subruns missing"
+        verdicts.append(Verdict(f"completeness {part.instrument}", level, reason, part.completeness))
     return verdicts
 
 

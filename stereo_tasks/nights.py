@@ -10,6 +10,7 @@ from functools import cached_property
 from stereo_tasks.errors import StereoError
 
 _FIRST_NIGHT = dt.date(2018, 10, 10)  # inauguration of LST-1: no joint observation can be older
+_LAST_NIGHT = dt.date(2099, 12, 31)
 _FORMATS = re.compile(r"(\d{4})([-_/]?)(\d{2})\2(\d{2})")
 
 
@@ -30,7 +31,7 @@ class Night:
     Raises
     ------
     BadNightError
-        If the text is no date, or lies before LST-1 existed.
+        If the text is no date, or lies before LST-1 existed or after 2099.
 
     Examples
     --------
@@ -108,4 +109,6 @@ def _parse(text: dt.date | str) -> dt.date:
             raise BadNightError(f"{text!r} is not a date of the calendar") from None
     if date < _FIRST_NIGHT:
         raise BadNightError(f"{date} is before LST-1 existed ({_FIRST_NIGHT}); is the year right?")
+    if date > _LAST_NIGHT:
+        raise BadNightError(f"{date} is after {_LAST_NIGHT}; is the year right?")
     return date

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from stereo_portal.qa_page import find_page
+from stereo_portal.error_pages import add_error_pages
+from stereo_portal.headers import HEADERS, QA_POLICY, SafeHeaders
+from stereo_portal.qa_page import read_page
 
-# A page runs no script and loads nothing: the login's cookie is readable for scripts of this origin.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
-QA_POLICY = f"{_POLICY}; form-action 'none'"
-POLICY = f"{_POLICY}; form-action 'self'"
 LAST_NIGHTS = 30
 AT_MOST = 200
 MOST_NIGHTS = 1500
@@ -32,12 +28,12 @@ def create_app() -> FastAPI:
     pages.filters["utc"] = _utc
 
     def render(name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        return HTMLResponse(pages.get_template(name).render(**values), status, headers=_headers(POLICY))
+        return HTMLResponse(pages.get_template(name).render(**values), status, headers=HEADERS)
 
-    guarded = _guard(render)
+    app.add_middleware(SafeHeaders)
+    add_error_pages(app, render)
 
     @app.get("/", response_class=HTMLResponse)
-    @guarded("./")
     def nights(
         production: str = "", source: str = "", state: str = "", first: str = "", last: str = ""
     ) -> HTMLResponse:
@@ -79,8 +75,7 @@ def create_app() -> FastAPI:
         )
 
     @app.get("/{production}/{night}", response_class=HTMLResponse)
-    @guarded("../")
-    def one_night(production: str, night: str) -> HTMLResponse:
+    def night_page(production: str, night: str) -> HTMLResponse:
         """Show everything that is known of a night."""
         from stereo_tasks.nights import Night
         from stereo_tasks.settings import load_settings
@@ -94,47 +89,10 @@ def create_app() -> FastAPI:
     @app.get("/{production}/{source}/{night}", response_class=HTMLResponse)
     def qa_page(production: str, source: str, night: str) -> HTMLResponse:
         """Show the QA page of a night and source."""
-        page = find_page(_output(), production, source, night)
-        if page is None:
-            raise HTTPException(404, "there is no QA page of this night and source")
-        return HTMLResponse(page.read_text(), headers=_headers(QA_POLICY))
+        page = read_page(_output(), production, source, night)
+        return HTMLResponse(page, headers=HEADERS | {"Content-Security-Policy": QA_POLICY})
 
     return app
-
-
-def _guard(render: Callable[..., HTMLResponse]) -> Callable[[str], Callable[..., Any]]:
-    """Return a decorator: what a person can mend is said on a page, with the way back to `home`."""
-
-    def guarded(home: str) -> Callable[..., Any]:
-        def decorate(page: Callable[..., HTMLResponse]) -> Callable[..., HTMLResponse]:
-            @wraps(page)
-            def answer(**values: Any) -> HTMLResponse:
-                from stereo_tasks.catalog.errors import CatalogError
-                from stereo_tasks.nights import BadNightError
-                from stereo_tasks.settings import SettingsError
-
-                try:
-                    return page(**values)
-                except CatalogError as error:
-                    return render(
-                        "error.html",
-                        503,
-                        title="The catalog cannot be reached",
-                        text=str(error),
-                        what_to_do="An operator can say more with `stereo doctor` on the machine of the site.",
-                    )
-                except (BadNightError, SettingsError) as error:
-                    return render("error.html", 404, title="There is no such page", text=str(error), home=home)
-
-            return answer
-
-        return decorate
-
-    return guarded
-
-
-def _headers(policy: str) -> dict[str, str]:
-    return {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 def _range(first: str, last: str, now: dt.datetime) -> tuple[Any, Any]:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from stereo_tasks.nights import Night
 
+MONTE_CARLO_FOLDER = "mc"
+"""Beside the folders of the sources: no source may have this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class NightTree:
@@ -110,7 +113,7 @@ class MonteCarloTree:
     @property
     def root(self) -> Path:
         """Where intermediate Monte Carlo products and plans are kept."""
-        return self.work / "mc" / self.key
+        return self.work / MONTE_CARLO_FOLDER / self.key
 
     def stereo(self, sample: str, name: str) -> Path:
         """Stereo parameters of one Monte Carlo DL1 file."""

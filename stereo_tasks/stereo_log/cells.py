@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 from stereo_tasks.nights import BadNightError, Night
+from stereo_tasks.products.tree import MONTE_CARLO_FOLDER
 
 _MAX_CELL = 10_000  # characters; bounds what the Python parser is asked to look at
 _NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
@@ -39,6 +40,8 @@ def source(text: str) -> str:
     """Read the name of a source."""
     if not _SOURCE.fullmatch(text):
         raise CellError("not a name of a source: letters, digits and + - . _ only, since folders are named after it")
+    if text == MONTE_CARLO_FOLDER:
+        raise CellError(f"not a name of a source: the output folder {text} is that of the Monte Carlo")
     return text
 
 

@@ -66,6 +66,10 @@ def test_columns_are_found_by_name(tmp_path, header, row):
         ({"source": "../../etc"}, "Source"),
         ({"source": "Crab Nebula"}, "Source"),
         ({"source": "a" * 41}, "Source"),
+        ({"source": "mc"}, "Source"),  # the folder of the Monte Carlo
+        ({"source": "."}, "Source"),
+        ({"source": ".."}, "Source"),
+        ({"source": ".hidden"}, "Source"),
         ({"conditions": "Dark"}, "Conditions"),
         ({"trigger": "[]"}, "Trigger (MAGIC)"),
         ({"trigger": "['L3T', 3]"}, "Trigger (MAGIC)"),

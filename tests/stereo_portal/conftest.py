@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "status"))  # for scenes and catalog_fixtures
 
 from catalog_fixtures import migrated, server  # noqa: F401
 from scenes import Scene, every_state
 from sqlalchemy import text
+from stereo_portal.app import create_app
 
 from stereo_tasks.catalog.database import URL_VARIABLE, engine
 from stereo_tasks.catalog.models import Base
@@ -51,3 +54,11 @@ def output(root, nights) -> Path:
     (folder / "report.html").write_text("<html>the page</html>")
     (root / "products" / "secret.html").write_text("secret")
     return root / "products"
+
+
+@pytest.fixture
+def client() -> TestClient:
+    """Somebody who is logged in."""
+    app = create_app()
+    app.dependency_overrides[get_user] = lambda: "somebody"
+    return TestClient(app)

@@ -5,19 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
 from stereo_portal.app import create_app
 from stereo_portal.plugin import StereoPortalPlugin
 
 pytestmark = pytest.mark.usefixtures("output")
-
-
-@pytest.fixture
-def client():
-    app = create_app()
-    app.dependency_overrides[get_user] = lambda: "somebody"
-    return TestClient(app)
 
 
 def _rows(text: str) -> list[str]:

@@ -1,0 +1,50 @@
+"""What every answer of the portal tells the browser: run nothing, load nothing, keep nothing.
+
+The pages live on Airflow's origin, where the login's cookie is. Text in them comes from the stereo log and from logs of
+jobs, and a QA page is a file of the output tree, which others than the site's operators may write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_NOTHING = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
+PAGE_POLICY = f"{_NOTHING}; form-action 'self'"
+# A page of a sandbox has an origin of its own, and neither scripts nor `meta refresh`, forms, popups.
+QA_POLICY = f"sandbox; {_NOTHING}; form-action 'none'"
+HEADERS = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class SafeHeaders:
+    """Middleware that gives the headers to each answer that has not got them.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the headers."""
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_safely)

@@ -87,6 +87,10 @@ def lacking_models(models: Models, production: Production) -> tuple[Hold, ...]:
     holds: list[Hold] = []
     if missing := models.missing_forests:
         holds.append(Hold("forests", f"no {', '.join(missing)} in {models.forests_folder}: run 'stereo prepare-mc'"))
+    if places := models.open_to_all:
+        names = " ".join(str(path) for path in places)
+        reason = f"anybody may write {names}, and a forest runs code: look at them, then 'chmod o-w {names}'"
+        holds.append(Hold("forests", reason))
     method, count = production.mcp["dl2_to_dl3"]["interpolation_method"], len(models.irfs)
     if count == 0:
         holds.append(Hold("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: run 'stereo prepare-mc'"))

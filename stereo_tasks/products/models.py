@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,13 @@ class Models:
         return tuple(kind for kind in FOREST_KINDS if not any(file.path.name.startswith(kind) for file in self.forests))
 
     @property
+    def open_to_all(self) -> tuple[Path, ...]:
+        """Forests, and folders above them, that every user may write: reading a forest runs code that is in it."""
+        files = {file.path.resolve() for file in self.forests}
+        places = files.union(*(path.parents for path in files))
+        return tuple(sorted(path for path in places if _is_open(path.stat().st_mode)))
+
+    @property
     def zenith_range_deg(self) -> tuple[float, float]:
         """Smallest and largest zenith of the IRF nodes."""
         zeniths = [node.zenith_deg for node in self.irfs]
@@ -78,3 +86,8 @@ def _files(folder: Path, pattern: str) -> tuple[ModelFile, ...]:
         status = path.stat()
         found.append(ModelFile(path, status.st_size, status.st_mtime_ns))
     return tuple(found)
+
+
+def _is_open(mode: int) -> bool:
+    # In a sticky folder, as /tmp, nobody can replace what another one owns.
+    return bool(mode & stat.S_IWOTH) and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX)

@@ -98,6 +98,18 @@ def test_without_forests_the_plan_says_where_it_looked_and_goes_up_to_stereo(tre
     assert plan.stages[-1] == Stage.QA
 
 
+@pytest.mark.parametrize("place", ["file", "folder", "folder above"])
+def test_forests_that_anybody_may_write_are_not_read(whole, place):
+    folder = whole.settings.site.paths.models / "ST0320A" / "NSB1.5" / "v01" / "dec_2276"
+    path = {"file": next(folder.glob("*.joblib")), "folder": folder, "folder above": folder.parent}[place]
+    path.chmod(0o777)
+    plan = whole.plan()
+    assert any(hold.subject == "forests" and f"chmod o-w {path}'" in hold.reason for hold in plan.holds)
+    assert Stage.DL2 not in plan.stages
+    path.chmod(0o775)
+    assert not whole.plan().holds
+
+
 def test_two_irf_nodes_are_held_because_the_tool_would_take_the_first(tree):
     tree.magic(5093711, range(1, 3))
     tree.lst(1622, range(2))

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, task
+from airflow.sdk import DAG, Asset, Param, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from stereo_portal.timetable import OnRequest
 
 RAW_NIGHT = Asset("raw_night")
 
 DOC = """
 ### Process nights that you choose
 
-Start a **backfill** of this DAG over a range of dates (*Trigger > Backfill* in the UI, `airflow backfill create`, or
-`stereo backfill`): each date is the evening of one night, and each night that has something to process starts one run
-of `process_night`. Elements that are still valid are not computed again.
+*Trigger > Single Run* asks for the **night** of the form. *Trigger > Backfill* (or `stereo backfill`, which also shows
+what becomes of the nights) asks for a range: each date is the evening of one night. Each night that has something to
+process starts one run of `process_night`. Elements that are still valid are not computed again.
+
+In a backfill, **Missing Runs** are the nights that no backfill has asked for so far, whatever became of them. To ask
+for nights again, choose **All Runs**: the form shows how many there are. `stereo backfill` always does.
 
 | parameter | meaning |
 |---|---|
+| `night` | the date of its evening; a backfill has its dates instead |
 | `production` | which way of processing, by its name in the configuration; empty for the default one |
 | `sources` | only these sources; empty for all of the night |
 | `force` | compute everything again, even what is valid |
@@ -26,22 +31,21 @@ of `process_night`. Elements that are still valid are not computed again.
 A night without observations is **skipped** with its reason. So is one whose files are not there yet, or that is held,
 but that request waits: `detect_nights` hands the night on when it can be processed, however old it is. Nights to come
 are **refused**: the run fails. The reason is in the log of the task and in `stereo status`.
-
-The daily runs of its own schedule ask for nothing: nights are handed on by `detect_nights` when their data are
-complete. The schedule is there so that a backfill knows the nights.
 """
 
 with DAG(
     "request_nights",
     description="Ask for nights; made for backfills over a range of dates",
     doc_md=DOC,
-    # Midnight of a zone ten hours behind UTC, when every observation is over. Elsewhere than at midnight of its zone
-    # a backfill would end one night early.
-    schedule=CronPartitionTimetable("0 0 * * *", timezone="Etc/GMT+10", run_offset=-1, key_format="%Y%m%d"),
+    # Elsewhere than at midnight of its zone a backfill would end one night early.
+    schedule=OnRequest("0 0 * * *", timezone="UTC", key_format="%Y%m%d"),
     start_date=dt.datetime(2018, 10, 10, tzinfo=dt.UTC),
     catchup=False,
     max_active_runs=8,
     params={
+        "night": Param(
+            None, type=["null", "string"], format="date", description="Evening of the night; a backfill has its dates"
+        ),
         "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
         "sources": Param([], type="array", items={"type": "string"}, description="Only these; empty: all"),
         "force": Param(False, type="boolean", description="Compute again what is valid, too"),
@@ -54,11 +58,9 @@ with DAG(
     @task(outlets=[RAW_NIGHT])
     def request(*, outlet_events, params, dag_run, partition_key=None) -> dict:
         """Emit the night as a partition of the asset, with what was asked for."""
-        if dag_run.run_type == "scheduled":
-            raise AirflowSkipException("nobody asked: detect_nights hands on the nights whose data are complete")
-        key = partition_key or (dag_run.conf or {}).get("night")
+        key = partition_key or params["night"]
         if not key:
-            raise AirflowFailException("which night? Start a backfill, or give a partition key such as 20240110")
+            raise AirflowFailException("which night? Give the date of its evening as `night`, or start a backfill")
 
         from stereo_tasks.dispatch.partitions import night_key
         from stereo_tasks.dispatch.requests import request_night

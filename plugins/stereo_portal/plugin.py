@@ -1,16 +1,17 @@
-"""The plugin: *Browse > Nights* in Airflow's menu."""
+"""The plugin: *Browse > Nights* in Airflow's menu, and the schedule of `request_nights`."""
 
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
 from stereo_portal.app import create_app
+from stereo_portal.timetable import OnRequest
 
 PREFIX = "/nights"
 
 
 class StereoPortalPlugin(AirflowPlugin):
-    """QA pages of the nights."""
+    """Pages of the nights."""
 
     name = "stereo_portal"
     fastapi_apps = [{"app": create_app(), "url_prefix": PREFIX, "name": "Nights"}]  # noqa: RUF012
@@ -18,3 +19,4 @@ class StereoPortalPlugin(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {"name": "Nights", "href": "nights/", "destination": "nav", "category": "browse", "url_route": "nights"},
     ]
+    timetables = [OnRequest]  # noqa: RUF012

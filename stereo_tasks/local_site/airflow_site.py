@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from stereo_tasks.settings import Settings
 
+# Without -P the working folder is on Python's path. In a checkout it has a copy of the package's metadata, and Airflow
+# finds the plugin twice.
+_AIRFLOW = (sys.executable, "-P", "-m", "airflow")
 # The scheduler and the triggerer each offer their logs on a fixed port, for other machines. Here all share a file
 # system, and two sites side by side would fight for the port.
 COMPONENTS: dict[str, tuple[str, ...]] = {
@@ -67,7 +70,7 @@ def migrate(settings: Settings) -> None:
     if _is_current(settings):
         return
     service = Service("migrate", settings.site.paths.state)
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    command = [*_AIRFLOW, "db", "migrate"]
     code = service.run(command, environment(settings), limit_s=_MIGRATE_LIMIT_S)
     revision = _revision(settings)
     if code or revision is None:
@@ -78,7 +81,7 @@ def migrate(settings: Settings) -> None:
 def start(settings: Settings) -> None:
     """Start the four components; `wait_until_healthy` tells when they work."""
     for name, arguments in COMPONENTS.items():
-        components(settings)[name].start([sys.executable, "-m", "airflow", *arguments], environment(settings))
+        components(settings)[name].start([*_AIRFLOW, *arguments], environment(settings))
 
 
 def wait_until_healthy(

@@ -85,18 +85,18 @@ def test_requests_name_nights_by_their_evening(dag_bag):
     import pendulum
     from airflow.serialization.definitions.dag import SerializedDAG
     from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
 
     dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag_bag.dags["request_nights"]))
     assert isinstance(dag, SerializedDAG)
-    run = dag.timetable.next_dagrun_info_v2(
-        last_dagrun_info=None,
-        restriction=_restriction(pendulum.datetime(2024, 1, 11, 5), pendulum.datetime(2024, 1, 12, 12)),
-    )
-    # The night of 10 January is over on the 11th at 10:00 UTC.
-    assert (run.partition_key, run.run_after) == ("20240110", pendulum.datetime(2024, 1, 11, 10))
+    found = dag.iter_dagrun_infos_between(pendulum.datetime(2024, 1, 10), pendulum.datetime(2024, 1, 12))
+    assert [one.partition_key for one in found] == ["20240110", "20240111", "20240112"]
+    # Nobody asked: the scheduler asks for nothing.
+    restriction = TimeRestriction(pendulum.datetime(2024, 1, 11), None, catchup=False)
+    assert dag.timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction) is None
+    assert dag.timetable.summary == "on request"
 
 
-def _restriction(earliest, latest):
-    from airflow.timetables.base import TimeRestriction
-
-    return TimeRestriction(earliest, latest, catchup=True)
+def test_the_form_of_a_request_has_a_field_for_the_night(dag_bag):
+    schema = dag_bag.dags["request_nights"].params.get_param("night").schema
+    assert (schema["format"], schema["type"]) == ("date", ["null", "string"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import httpx
@@ -81,6 +82,8 @@ def backfill():
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_backfill_is_asked_for_and_watched(site, backfill):
+    from stereo_tasks.airflow_api.client import site_api
+
     assert "there is no backfill yet" in backfill("--show")
     assert "is still to come: end the range with" in backfill("2020-12-14", "2099-12-17")
     assert "stereo backfill 2020-12-14 2020-12-17" in backfill("2020-12-17", "2020-12-14")
@@ -105,8 +108,46 @@ def test_a_backfill_is_asked_for_and_watched(site, backfill):
     first = json.loads(backfill("--show", str(content["id"]), "--json"))
     assert first["totals"] == {"waiting": 1, "nothing": 3}
 
+    with site_api(site) as api:
+        _the_plugin_is_found_once(api)
+        _airflow_itself_asks_for_no_night(api)
+        _missing_runs_are_the_nights_that_nobody_asked_for(api)
+        _a_single_night_is_asked_for_by_its_date(api)
     _doctor_sees_what_is_wrong(site)
     _the_page_is_there(site)
+
+
+def _the_plugin_is_found_once(api):
+    assert api.get("/api/v2/plugins/importErrors")["import_errors"] == []
+    assert "stereo_portal" in [one["name"] for one in api.get("/api/v2/plugins")["plugins"]]
+
+
+def _airflow_itself_asks_for_no_night(api):
+    assert api.get("/api/v2/dags/request_nights")["next_dagrun_run_after"] is None
+    assert api.get("/api/v2/dags/request_nights/dagRuns", run_type="scheduled")["dag_runs"] == []
+
+
+def _missing_runs_are_the_nights_that_nobody_asked_for(api):
+    body = {"dag_id": "request_nights", "from_date": "2020-12-15T00:00:00Z", "to_date": "2020-12-19T00:00:00Z"}
+    for behaviour, days in (("none", (18, 19)), ("completed", (15, 16, 17, 18, 19))):
+        answer = api._call("POST", "/api/v2/backfills/dry_run", json={**body, "reprocess_behavior": behaviour})
+        assert [one["partition_key"] for one in answer["backfills"]] == [f"202012{day}" for day in days]
+
+
+def _a_single_night_is_asked_for_by_its_date(api):
+    """What the form of *Trigger > Single Run* sends."""
+    for conf, state, text in (
+        ({"night": "2020-12-16"}, "skipped", "HV is Reduced"),
+        ({"night": None}, "failed", "which night? Give the date of its evening as `night`"),
+    ):
+        run = api.trigger("request_nights", conf=conf)
+        path = f"/api/v2/dags/request_nights/dagRuns/{run}/taskInstances/request"
+        deadline = time.monotonic() + 100
+        while (found := api.get(path))["state"] != state:
+            assert time.monotonic() < deadline, found
+            time.sleep(1)
+        log = json.dumps(api.get(f"{path}/logs/{found['try_number']}"))
+        assert text in log
 
 
 def _doctor_sees_what_is_wrong(site):

@@ -7,8 +7,7 @@ import datetime as dt
 from airflow.sdk import DAG, Param, chain, task, task_group
 from stereo_arrays import stage_task
 
-FAIL_ON = {"mc_stereo": "all", "mc_forests": "any", "mc_dl2": "all", "mc_irf": "any"}
-"""When a stage has failed; in the order of the stages."""
+from stereo_tasks.stages import MC_STAGES
 
 DOC = """
 ### Forests and IRFs of a production
@@ -37,14 +36,13 @@ with DAG(
     @task
     def plan(*, params) -> list[dict]:
         """Write the plans, one a period, NSB level and declination line."""
-        from stereo_tasks.night_run import plan_monte_carlo
+        from stereo_tasks.processing.night_plans import plan_monte_carlo
 
         return [{"plan": str(plan.save()), "name": plan.name} for plan in plan_monte_carlo(params["production"])]
 
     @task_group
     def models(plan, name) -> None:
         """All stages of one set of models."""
-        # Some lost files of the simulation are less statistics; half a set of forests or IRFs is wrong.
-        chain(*(stage_task(stage, plan=plan, name=name, fail_on=FAIL_ON[stage]) for stage in FAIL_ON))
+        chain(*(stage_task(stage, plan=plan, name=name) for stage in MC_STAGES))
 
     models.expand_kwargs(plan())

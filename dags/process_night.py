@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable, TriggerRule, chain, task, task_group
+from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable, chain, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from stereo_arrays import stage_task
 
+from stereo_tasks.stages import night_stages
+
 RAW_NIGHT = Asset("raw_night")
 STEREO_DL3 = Asset("stereo_dl3")
-STAGES = ("calibrate", "merge", "coincide", "stereo", "merge_stereo", "dl2", "dl3", "index")
 
 DOC = """
 ### One night, from raw files to published DL3
@@ -103,7 +104,7 @@ with DAG(
     def plan(**context) -> list[dict]:
         """Write the plans of the night, one a source."""
         from stereo_tasks.dispatch.candidates import held_sources
-        from stereo_tasks.night_run import plan_night
+        from stereo_tasks.processing.night_plans import plan_night
 
         request = _request(context)
         night, production, ti = request["night"], request["production"], context["ti"]
@@ -123,15 +124,13 @@ with DAG(
     @task_group
     def source(plan, name, force) -> None:
         """All stages of one source."""
-        stages = [stage_task(stage, plan=plan, name=name, force=force) for stage in STAGES]
-        # A failed stage stops what builds on it, but the QA page is wanted even more then.
-        qa = stage_task("qa", plan=plan, name=name, force=force, trigger_rule=TriggerRule.ALL_DONE)
-        chain(*stages, qa, publish(plan=plan, name=name))
+        stages = [stage_task(stage, plan=plan, name=name, force=force) for stage in night_stages()]
+        chain(*stages, publish(plan=plan, name=name))
 
     @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
     def publish(plan, name, *, outlet_events, **context) -> str:
         """Put DL3 and its index where everybody sees them."""
-        from stereo_tasks.night_run import publish
+        from stereo_tasks.processing.publishing import publish
 
         request = _request(context)
         path = publish(plan)
@@ -146,7 +145,7 @@ with DAG(
         """Decide whether the night is a success: only this task decides the state of the run."""
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
-        from stereo_tasks.night_run import finish_night
+        from stereo_tasks.processing.completion import completion
 
         ti, request = context["ti"], _request(context)
         run = request["night"], request["production"], context["run_id"]
@@ -160,8 +159,8 @@ with DAG(
             raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
             ingest(item["plan"])
-        result = finish_night([item["plan"] for item in plans])
-        success = result.success and bool(plans) and not lines
+        result = completion([item["plan"] for item in plans])
+        success = result.done and bool(plans) and not lines
         problems = ti.xcom_pull(task_ids="plan", key="problems") or []
         lines = [*(f"unreadable row of the stereo log: {problem}" for problem in problems), *lines, *result.lines]
         print("\n".join(lines))

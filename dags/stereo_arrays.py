@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.sdk import TriggerRule
 from airflow_slurm.operator import SlurmArrayOperator
 
+from stereo_tasks.stages import Stage
 
-def stage_task(stage: str, *, plan: Any, name: Any, force: Any = False, **kwargs: Any) -> SlurmArrayOperator:
+
+def stage_task(stage: Stage, *, plan: Any, name: Any, force: Any = False, **kwargs: Any) -> SlurmArrayOperator:
     """Return the task that runs the elements of one stage of a plan as an array of jobs."""
     return SlurmArrayOperator(
-        task_id=stage,
+        task_id=stage.name,
         array=_array,
         outcomes=_outcomes,
         backend=_backend,
         report=_report,
-        op_kwargs={"plan": plan, "stage": stage, "force": force},
+        op_kwargs={"plan": plan, "stage": stage.name, "force": force},
         title=name,
+        fail_on=stage.fail_on,
+        # What has to run whatever happened before: the QA page is wanted even more then.
+        trigger_rule=TriggerRule.ALL_DONE if stage.always else TriggerRule.ALL_SUCCESS,
         # Of the task itself, so it is there whatever happens: a name that is not there would fail the task.
         map_index_template="{{ task.title }}",
         **kwargs,
@@ -29,7 +35,7 @@ def _array(plan: str, stage: str, force: bool) -> Any:
     from airflow.sdk import get_current_context
     from airflow_slurm.array import Placement
 
-    from stereo_tasks.night_run import stage_array
+    from stereo_tasks.processing.stage_arrays import stage_array
 
     # A later try takes over what the first one has done: to force it again would remove its records.
     first = get_current_context()["ti"].try_number == 1
@@ -38,7 +44,7 @@ def _array(plan: str, stage: str, force: bool) -> Any:
 
 
 def _outcomes(plan: str, stage: str, force: bool) -> Any:
-    from stereo_tasks.night_run import stage_outcomes
+    from stereo_tasks.processing.stage_arrays import stage_outcomes
 
     return stage_outcomes(plan, stage)
 

@@ -40,40 +40,38 @@ def plan(
     elements: Annotated[bool, typer.Option(help="List every element.")] = True,
 ) -> None:
     """Print what would be done for a night, and why, without touching anything."""
-    from stereo_tasks.night_run import plan_night
+    from stereo_tasks.processing.night_plans import plan_night
 
     planned = plan_night(night, production=production, sources=source)
     for problem in planned.problems:
         console.print(f"[yellow]stereo log[/yellow] {problem}")
     for text in planned.not_taken:
         console.print(f"[yellow]not taken[/yellow] {text}", highlight=False)
-    for one in planned.plans:
-        _print_plan(one, elements=elements)
+    for source_plan in planned.plans:
+        _print_plan(source_plan, elements=elements)
     if not planned.plans:
         console.print(f"no observation of {night} is processed")
 
 
-def _print_plan(one: Plan, *, elements: bool) -> None:
-    from stereo_tasks.planning.fingerprint import current_record
+def _print_plan(plan: Plan, *, elements: bool) -> None:
+    from stereo_tasks.planning.element_state import TO_DO, ElementStates
 
-    console.rule(f"{one.name}  production {one.production}  plan {one.digest}")
+    console.rule(f"{plan.name}  production {plan.production}  plan {plan.digest}")
     choices = Table("choice", "value", "reason", box=None, pad_edge=False)
-    for choice in one.choices:
+    for choice in plan.choices:
         choices.add_row(choice.name, choice.value, choice.reason)
     console.print(choices)
-    for notice in one.notices:
+    for notice in plan.notices:
         console.print(f"[yellow]missing or odd[/yellow] {notice.subject}: {notice.reason}", highlight=False)
-    for hold in one.holds:
-        console.print(f"[red]held[/red] {hold.subject}: {hold.reason}", highlight=False)
+    for blocker in plan.blockers:
+        console.print(f"[red]held[/red] {blocker.subject}: {blocker.reason}", highlight=False)
     if not elements:
         return
+    states = ElementStates(plan)
     table = Table("element", "state", "inputs", box=None, pad_edge=False)
     table.add_column("output", overflow="fold")
-    for element in one.elements:
-        record = current_record(one, element)
-        table.add_row(
-            element.id, str(record.state) if record else "to do", str(len(element.inputs)), element.outputs[0]
-        )
+    for element in plan.elements:
+        table.add_row(element.id, states.state(element) or TO_DO, str(len(element.inputs)), element.outputs[0])
     console.print(table)
 
 
@@ -83,16 +81,15 @@ def prepare_mc(
     force: Annotated[bool, typer.Option(help="Make everything again.")] = False,
 ) -> None:
     """Train the forests and make the IRFs that a production needs, on this machine, without Airflow."""
-    from stereo_tasks.local_run import run_plan
-    from stereo_tasks.night_run import plan_monte_carlo
+    from stereo_tasks.processing.local_run import run_plan
+    from stereo_tasks.processing.night_plans import plan_monte_carlo
 
     failures = []
-    for one in plan_monte_carlo(production):
-        one.save()
-        for hold in one.holds:
-            failures.append(f"{one.name}: held, {hold.subject}: {hold.reason}")
-        failures += run_plan(one, MC_STAGES, force=force, report=lambda line: console.print(line, highlight=False))
-        for choice in one.choices[1:]:
+    for plan in plan_monte_carlo(production):
+        plan.save()
+        failures += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
+        failures += run_plan(plan, MC_STAGES, force=force, report=lambda line: console.print(line, highlight=False))
+        for choice in plan.choices[1:]:
             console.print(f"{choice.name}: {choice.value}", highlight=False)
     if failures:
         raise _fail("\n".join(failures))

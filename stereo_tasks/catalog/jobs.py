@@ -18,6 +18,7 @@ from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.stages import Stage
+from stereo_tasks.stages import stage as stage_of
 
 _TIMES = ("submitted_utc", "started_utc", "ended_utc")
 _DEFAULTS: dict[str, Any] = {
@@ -59,7 +60,7 @@ def save_jobs(
     """
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     common = {
-        "plan_path": plain(loaded.path if isinstance(plan, Plan) else Path(plan)), "stage": Stage(stage).value,
+        "plan_path": plain(loaded.path if isinstance(plan, Plan) else Path(plan)), "stage": stage_of(stage).name,
         "production": loaded.production, "night": Night(loaded.night).evening if loaded.night else None,
         "source": loaded.source,
     }  # fmt: skip

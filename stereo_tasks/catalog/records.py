@@ -20,7 +20,8 @@ from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.record import State, read_record
+from stereo_tasks.products.record import read_record
+from stereo_tasks.stages import State
 
 _BATCH = 500
 

@@ -29,11 +29,11 @@ def evening(plan: Plan) -> dt.date | None:
 def plan_values(plan: Plan, path: str, ingested: Any) -> Row:
     """Return the row of a plan that lies at `path` and was read in at a time."""
     # A list: JSONB would not keep the order of the stages.
-    stages = {"order": [[stage.value, len(plan.of_stage(stage))] for stage in plan.stages]}
+    stages = {"order": [[stage.name, len(plan.of_stage(stage))] for stage in plan.stages]}
     return {
         "path": path, "digest": Path(path).stem.removeprefix("plan_"), "production": plan.production,
         "name": plan.name, "night": evening(plan), "source": plan.source, "stages": stages,
-        "holds": [plain({"subject": one.subject, "reason": one.reason}) for one in plan.holds],
+        "holds": [plain({"subject": one.subject, "reason": one.reason}) for one in plan.blockers],
         "ingested_utc": ingested,
     }  # fmt: skip
 
@@ -42,7 +42,7 @@ def record_values(plan: Plan, path: str, element: Element, record: Record) -> Ro
     """Return the row of a record under the plan that lies at `path`."""
     return {
         "record_path": plain(element.record_path), "plan_path": path, "production": plan.production,
-        "night": evening(plan), "source": plan.source, "element": element.id, "stage": element.stage.value,
+        "night": evening(plan), "source": plan.source, "element": element.id, "stage": element.stage.name,
         "state": record.state.value, "reason": plain(record.reason), "fingerprint": record.fingerprint,
         "lost": plain(record.lost), "counts": plain(record.counts),
         "versions": plain(record.versions), "host": plain(record.host), "job": plain(record.job),

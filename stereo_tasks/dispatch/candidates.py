@@ -161,7 +161,7 @@ class NightInspector:
         held = self.held(night, source)
         production = self._settings.production(self.production)
         chosen = choose(night, source, self._settings, production)
-        lacking = list(chosen.holds)
+        lacking = list(chosen.blockers)
         if tree := chosen.monte_carlo:
             lacking += lacking_models(self._find(tree.forests_folder, tree.irf_folder), production)
         return [*([held] if held else []), *(f"{one.subject}: {one.reason}" for one in lacking)]

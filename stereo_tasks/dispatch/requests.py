@@ -194,14 +194,15 @@ def _journal(settings: Settings) -> Path:
 
 
 def _plan_lines(night: Night, production: str, sources: Sequence[str], settings: Settings) -> tuple[str, ...]:
-    from stereo_tasks.night_run import plan_night, summary
+    from stereo_tasks.planning.element_state import ElementStates
+    from stereo_tasks.processing.night_plans import plan_night
 
     found = plan_night(night, production=production, sources=sources or None, settings=settings)
     lines: list[str] = []
     for plan in found.plans:
         lines.append(f"{plan.name}, production {plan.production}, plan {plan.digest}")
-        for stage, states in summary(plan).items():
+        for stage, states in ElementStates(plan).summary().items():
             lines.append(f"  {stage}: {', '.join(f'{number} {state}' for state, number in states.items())}")
-        lines += [f"  held, {hold.subject}: {hold.reason}" for hold in plan.holds]
+        lines += [f"  held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
     lines += [f"not taken: {text}" for text in (*found.not_taken, *found.problems)]
     return tuple(lines)

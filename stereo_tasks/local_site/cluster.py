@@ -16,6 +16,7 @@ from stereo_tasks.local_site.files import last_lines, read_json
 from stereo_tasks.local_site.proc import MARKER, Identity
 from stereo_tasks.local_site.processes import Condition, Service, site_id
 from stereo_tasks.settings.site import CLUSTER_VARIABLE
+from stereo_tasks.stages import stages
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings
@@ -136,7 +137,7 @@ class PrivateCluster:
         site = self.settings.site
         slurm = site.slurm
         per_node = math.ceil(site.workers / slurm.nodes)
-        largest_mb = max(one.memory.to_value("MB") for one in self.settings.resources.values())
+        largest_mb = max(self.settings.cost(stage).memory_mb for stage in stages())
         memory_mb = slurm.memory.to_value("MB") if slurm.memory else largest_mb * _GROWTH * per_node
         shape = [
             f"--nodes={slurm.nodes}",

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stereo_tasks.night_run import published_folder
 from stereo_tasks.planning.plan import Plan
+from stereo_tasks.processing.publishing import published_folder
 from stereo_tasks.products.record import read_record
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages.night import QA
 
 if TYPE_CHECKING:
     from stereo_tasks.nights import Night
@@ -107,7 +107,7 @@ def published(plans: Iterable[Plan]) -> list[Path]:
 
 def qa_pages(plans: Iterable[Plan]) -> list[Path]:
     """Return the QA pages that were written."""
-    pages = [Path(element.outputs[0]) for plan in plans for _, element in plan.of_stage(Stage.QA)]
+    pages = [Path(element.outputs[0]) for plan in plans for _, element in plan.of_stage(QA)]
     return [page for page in pages if page.exists()]
 
 

@@ -1,11 +1,11 @@
-"""Choosing Monte Carlo and tables for a night, with reasons; what cannot be chosen is a hold."""
+"""Choosing Monte Carlo and tables for a night, with reasons; what cannot be chosen is a blocker."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Choice, Hold
+from stereo_tasks.planning.plan import Blocker, Choice
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
@@ -21,7 +21,7 @@ class Chosen:
     monte_carlo: MonteCarloTree | None
     time_offset_us: float | None
     choices: tuple[Choice, ...]
-    holds: tuple[Hold, ...]
+    blockers: tuple[Blocker, ...]
 
 
 def monte_carlo_tree(settings: Settings, production: Production, period: str, line_deg: float) -> MonteCarloTree:
@@ -43,13 +43,13 @@ def monte_carlo_tree(settings: Settings, production: Production, period: str, li
 def choose(night: Night, source: str, settings: Settings, production: Production) -> Chosen:
     """Choose period, NSB level, declination line and expected time offset."""
     choices: list[Choice] = []
-    holds: list[Hold] = []
+    blockers: list[Blocker] = []
     period = line_deg = position = time_offset_us = None
     try:
         period = settings.monte_carlo.period(night)
         choices.append(Choice("period", period.name, f"MAGIC dates {period.first} to {period.last}"))
     except NoChoiceError as error:
-        holds.append(Hold("period", str(error)))
+        blockers.append(Blocker("period", str(error)))
     try:
         position = settings.position(source)
         text = f"{position.ra_deg:.4f} deg, {position.dec_deg:.4f} deg"
@@ -58,13 +58,13 @@ def choose(night: Night, source: str, settings: Settings, production: Production
         distance = abs(line_deg - position.dec_deg)
         choices.append(Choice("declination line", f"{line_deg} deg", f"nearest to the source, {distance:.2f} deg away"))
     except NoChoiceError as error:
-        holds.append(Hold("source", str(error)))
+        blockers.append(Blocker("source", str(error)))
     try:
         offset = settings.time_offset(night)
         time_offset_us = offset.offset_us
         choices.append(Choice("time offset", f"{time_offset_us} us", f"known from {offset.first} to {offset.last}"))
     except NoChoiceError as error:
-        holds.append(Hold("time offset", str(error)))
+        blockers.append(Blocker("time offset", str(error)))
     coincidence = production.mcp["event_coincidence"]
     if coincidence["pre_offset_search"]:
         window = ("found in the data", f"search with the {coincidence['n_pre_offset_search_events']} brightest showers")
@@ -79,23 +79,24 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     tree = None
     if period and line_deg is not None:
         tree = monte_carlo_tree(settings, production, period.name, line_deg)
-    return Chosen(position, tree, time_offset_us, tuple(choices), tuple(holds))
+    return Chosen(position, tree, time_offset_us, tuple(choices), tuple(blockers))
 
 
-def lacking_models(models: Models, production: Production) -> tuple[Hold, ...]:
+def lacking_models(models: Models, production: Production) -> tuple[Blocker, ...]:
     """Return what lacks of forests and IRFs to reach DL3, and what to do about it."""
-    holds: list[Hold] = []
+    blockers: list[Blocker] = []
     if missing := models.missing_forests:
-        holds.append(Hold("forests", f"no {', '.join(missing)} in {models.forests_folder}: run 'stereo prepare-mc'"))
+        reason = f"no {', '.join(missing)} in {models.forests_folder}: run 'stereo prepare-mc'"
+        blockers.append(Blocker("forests", reason))
     if places := models.open_to_all:
         names = " ".join(str(path) for path in places)
         reason = f"anybody may write {names}, and a forest runs code: look at them, then 'chmod o-w {names}'"
-        holds.append(Hold("forests", reason))
+        blockers.append(Blocker("forests", reason))
     method, count = production.mcp["dl2_to_dl3"]["interpolation_method"], len(models.irfs)
     if count == 0:
-        holds.append(Hold("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: run 'stereo prepare-mc'"))
+        blockers.append(Blocker("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: run 'stereo prepare-mc'"))
     elif count == 2 or (count == 1 and method != "nearest"):
         # magic-cta-pipe 0.6.2 silently takes the first file's effective area when there are not more than two.
         reason = f"{count} IRF node(s) in {models.irf_folder}: '{method}' interpolation needs 3 or more"
-        holds.append(Hold("IRFs", reason))
-    return tuple(holds)
+        blockers.append(Blocker("IRFs", reason))
+    return tuple(blockers)

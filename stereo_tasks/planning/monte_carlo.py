@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stereo_tasks.planning.night import make_element
-from stereo_tasks.planning.plan import Choice, Element, Hold, Input, Plan
-from stereo_tasks.products.models import COMBINATIONS, ModelFile, pointing_of
+from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Plan
+from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import MC_STAGES, Stage, resolve
 
 SAMPLES = ("GammaTrain", "ProtonTrain", "GammaTest")
-# Kind of forest -> how magic-cta-pipe names its files.
-FORESTS = {"energy": "energy_regressors", "disp": "disp_regressors", "classifier": "event_classifiers"}
 
 
 def plan_monte_carlo(
@@ -39,72 +37,89 @@ def plan_monte_carlo(
     settings, production, versions
         As for a night.
     """
-    holds = [
-        Hold(sample, f"no Monte Carlo DL1 (dl1_*.h5) in {tree.dl1_folder(sample)}")
-        for sample in SAMPLES
-        if not samples.get(sample)
-    ]
-    elements: list[Element] = []
-
-    def add(stage: Stage, name: str, inputs: Sequence[Input], outputs: Sequence[Path], **parameters: Any) -> None:
-        elements.append(make_element(settings.resources[stage], stage, name, inputs, outputs, parameters))
-
-    stereo: dict[str, list[Input]] = defaultdict(list)
-    nodes: dict[str, list[Input]] = defaultdict(list)
-    for sample in SAMPLES:
-        for file in samples.get(sample, ()):
-            raw = Input(str(file.path), None, file.size_bytes, file.modified_ns)
-            output = tree.stereo(sample, file.path.name)
-            add(Stage.MC_STEREO, f"{sample}/{file.path.stem}", [raw], [output])
-            product = Input(str(output), str(output), role=sample)
-            stereo[sample].append(product)
-            pointing = pointing_of(file.path.name)
-            if sample == "GammaTest" and pointing:
-                nodes[pointing[0]].append(product)
-    if not holds:
-        forest_inputs = []
-        for kind, name in FORESTS.items():
-            outputs = [tree.forests_folder / f"{name}_{combination}.joblib" for combination in COMBINATIONS]
-            train = stereo["GammaTrain"] + (stereo["ProtonTrain"] if kind == "classifier" else [])
-            add(Stage.MC_FORESTS, kind, train, outputs, kind=kind)
-            forest_inputs += [Input(str(path), str(outputs[0]), role="forest") for path in outputs]
-        for node, inputs in nodes.items():
-            add(Stage.MC_DL2, node, [*inputs, *forest_inputs], [tree.dl2(node)])
-        for node in nodes:
-            dl2 = tree.dl2(node)
-            output = tree.irf_folder / f"irf_{node}_{_cut_suffix(production)}.fits.gz"
-            add(Stage.MC_IRF, node, [Input(str(dl2), str(dl2))], [output])
-        if len(nodes) == 2:
-            holds.append(Hold("IRFs", "two nodes of test gammas: magic-cta-pipe interpolates from 3 on, or takes 1"))
-    return Plan(
-        production=production.name,
-        name=f"mc/{tree.key}",
-        source="mc",
-        night=None,
-        root=str(tree.root),
-        choices=(
-            Choice("Monte Carlo", tree.key, "period, NSB level and version of the production, declination line"),
-            Choice("forests", str(tree.forests_folder), "autoMCP's tree"),
-            Choice("IRFs", str(tree.irf_folder), "autoMCP's tree"),
-        ),
-        notices=(),
-        holds=tuple(holds),
-        runs=(),
-        elements=tuple(elements),
-        config=json.loads(json.dumps(production.mcp)),
-        settings={},
-        versions=versions,
-    )
+    return MonteCarloPlanner(tree, samples, settings, production).plan(versions)
 
 
-def _cut_suffix(production: Production) -> str:
-    """Return the part of an IRF file's name that tells event type and cuts, as create_irf of MCP 0.6.2 writes it."""
-    irf = production.mcp["create_irf"]
-    gammaness, theta = irf["gammaness"], irf["theta"]
-    angle = str(theta["global_cut_value"]).replace(" ", "")
-    gammaness_names = {"global": f"glob{gammaness['global_cut_value']}", "dynamic": f"dyn{gammaness['efficiency']}"}
-    theta_names = {"global": f"glob{angle}", "dynamic": f"dyn{theta['efficiency']}"}
-    return (
-        f"{irf['event_type']}_gh_{gammaness_names.get(gammaness['cut_type'], 'custom')}"
-        f"_theta_{theta_names.get(theta['cut_type'], 'custom')}"
-    )
+class MonteCarloPlanner:
+    """Collects the elements of one plan; what the stages' functions for elements are given.
+
+    Attributes
+    ----------
+    tree : MonteCarloTree
+        Where everything lies.
+    samples : dict of str to tuple of ModelFile
+        DL1 files by the name of their sample.
+    production : Production
+        The way of processing.
+    """
+
+    def __init__(
+        self,
+        tree: MonteCarloTree,
+        samples: dict[str, tuple[ModelFile, ...]],
+        settings: Settings,
+        production: Production,
+    ) -> None:
+        self.tree = tree
+        self.samples = samples
+        self.production = production
+        self._elements = ElementMaker(settings)
+
+    def plan(self, versions: dict[str, str]) -> Plan:
+        """Return the plan."""
+        for stage in MC_STAGES:
+            resolve(stage.elements)(self, stage)
+        tree = self.tree
+        return Plan(
+            production=self.production.name,
+            name=f"mc/{tree.key}",
+            source="mc",
+            night=None,
+            root=str(tree.root),
+            choices=(
+                Choice("Monte Carlo", tree.key, "period, NSB level and version of the production, declination line"),
+                Choice("forests", str(tree.forests_folder), "autoMCP's tree"),
+                Choice("IRFs", str(tree.irf_folder), "autoMCP's tree"),
+            ),
+            notices=(),
+            blockers=(*self.incomplete, *self._too_few_nodes()),
+            runs=(),
+            elements=self._elements.made,
+            config=json.loads(json.dumps(self.production.mcp)),
+            settings={},
+            versions=versions,
+        )
+
+    def add(
+        self,
+        stage: Stage,
+        name: str,
+        inputs: Sequence[Input],
+        outputs: Sequence[Path],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Element:
+        """Add an element of a stage; see `stereo_tasks.planning.night.NightPlanner.add`."""
+        return self._elements.add(stage, name, inputs, outputs, parameters)
+
+    @cached_property
+    def incomplete(self) -> tuple[Blocker, ...]:
+        """Samples of which there are no files."""
+        return tuple(
+            Blocker(sample, f"no Monte Carlo DL1 (dl1_*.h5) in {self.tree.dl1_folder(sample)}")
+            for sample in SAMPLES
+            if not self.samples.get(sample)
+        )
+
+    @cached_property
+    def nodes(self) -> dict[str, list[Path]]:
+        """Stereo files of the test gammas by the node of their pointing; empty if a sample is missing."""
+        nodes: dict[str, list[Path]] = {}
+        for file in () if self.incomplete else self.samples["GammaTest"]:
+            if pointing := pointing_of(file.path.name):
+                nodes.setdefault(pointing[0], []).append(self.tree.stereo("GammaTest", file.path.name))
+        return nodes
+
+    def _too_few_nodes(self) -> tuple[Blocker, ...]:
+        if len(self.nodes) != 2:
+            return ()
+        return (Blocker("IRFs", "two nodes of test gammas: magic-cta-pipe interpolates from 3 on, or takes 1"),)

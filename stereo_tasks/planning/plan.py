@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import write_atomically
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Stage, stage, stages
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
+_READABLE = (1, PLAN_FORMAT)  # plans of 0.2 are part of the history that the catalog can be rebuilt from
+
+
+class PlanError(StereoError, ValueError):
+    """A plan cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,12 @@ class Element:
     """Absolute paths of the products. The record lies beside the first."""
     parameters: dict[str, Any] = field(default_factory=dict)
     """What the stage needs beyond its inputs; part of the fingerprint."""
+    size_bytes: int = 0
+    """Size of the raw files that it stems from, through whatever stages: what its time is expected from."""
     memory_mb: int = 2000
-    time_s: int = 3600
+    """Limit of the resident memory of a job that works on it, in MB (10^6 bytes)."""
+    time_s: float = 3600
+    """Elapsed time that it is expected to need, without the start of the tool, in s."""
 
     @property
     def record_path(self) -> Path:
@@ -69,8 +81,8 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Why the plan cannot be run yet, and what to do about it."""
+class Blocker:
+    """What keeps the plan from reaching DL3, and what to do about it."""
 
     subject: str
     reason: str
@@ -86,7 +98,7 @@ class Run:
     magic_subruns_expected: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """One immutable plan for (production, night, source), or for the Monte Carlo products of a production.
 
@@ -103,7 +115,7 @@ class Plan:
     """The folder below which everything of this plan is written."""
     choices: tuple[Choice, ...]
     notices: tuple[Notice, ...]
-    holds: tuple[Hold, ...]
+    blockers: tuple[Blocker, ...]
     runs: tuple[Run, ...]
     elements: tuple[Element, ...]
     config: dict[str, Any]
@@ -114,29 +126,44 @@ class Plan:
     """Versions of the science environment that the plan was made for."""
     format: int = PLAN_FORMAT
 
-    def of_stage(self, stage: Stage) -> tuple[tuple[int, Element], ...]:
+    def of_stage(self, stage: Stage | str) -> tuple[tuple[int, Element], ...]:
         """Return the elements of one stage with their index in the array."""
-        return tuple(enumerate(element for element in self.elements if element.stage == stage))
+        return self._by_stage.get(str(stage), ())
+
+    @cached_property
+    def _by_stage(self) -> dict[str, tuple[tuple[int, Element], ...]]:
+        groups: dict[str, list[Element]] = {}
+        for element in self.elements:
+            groups.setdefault(element.stage.name, []).append(element)
+        return {name: tuple(enumerate(elements)) for name, elements in groups.items()}
+
+    @cached_property
+    def producers(self) -> Mapping[str, Element]:
+        """The element that answers for a product, by the path of its first output."""
+        return {element.outputs[0]: element for element in self.elements}
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages that have elements, in order."""
-        present = {element.stage for element in self.elements}
-        return tuple(stage for stage in Stage if stage in present)
+        return tuple(declared for declared in stages() if declared.name in self._by_stage)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the plan's content."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
-    @property
+    @cached_property
     def path(self) -> Path:
         """Where the plan is kept."""
         return Path(self.root) / "plans" / (self.night or "mc").replace("-", "") / f"plan_{self.digest}.json"
 
     def to_json(self) -> str:
         """Serialise; equal plans give equal text."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        content = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("choices", "notices", "blockers", "runs"):
+            content[name] = [asdict(item) for item in content[name]]
+        content["elements"] = [_element_values(element) for element in self.elements]
+        return json.dumps(content, sort_keys=True)
 
     def save(self) -> Path:
         """Write the plan if it is not there yet, and return its path. The plan used last has the newest time stamp."""
@@ -153,25 +180,63 @@ class Plan:
 
         Raises
         ------
-        ValueError
-            If the file was written by another version of the format.
+        PlanError
+            If the file holds something else, or was written by a version that this one does not know.
         """
-        raw = json.loads(Path(path).read_text())
-        if raw.get("format") != PLAN_FORMAT:
-            raise ValueError(f"{path} has plan format {raw.get('format')}, this is {PLAN_FORMAT}: plan the night again")
-        raw["choices"] = tuple(Choice(**item) for item in raw["choices"])
-        raw["notices"] = tuple(Notice(**item) for item in raw["notices"])
-        raw["holds"] = tuple(Hold(**item) for item in raw["holds"])
-        raw["runs"] = tuple(Run(**{**item, "magic_runs": tuple(item["magic_runs"])}) for item in raw["runs"])
-        raw["elements"] = tuple(
-            Element(
-                **{
-                    **item,
-                    "stage": Stage(item["stage"]),
-                    "inputs": tuple(Input(**one) for one in item["inputs"]),
-                    "outputs": tuple(item["outputs"]),
-                }
-            )
-            for item in raw["elements"]
-        )
-        return cls(**raw)
+        try:
+            plan = cls._of_values(json.loads(Path(path).read_text()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PlanError(f"{path} cannot be read as a plan ({error}): plan the night again") from error
+        # The name of its file is its digest: to hash it again costs as much as to read it.
+        object.__setattr__(plan, "digest", Path(path).stem.removeprefix("plan_"))
+        object.__setattr__(plan, "path", Path(path))
+        return plan
+
+    @classmethod
+    def _of_values(cls, values: dict[str, Any]) -> Plan:
+        if values["format"] not in _READABLE:
+            raise ValueError(f"format {values['format']}, this is {PLAN_FORMAT}")
+        blockers = values.pop("blockers", None)
+        values["blockers"] = tuple(Blocker(**item) for item in blockers or values.pop("holds", ()))
+        values.pop("holds", None)
+        values["choices"] = tuple(Choice(**item) for item in values["choices"])
+        values["notices"] = tuple(Notice(**item) for item in values["notices"])
+        values["runs"] = tuple(Run(**{**item, "magic_runs": tuple(item["magic_runs"])}) for item in values["runs"])
+        values["elements"] = tuple(_element(item) for item in values["elements"])
+        return cls(**values)
+
+
+def _element_values(element: Element) -> dict[str, Any]:
+    return {
+        "id": element.id,
+        "stage": element.stage.name,
+        "inputs": [_input_values(item) for item in element.inputs],
+        "outputs": element.outputs,
+        "parameters": element.parameters,
+        "size_bytes": element.size_bytes,
+        "memory_mb": element.memory_mb,
+        "time_s": element.time_s,
+    }
+
+
+def _input_values(item: Input) -> dict[str, Any]:
+    """Return what is said of an input: most inputs are products, and there are many of them."""
+    values: dict[str, Any] = {"path": item.path}
+    if item.producer is not None:
+        values["producer"] = item.producer
+    if item.size_bytes is not None:
+        values |= {"size_bytes": item.size_bytes, "modified_ns": item.modified_ns}
+    if item.role:
+        values["role"] = item.role
+    return values
+
+
+def _element(values: dict[str, Any]) -> Element:
+    return Element(
+        **{
+            **values,
+            "stage": stage(values["stage"]),
+            "inputs": tuple(Input(**item) for item in values["inputs"]),
+            "outputs": tuple(values["outputs"]),
+        }
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import socket
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = ".tmp-"
+_FRESH_S = 60.0
+_DEAD_S = 1800.0  # far more than any pause of a thread or of a file system
 
 
 def _temporary_name(stem: str) -> str:
@@ -45,44 +48,70 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def working_folder(beside: Path) -> Iterator[Path]:
-    """Give a private folder on the file system of `beside`, gone when the block ends however it ends."""
+    """Give a private folder on the file system of `beside`, gone when the block ends however it ends.
+
+    Its time stamp is renewed every minute, so that other hosts see that its writer is alive, however long it works.
+    """
     beside.parent.mkdir(parents=True, exist_ok=True)
     folder = beside.parent / _temporary_name(beside.name)
     folder.mkdir()
+    ended = threading.Event()
+    threading.Thread(target=_keep_fresh, args=(folder, ended), daemon=True).start()
     try:
         yield folder
     finally:
+        ended.set()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep(beside: Path, older_than_s: float) -> list[Path]:
+def _keep_fresh(folder: Path, ended: threading.Event) -> None:
+    while not ended.wait(_FRESH_S):
+        with contextlib.suppress(OSError):  # gone, or the file system is silent for a while
+            os.utime(folder)
+
+
+def sweep(beside: Path) -> list[Path]:
     """Remove working folders that dead writers of `beside` left behind.
 
-    A folder goes when its process is dead (writer on this host), or when it is older than `older_than_s` (a writer on
-    another host, which cannot be asked).
+    A folder goes when its process is dead (writer on this host), or when nobody has renewed its time stamp for half an
+    hour (a writer on another host, which cannot be asked), by the clock of the file system.
 
     Returns
     -------
     list of pathlib.Path
         What was removed.
     """
-    removed = []
+    removed: list[Path] = []
     ours = f"{_PREFIX}{beside.name}-{socket.gethostname()}-"
-    for folder in beside.parent.glob(f"{_PREFIX}{beside.name}-*"):
+    leftovers = list(beside.parent.glob(f"{_PREFIX}{beside.name}-*"))
+    if not leftovers:
+        return removed
+    now_s = _file_system_time_s(beside)
+    for folder in leftovers:
         try:
             if folder.name.startswith(ours):
-                leftover = not _alive(int(folder.name.rsplit("-", 2)[1]))
+                is_dead = not _alive(int(folder.name.rsplit("-", 2)[1]))
             else:
-                leftover = time.time() - folder.stat().st_mtime > older_than_s
+                is_dead = now_s - folder.stat().st_mtime > _DEAD_S
         except FileNotFoundError:  # its writer was quicker
             continue
-        if leftover:
+        if is_dead:
             if folder.is_dir():
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 folder.unlink(missing_ok=True)
             removed.append(folder)
     return removed
+
+
+def _file_system_time_s(beside: Path) -> float:
+    """Return the time by the clock that stamps the files: hosts' clocks may differ from it and from each other."""
+    probe = beside.parent / _temporary_name(beside.name)
+    probe.touch()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()
 
 
 def _alive(pid: int) -> bool:

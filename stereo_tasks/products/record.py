@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from stereo_tasks.products.files import write_atomically
+from stereo_tasks.stages import State
 
 RECORD_FORMAT = 1
 NO_INPUT = "no input"
 """How the reason of an element begins that has nothing to work on: the cause stands in another element's record."""
-
-
-class State(StrEnum):
-    """What became of an element."""
-
-    DONE = "done"
-    """The product is there and valid."""
-    SKIPPED = "skipped"
-    """There is nothing to make of these inputs (no coincident events, pure noise); shown in QA, no retry."""
-    HELD = "held"
-    """Something must come first that this pipeline cannot make by itself (Monte Carlo outside its range)."""
-    FAILED = "failed"
-    """An error; tried again when the night is requested again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +47,8 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     configuration: str = ""
     """Hash of the configuration that the stage read."""
+    revision: int = 1
+    """Of the stage."""
     host: str = ""
     job: str = ""
     """Job and array task that ran it, such as ``slurm 4711_3`` or ``local 4242``."""

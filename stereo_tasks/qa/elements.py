@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stereo_tasks.planning.plan import Element, Plan
-from stereo_tasks.products.record import Record, State
-from stereo_tasks.stages import Stage
+from stereo_tasks.products.record import Record
+from stereo_tasks.stages import Stage, State, stages
+from stereo_tasks.stages.night import QA
 
 Records = Mapping[str, Record | None]
 """Element id -> its record; None or absent where there is no valid one."""
@@ -40,7 +41,7 @@ def place_of(element: Element) -> Place | None:
 
 def elements_shown(plan: Plan) -> tuple[Element, ...]:
     """Return the elements that the page reports on: all but the page's own, which is at work."""
-    return tuple(element for element in plan.elements if element.stage != Stage.QA)
+    return tuple(element for element in plan.elements if element.stage != QA)
 
 
 def state_of(record: Record | None) -> str:
@@ -70,10 +71,10 @@ def problems(plan: Plan, records: Records) -> tuple[Problem, ...]:
             continue
         reason = record.reason if record is not None else "it did not run, or its record cannot be read"
         groups[state_of(record), element.stage, reason or "no reason recorded"].append(element.id)
-    stages = list(Stage)
-    ordered = sorted(groups, key=lambda key: (_ORDER.index(key[0]), stages.index(key[1]), key[2]))
+    order = stages()
+    ordered = sorted(groups, key=lambda key: (_ORDER.index(key[0]), order.index(key[1]), key[2]))
     return tuple(
-        Problem(state, stage.value, reason, tuple(groups[state, stage, reason])) for state, stage, reason in ordered
+        Problem(state, stage.name, reason, tuple(groups[state, stage, reason])) for state, stage, reason in ordered
     )
 
 
@@ -112,13 +113,13 @@ def stage_summaries(plan: Plan, records: Records) -> tuple[StageSummary, ...]:
     """Return the stages of the plan in order, each with its states, events and cost."""
     summaries = []
     for stage in plan.stages:
-        if stage == Stage.QA:
+        if stage == QA:
             continue
         elements = [element for _, element in plan.of_stage(stage)]
         found = [record for element in elements if (record := records.get(element.id)) is not None]
         summaries.append(
             StageSummary(
-                stage=stage.value,
+                stage=stage.name,
                 elements=len(elements),
                 states=dict(Counter(state_of(records.get(element.id)) for element in elements)),
                 events_in=total(found, "events_in"),

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stereo_tasks.planning.plan import Element, Plan, Run
-from stereo_tasks.products.record import NO_INPUT, Record, State
+from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Stage, State, Unit, night_stages
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, MERGE_STEREO, STEREO
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun
         if place is not None:
             placed[element.stage, place.telescope, place.run].append((place, element))
     expected_us = plan.settings.get("time_offset_us")
-    held = "; ".join(f"{hold.subject}: {hold.reason}" for hold in plan.holds)
+    held = "; ".join(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers)
     readers = [_RunReader(run, placed, records, held) for run in plan.runs]
     return tuple(reader.read(observed.get(reader.run.lst_run), expected_us) for reader in readers)
 
@@ -127,7 +128,7 @@ class _RunReader:
 
     def _in_time(self) -> Run:
         """Return the run with the MAGIC runs that were observed at its time; all of the plan's if nothing tells."""
-        used = {name for record in self.records(Stage.COINCIDE) for name in record.used}
+        used = {name for record in self.records(COINCIDE) for name in record.used}
         used_runs = tuple(run for run in self.run.magic_runs if any(f"Run{run:08d}." in name for name in used))
         if not used_runs or used_runs == self.run.magic_runs:
             return self.run
@@ -143,7 +144,7 @@ class _RunReader:
         return [record for _, element in pairs if (record := self.all_records.get(element.id)) is not None]
 
     def read(self, observed: ObservedRun | None, expected_us: float | None) -> RunMetrics:
-        coincide, dl3 = self.records(Stage.COINCIDE), self.records(Stage.DL3)
+        coincide, dl3 = self.records(COINCIDE), self.records(DL3)
         subruns = self.subruns()
         offsets = [subrun.time_offset_us for subrun in subruns if subrun.time_offset_us is not None]
         separations_deg = [
@@ -162,7 +163,7 @@ class _RunReader:
             zenith_deg=_first(
                 _mean(dl3, "zenith_deg"),
                 observed.zenith_deg if observed else None,
-                _mean(self.records(Stage.DL2), "zenith_mean_deg"),
+                _mean(self.records(DL2), "zenith_mean_deg"),
                 _mean(coincide, "zenith_deg"),
             ),
             time_offset_us=_weighted_offset(subruns),
@@ -179,7 +180,7 @@ class _RunReader:
     @property
     def is_held(self) -> bool:
         """Whether the plan stops short of the run's DL3 because of a hold."""
-        return bool(self.held) and not self.elements(Stage.DL3)
+        return bool(self.held) and not self.elements(DL3)
 
     def reason(self) -> str:
         """Return why the run has no DL3: its own record's reason, else that of the nearest stage before it."""
@@ -187,9 +188,9 @@ class _RunReader:
             return self.held
         if not self.run.lst_subruns_expected:
             return "no LST-1 file of it"
-        for stage in (Stage.DL3, Stage.DL2, Stage.MERGE_STEREO, Stage.STEREO, Stage.COINCIDE):
+        for stage in _BACKWARDS:
             records = self.records(stage)
-            if stage == Stage.DL3 and any(record.state == State.DONE for record in records):
+            if stage == DL3 and any(record.state == State.DONE for record in records):
                 return ""
             for record in records:
                 # An element without input only hands on what happened before it.
@@ -201,13 +202,13 @@ class _RunReader:
         flows = []
         for stage, telescope in _COLUMNS:
             records = self.records(stage, telescope)
-            name = f"{stage.value} {telescope}" if telescope else stage.value
+            name = f"{stage.name} {telescope}" if telescope else stage.name
             flows.append(Flow(name, total(records, "events_in"), total(records, "events_out")))
         return tuple(flows)
 
     def subruns(self) -> tuple[Subrun, ...]:
         subruns = []
-        for place, element in self.elements(Stage.COINCIDE):
+        for place, element in self.elements(COINCIDE):
             record = self.all_records.get(element.id)
             if record is not None and place.subrun is not None:
                 counts = record.counts
@@ -225,9 +226,9 @@ class _RunReader:
     def completeness(self) -> tuple[Subruns, ...]:
         lst_expected = self.run.lst_subruns_expected
         return (
-            self._subruns("LST-1", Stage.MERGE_STEREO, Stage.STEREO, None, lst_expected),
-            self._subruns("M1", Stage.MERGE, Stage.CALIBRATE, "M1", self.run.magic_subruns_expected),
-            self._subruns("M2", Stage.MERGE, Stage.CALIBRATE, "M2", self.run.magic_subruns_expected),
+            self._subruns("LST-1", MERGE_STEREO, STEREO, None, lst_expected),
+            self._subruns("M1", MERGE, CALIBRATE, "M1", self.run.magic_subruns_expected),
+            self._subruns("M2", MERGE, CALIBRATE, "M2", self.run.magic_subruns_expected),
         )
 
     def _subruns(self, name: str, merged: Stage, single: Stage, telescope: str | None, expected: int) -> Subruns:
@@ -239,17 +240,9 @@ class _RunReader:
         return Subruns(name, int(used), max(int(total(records, "subruns_expected") or 0), expected))
 
 
-_COLUMNS: tuple[tuple[Stage, str | None], ...] = (
-    (Stage.CALIBRATE, "M1"),
-    (Stage.CALIBRATE, "M2"),
-    (Stage.MERGE, "M1"),
-    (Stage.MERGE, "M2"),
-    (Stage.COINCIDE, None),
-    (Stage.STEREO, None),
-    (Stage.MERGE_STEREO, None),
-    (Stage.DL2, None),
-    (Stage.DL3, None),
-)
+_OF_RUNS = tuple(stage for stage in night_stages() if stage.unit is not Unit.NIGHT)
+_BACKWARDS = tuple(stage for stage in reversed(_OF_RUNS) if stage.unit in (Unit.LST_RUN, Unit.LST_SUBRUN))
+_COLUMNS = tuple((stage, telescope) for stage in _OF_RUNS for telescope in stage.unit.telescopes)
 
 
 def _first(*values: float | None) -> float | None:

@@ -15,12 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.record import State
 from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
 from stereo_tasks.qa.sky import Sky
 from stereo_tasks.qa.verdicts import RunReport, Verdict
 from stereo_tasks.settings.qa import QaSettings
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Stage, State
+from stereo_tasks.stages.night import DL3, INDEX
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NOTHING = "–"
@@ -107,7 +107,7 @@ def _versions(plan: Plan, records: Records) -> list[VersionRow]:
 def _products(plan: Plan, records: Records) -> list[dict[str, Any]]:
     """Return the DL3 products with checksum and record."""
     rows = []
-    for stage in (Stage.DL3, Stage.INDEX):
+    for stage in (DL3, INDEX):
         for _, element in plan.of_stage(stage):
             record = records.get(element.id)
             if record is not None and record.state == State.DONE:
@@ -120,7 +120,7 @@ def _record_folders(plan: Plan, records: Records) -> list[RecordFolder]:
     for element in elements_shown(plan):
         if records.get(element.id) is not None:
             counted[element.stage, element.record_path.parent] += 1
-    return [RecordFolder(stage.value, str(folder), number) for (stage, folder), number in counted.items()]
+    return [RecordFolder(stage.name, str(folder), number) for (stage, folder), number in counted.items()]
 
 
 def _number(value: float | None, form: str = ",.0f") -> str:

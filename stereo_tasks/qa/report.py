@@ -11,7 +11,7 @@ from typing import Any
 
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.files import write_atomically
-from stereo_tasks.products.record import Record, State
+from stereo_tasks.products.record import Record
 from stereo_tasks.qa.elements import Records, losses, problems, stage_summaries
 from stereo_tasks.qa.metrics import run_metrics
 from stereo_tasks.qa.page import render
@@ -19,6 +19,7 @@ from stereo_tasks.qa.plots import plot_flow, plot_subruns, plot_theta2
 from stereo_tasks.qa.sky import Sky, look_at_sky
 from stereo_tasks.qa.verdicts import Level, RunReport, Verdict, judge_night, judge_run
 from stereo_tasks.settings.qa import QaSettings
+from stereo_tasks.stages import State
 
 QA_FORMAT = 1
 
@@ -58,7 +59,7 @@ def make_report(
     all_problems = problems(plan, records)
     open_problems = sum(len(problem.elements) for problem in all_problems if problem.state != State.SKIPPED)
     no_sky = sky.no_theta2 if not sky.runs else ""
-    night = judge_night((run.level for run in runs), holds=len(plan.holds), problems=open_problems, no_sky=no_sky)
+    night = judge_night((run.level for run in runs), holds=len(plan.blockers), problems=open_problems, no_sky=no_sky)
     stages = stage_summaries(plan, records)
     theta2 = sky.theta2
     counts = _counts(sky, runs, records, plan)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stereo_tasks.products.record import State
 from stereo_tasks.qa.metrics import RunMetrics
 from stereo_tasks.settings.qa import Interval, Limit, QaSettings
+from stereo_tasks.stages import State
 
 
 class Level(StrEnum):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
@@ -15,10 +15,11 @@ from stereo_tasks.settings.alarms import Alarms
 from stereo_tasks.settings.choices import MonteCarlo, NoChoiceError, SourcePosition, TimeOffset
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.policy import Policy
-from stereo_tasks.settings.production import Production, Productions, Resources
+from stereo_tasks.settings.production import Production, Productions
 from stereo_tasks.settings.qa import QaSettings
+from stereo_tasks.settings.resources import Resources
 from stereo_tasks.settings.site import Site
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Cost, Stage, stages
 
 CONFIG_VARIABLE = "STEREO_CONFIG"
 SITE_VARIABLE = "STEREO_SITE"
@@ -36,10 +37,26 @@ class Settings(Model):
     monte_carlo: MonteCarlo
     time_offsets: tuple[TimeOffset, ...]
     sources: dict[str, SourcePosition]
-    resources: dict[Stage, Resources]
+    resources: dict[str, Resources]
     policy: Policy
     qa: QaSettings
     alarms: Alarms
+
+    @field_validator("resources")
+    @classmethod
+    def _stages_are_known(cls, resources: dict[str, Resources]) -> dict[str, Resources]:
+        names = [stage.name for stage in stages()]
+        if unknown := sorted(resources.keys() - set(names)):
+            raise ValueError(f"there is no stage {', '.join(unknown)}; there are {', '.join(names)}")
+        return resources
+
+    def cost(self, stage: Stage) -> Cost:
+        """Return what an element of a stage is expected to need on this site."""
+        return self.resources.get(stage.name, Resources()).applied_to(stage.cost)
+
+    def partition(self, stage: Stage) -> str | None:
+        """Return where on the cluster the jobs of a stage run; None leaves it to the cluster."""
+        return self.resources.get(stage.name, Resources()).partition or self.site.slurm.partition
 
     def production(self, name: str | None = None) -> Production:
         """Return a production, or the default one.

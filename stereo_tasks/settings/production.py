@@ -7,18 +7,6 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from stereo_tasks.settings.model import Model
-from stereo_tasks.settings.units import Duration, Memory
-
-
-class Resources(Model):
-    """What one element of a stage may use."""
-
-    memory: Memory
-    time: Duration
-    elements_per_job: int = Field(ge=1)
-    """At most so many elements in one job: the start of a magic-cta-pipe tool costs 5-10 s."""
-    partition: str | None = None
-    """Where on the cluster its jobs run; null is the partition of the site."""
 
 
 class Production(Model):

@@ -91,6 +91,10 @@ class Site(Model):
     cluster: Literal["auto", "local", "slurm"] = "auto"
     """Where arrays run: ``local`` is a process pool on this machine, ``auto`` SLURM where it is installed."""
     slurm: Slurm = Slurm()
+    job_time_max: Duration = Field(default="8 h", validate_default=True)
+    """No job is planned longer than this; a partition may allow less."""
+    job_time_margin: float = Field(default=3.0, ge=1)
+    """By how much the time limit of a job exceeds what its elements are expected to need."""
     workers: int = Field(default=2, ge=1)
     """Jobs at a time: the size of the process pool and of a private cluster; a stage is cut into so many jobs."""
     airflow: AirflowSite

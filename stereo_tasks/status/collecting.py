@@ -14,7 +14,7 @@ from stereo_tasks.catalog.models import ElementRecord, ObservationRow
 from stereo_tasks.catalog.nights import NightRow, night_overview
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
-from stereo_tasks.stages import RUN_STAGES
+from stereo_tasks.stages import run_stages
 from stereo_tasks.status.judging import judge
 from stereo_tasks.status.state import NightState, SourceStatus
 
@@ -150,7 +150,7 @@ def _reasons(rows: Iterable[NightRow], engine: Engine | None) -> dict[tuple[str,
         select(ElementRecord.plan_path, ElementRecord.state, ElementRecord.element, ElementRecord.reason)
         .distinct(ElementRecord.plan_path, ElementRecord.state)
         .where(ElementRecord.plan_path.in_(plans), ElementRecord.state != "done")
-        .where(ElementRecord.stage.in_([stage.value for stage in RUN_STAGES]))
+        .where(ElementRecord.stage.in_(run_stages()))
         .order_by(ElementRecord.plan_path, ElementRecord.state, ElementRecord.element)
     )
     with transaction(engine) as session:
@@ -159,4 +159,4 @@ def _reasons(rows: Iterable[NightRow], engine: Engine | None) -> dict[tuple[str,
 
 def _has_trouble(row: NightRow) -> bool:
     stages = row.planned.stages if row.planned else ()
-    return any(one.failed or one.held or one.skipped for one in stages if one.stage in RUN_STAGES)
+    return any(one.failed or one.held or one.skipped for one in stages if one.stage in run_stages())

@@ -10,7 +10,8 @@ from stereo_tasks.catalog.nights import NightRow, Planned
 from stereo_tasks.inventory import night_over
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.policy import Policy
-from stereo_tasks.stages import RUN_STAGES, Stage
+from stereo_tasks.stages import run_stages
+from stereo_tasks.stages.night import DL3
 from stereo_tasks.status.state import NightState, SourceStatus
 
 # The note of a request is written just after its event: the run may have begun a moment before.
@@ -161,14 +162,14 @@ def _without_plan(row: NightRow, since: dt.datetime | None) -> _Verdict | None:
 
 def _of_plan(row: NightRow, plan: Planned, reasons: Mapping[tuple[str, str], str]) -> tuple[NightState, str]:
     stages = {stage.stage: stage for stage in plan.stages}
-    of_runs = [stages[name] for name in RUN_STAGES if name in stages]
+    of_runs = [stages[name] for name in run_stages() if name in stages]
     if failed := sum(stage.failed for stage in of_runs):
         return NightState.FAILED, _counted(failed, "failed", reasons.get((plan.path, "failed"), ""))
     if plan.holds:
         return NightState.HELD, "; ".join(plan.holds)
     if held := sum(stage.held for stage in of_runs):
         return NightState.HELD, _counted(held, "held", reasons.get((plan.path, "held"), ""))
-    dl3 = stages.get(Stage.DL3)
+    dl3 = stages.get(DL3.name)
     if dl3 is None or not dl3.done:
         skipped = reasons.get((plan.path, "skipped"), "")
         return NightState.FAILED, "no run reached DL3" + (f": {skipped}" if skipped else "")

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from stereo_tasks.catalog.nights import NightRow
 from stereo_tasks.nights import Night
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages.night import DL3
 
 
 class NightState(StrEnum):
@@ -97,4 +97,4 @@ class SourceStatus:
     def dl3(self) -> str:
         """Runs with DL3 of those that were planned, such as ``3/4``; empty without a plan."""
         stages = self.row.planned.stages if self.row.planned else ()
-        return next((f"{stage.done}/{stage.total}" for stage in stages if stage.stage == Stage.DL3), "")
+        return next((f"{stage.done}/{stage.total}" for stage in stages if stage.stage == DL3.name), "")

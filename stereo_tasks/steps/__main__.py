@@ -7,17 +7,17 @@ import logging
 import os
 import sys
 
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.provenance import own_versions
-from stereo_tasks.products.record import State
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import State, stage, stages
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Work on the elements; return 0 if none failed, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m stereo_tasks.steps", description=__doc__)
     parser.add_argument("plan")
-    parser.add_argument("stage", type=Stage, choices=list(Stage))
+    parser.add_argument("stage", type=stage, choices=stages())
     parser.add_argument("index", type=int, nargs="+")
     options = parser.parse_args(arguments)
     _log_to_stderr()
@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     from stereo_tasks.steps.run import run_element
 
     os.environ.setdefault("MPLBACKEND", "Agg")
-    records = [run_element(plan, elements[index]) for index in options.index]
+    states = ElementStates(plan, trusts=True)
+    records = [run_element(states, elements[index]) for index in options.index]
     return int(any(record.state == State.FAILED for record in records))
 
 

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tables
 
-from stereo_tasks.planning.plan import Input
+from stereo_tasks.planning.selection import START, STOP, of_both_telescopes
 from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.context import Made, StepContext
 from stereo_tasks.steps.outcomes import EXIT_CODES, NoProductError, quarantined, skipped
 
 LST_TABLE = "/dl1/event/telescope/parameters/LST_LSTCam"
-_MARGIN_S = 1.0  # far more than any time offset between the telescopes (76 ms)
 
 
 def run(context: StepContext) -> Made:
     """Find the events of one LST-1 subrun that MAGIC saw too, in the MAGIC runs of its time only."""
     (lst,) = context.inputs("lst")
     start_s, stop_s, events_in = _times(Path(lst.path))
+    context.counts.update({START: start_s, STOP: stop_s})
     available, lost = context.upstream("magic")
-    both = _of_both_telescopes(available)
-    used = [item for item, record in both if _overlaps(record, start_s, stop_s)]
+    both = of_both_telescopes(available)
+    used = context.selected()
     if not both:
         raise skipped(f"{NO_INPUT}, no MAGIC run of both telescopes: {'; '.join(lost)}")
     if not used:
@@ -61,18 +60,6 @@ def _times(path: Path) -> tuple[float, float, int]:
     if not len(times) or not np.isfinite(times).all():
         raise quarantined(path.name, "has no events or no finite dragon_time")
     return float(times.min()), float(times.max()), len(times)
-
-
-def _of_both_telescopes(available: list[tuple[Input, Record]]) -> list[tuple[Input, Record]]:
-    runs = defaultdict(list)
-    for item, record in available:
-        runs[item.path.rsplit("Run", 1)[1]].append((item, record))
-    return [one for pair in runs.values() if len(pair) == 2 for one in pair]
-
-
-def _overlaps(record: Record, start_s: float, stop_s: float) -> bool:
-    counts = record.counts
-    return counts["time_start_unix_s"] - _MARGIN_S <= stop_s and counts["time_stop_unix_s"] + _MARGIN_S >= start_s
 
 
 def _clock(time_s: float) -> str:

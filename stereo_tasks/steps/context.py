@@ -8,9 +8,11 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from stereo_tasks.planning.fingerprint import known_record
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.fingerprint import selected
 from stereo_tasks.planning.plan import Element, Input, Plan
-from stereo_tasks.products.record import NO_INPUT, Record, State
+from stereo_tasks.products.record import NO_INPUT, Record
+from stereo_tasks.stages import State
 
 
 @dataclass(slots=True)
@@ -30,10 +32,18 @@ class Made:
 class StepContext:
     """One element to be worked on."""
 
-    plan: Plan
+    states: ElementStates
+    """What became of the other elements of the plan."""
     element: Element
     work: Path
     """A private folder on the file system of the products."""
+    counts: dict[str, float] = field(default_factory=dict)
+    """Numbers that the record gets however the step ends; those that it selects its inputs by."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.states.plan
 
     def config(self) -> dict[str, Any]:
         """Return a copy of magic-cta-pipe's configuration: its tools pop keys out of what they are given."""
@@ -45,17 +55,20 @@ class StepContext:
 
     def upstream(self, role: str = "") -> tuple[list[tuple[Input, Record]], list[str]]:
         """Return the inputs of a role that were made, and the others with their reasons."""
-        producers = {element.outputs[0]: element for element in self.plan.elements}
         made, lost = [], []
         for item in self.inputs(role):
             if item.producer is None:
                 continue
-            record = known_record(self.plan, producers[item.producer])
+            record = self.states.record_of(item)
             if record is not None and record.state == State.DONE:
                 made.append((item, record))
             else:
                 lost.append(why_lost(item, record))
         return made, lost
+
+    def selected(self) -> list[Input]:
+        """Return which of the inputs among which the stage selects are taken, by `counts`."""
+        return selected(self.element, self.states.record_of, self.counts)
 
     def folder(self, name: str) -> Path:
         """Make a folder in the working folder."""

@@ -1,12 +1,10 @@
-"""What an end of a magic-cta-pipe tool means: its exit codes and known crashes, in one table."""
+"""What an end of a magic-cta-pipe tool means: its exit codes, and the known crashes that a stage declares."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from stereo_tasks.products.record import State
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Stage, State
 
 
 class NoProductError(Exception):
@@ -55,35 +53,6 @@ EXIT_CODES: dict[int, tuple[State, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """An exception by which a tool of magic-cta-pipe 0.6.2 ends where it should have said something."""
-
-    stage: Stage
-    exception: str
-    message: str
-    """Regular expression, searched in the exception's text."""
-    state: State
-    reason: str
-
-
-# Each row was produced with the real tool.
-CRASHES: tuple[Crash, ...] = (
-    Crash(Stage.STEREO, "ZeroDivisionError", "", State.SKIPPED, "no event survives the quality cuts"),
-    Crash(Stage.MC_STEREO, "ZeroDivisionError", "", State.FAILED, "no Monte Carlo event survives the quality cuts"),
-    Crash(Stage.DL2, "UnboundLocalError", "", State.HELD, "a kind of forest is missing: run 'stereo prepare-mc'"),
-    Crash(Stage.DL3, "ZeroDivisionError", "", State.SKIPPED, "no event survives the quality cuts"),
-    Crash(
-        Stage.DL3,
-        "QhullError",
-        "",
-        State.HELD,
-        "the IRF nodes cannot be interpolated: all lie at one azimuth or zenith",
-    ),
-    Crash(Stage.DL3, "ValueError", r"min\(\)", State.HELD, "no IRF node within max_distance of the pointing"),
-)
-
-
 def end_of(stage: Stage, error: BaseException) -> NoProductError:
     """Say what the end of a step means.
 
@@ -103,8 +72,8 @@ def end_of(stage: Stage, error: BaseException) -> NoProductError:
         )
         return NoProductError(state, reason)
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    for crash in CRASHES:
-        if crash.stage == stage and crash.exception in kinds and re.search(crash.message, str(error)):
+    for crash in stage.crashes:
+        if crash.exception in kinds and re.search(crash.message, str(error)):
             return NoProductError(crash.state, crash.reason)
     if isinstance(error, MemoryError):
         return failed("out of memory; it is tried again with more")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stereo_tasks.planning.fingerprint import known_record
-from stereo_tasks.products.record import State
-from stereo_tasks.stages import Stage
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import INDEX, QA
 from stereo_tasks.steps.context import Made, StepContext
 
 
@@ -15,10 +15,11 @@ def run(context: StepContext) -> Made:
     from stereo_tasks.qa.report import make_report
 
     plan = context.plan
-    records = {element.id: known_record(plan, element) for element in plan.elements if element.stage != Stage.QA}
-    index = next((element for element in plan.elements if element.stage == Stage.INDEX), None)
-    indexed = records.get(index.id) if index else None
-    folder = Path(index.outputs[0]).parent if index and indexed and indexed.state == State.DONE else None
+    states = ElementStates(plan)  # follows every input to its end: the page tells the whole story
+    records = {element.id: states.record(element) for element in plan.elements if element.stage != QA}
+    index = next((element for _, element in plan.of_stage(INDEX)), None)
+    indexed = index is not None and states.state(index) == State.DONE
+    folder = Path(index.outputs[0]).parent if index and indexed else None
     out = context.folder("out")
     counts = make_report(plan, records, folder, out)
     return Made([out / "report.html", out / "qa.json"], dict(counts))

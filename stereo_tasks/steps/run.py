@@ -15,17 +15,18 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stereo_tasks.planning.fingerprint import configuration_hash, current_record, fingerprint
-from stereo_tasks.planning.plan import Element, Input, Plan
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.fingerprint import configuration_hash
+from stereo_tasks.planning.plan import Element, Input
 from stereo_tasks.products.files import fsync, sweep, working_folder
 from stereo_tasks.products.provenance import software
-from stereo_tasks.products.record import FileMark, Record, State, read_record
+from stereo_tasks.products.record import FileMark, Record, read_record
+from stereo_tasks.stages import State, resolve
 from stereo_tasks.steps.context import Made, StepContext
 from stereo_tasks.steps.outcomes import NoProductError, end_of, failed
-from stereo_tasks.steps.registry import step_of
 from stereo_tasks.steps.validate import validate
 
 log = logging.getLogger("stereo_tasks.steps")
@@ -44,13 +45,13 @@ class Usage:
     peak_memory_mb: float = 0.0
 
 
-def run_element(plan: Plan, element: Element) -> Record:
+def run_element(states: ElementStates, element: Element) -> Record:
     """Bring one element to an end and leave its record.
 
     Parameters
     ----------
-    plan : Plan
-        The plan.
+    states : ElementStates
+        What became of the elements of the plan so far.
     element : Element
         One of its elements.
 
@@ -59,41 +60,51 @@ def run_element(plan: Plan, element: Element) -> Record:
     Record
         The record that now lies beside the product.
     """
-    if (record := current_record(plan, element)) is not None:
+    states.forget(element)
+    if states.is_valid(element):
+        record = states.record(element)
+        assert record is not None  # noqa: S101 - valid elements have one
         log.info("%s: valid already (%s)", element.id, record.state)
         return record
     target = Path(element.outputs[0])
-    for leftover in sweep(target, older_than_s=2.0 * element.time_s):
+    for leftover in sweep(target):
         log.info("%s: removed %s of a try that was killed", element.id, leftover.name)
-    previous = read_record(element.record_path)
-    marked = fingerprint(plan, element)
+    previous, before = read_record(element.record_path), _seen(element)
     usage = Usage(dt.datetime.now(dt.UTC))
     made, end = None, None
     with working_folder(target) as work:
+        context = StepContext(states, element, work)
         with _measured(usage):
             try:
                 _check_inputs(element)
-                made = step_of(element.stage)(StepContext(plan, element, work))
+                made = resolve(element.stage.work)(context)
                 validate(element.stage, made.files)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - every end becomes a state in the record
                 end = end_of(element.stage, error)
                 if not isinstance(error, NoProductError):
                     traceback.print_exc()
-        outputs = _put_in_place(element, made) if made and end is None else _remove_stale(element)
+        counts = {**context.counts, **(made.counts if made else {})}
+        marked = states.fingerprint(element, counts)
+        states.forget(element)
+        if end and (winner := states.record(element)) and winner.state == State.DONE:
+            log.warning("%s: %s; another process has done it meanwhile: left as it is", element.id, end.reason)
+            return winner
+        outputs = _put_in_place(element, made) if made and end is None else _remove_stale(element, before)
     record = Record(
         element=element.id,
-        stage=str(element.stage),
+        stage=element.stage.name,
         state=end.state if end else State.DONE,
         reason=end.reason if end else "",
         fingerprint=marked,
-        plan=str(plan.path),
+        plan=str(states.plan.path),
         inputs=tuple(_mark(item) for item in element.inputs if Path(item.path).exists()),
         outputs=outputs,
         lost=tuple(made.lost) if made else (),
         used=tuple(made.used) if made else (),
-        counts=made.counts if made else {},
-        versions={**plan.versions, **software()},
-        configuration=configuration_hash(plan, element.stage),
+        counts=counts,
+        versions={**states.plan.versions, **software()},
+        configuration=configuration_hash(states.plan, element.stage),
+        revision=element.stage.revision,
         host=socket.gethostname(),
         job=os.environ.get(JOB_VARIABLE, f"process {os.getpid()}"),
         attempt=previous.attempt + 1 if previous and previous.fingerprint == marked else 1,
@@ -105,6 +116,7 @@ def run_element(plan: Plan, element: Element) -> Record:
         log=os.environ.get(LOG_VARIABLE, ""),
     )
     record.save(element.record_path)
+    states.forget(element)
     log.info("%s: %s %s", element.id, record.state, record.reason)
     return record
 
@@ -124,29 +136,49 @@ def _check_inputs(element: Element) -> None:
 def _put_in_place(element: Element, made: Made) -> tuple[FileMark, ...]:
     """Rename the products to their names; the first, beside which the record lies, comes last."""
     targets = [Path(output) for output in element.outputs]
+    # Read before the renaming, so that the record follows at once.
+    checksums = [_checksum(source) for source in made.files]
     for source in made.files:
         fsync(source)
     for source, target in reversed(list(zip(made.files, targets, strict=True))):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
         fsync(target.parent)
-    return tuple(_mark(Input(str(target)), checksum=True) for target in targets)
+    return tuple(
+        replace(_mark(Input(str(target))), sha256=checksum) for target, checksum in zip(targets, checksums, strict=True)
+    )
 
 
-def _remove_stale(element: Element) -> tuple[FileMark, ...]:
-    """Remove products of an earlier state of the inputs: a product exists only beside a record that says done."""
+def _seen(element: Element) -> dict[str, tuple[int, int]]:
+    """Return which products were there when the work began: of an earlier state of the inputs, since none was valid."""
+    seen = {}
     for output in element.outputs:
-        Path(output).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            status = Path(output).stat()
+            seen[output] = status.st_ino, status.st_mtime_ns
+    return seen
+
+
+def _remove_stale(element: Element, before: dict[str, tuple[int, int]]) -> tuple[FileMark, ...]:
+    """Remove products of an earlier state of the inputs: a product exists only beside a record that says done.
+
+    One that came since the work began is of another process of this element, whose record follows.
+    """
+    now = _seen(element)
+    for output, status in before.items():
+        if now.get(output) == status:
+            Path(output).unlink(missing_ok=True)
     return ()
 
 
-def _mark(item: Input, *, checksum: bool = False) -> FileMark:
+def _mark(item: Input) -> FileMark:
     status = Path(item.path).stat()
-    digest = None
-    if checksum:
-        with Path(item.path).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileMark(item.path, status.st_size, status.st_mtime_ns, digest)
+    return FileMark(item.path, status.st_size, status.st_mtime_ns)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +11,10 @@ import tables
 from astropy.io import fits
 from astropy.table import Table
 
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Stage, resolve
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.outcomes import failed
 
-# Columns that must be finite in every row of a stage's product.
-_FINITE: dict[Stage, tuple[str, ...]] = {
-    Stage.CALIBRATE: ("intensity", "width", "pointing_alt", "pointing_az", "time_sec"),
-    Stage.MERGE: ("intensity", "pointing_alt", "time_sec"),
-    Stage.COINCIDE: ("intensity", "pointing_alt", "pointing_az"),
-    Stage.STEREO: ("intensity", "pointing_alt"),
-    Stage.MERGE_STEREO: ("intensity", "pointing_alt"),
-    Stage.MC_STEREO: ("intensity", "true_energy"),
-    Stage.DL2: ("pointing_alt",),
-    Stage.MC_DL2: ("pointing_alt", "true_energy"),
-}
 _DL3_HDUS = ("EVENTS", "GTI", "POINTING", "EFFECTIVE AREA", "ENERGY DISPERSION")
 _IRF_HDUS = ("EFFECTIVE AREA", "ENERGY DISPERSION")
 _MIN_FOREST_BYTES = 1000
@@ -39,26 +28,33 @@ def validate(stage: Stage, files: Sequence[Path]) -> None:
     NoProductError
         If one is not whole; it must not get its final name.
     """
+    check = resolve(stage.check)
     for path in files:
         try:
-            problem = _CHECKS[stage](stage, path)
+            problem = check(stage, path)
         except Exception as error:  # noqa: BLE001 - whatever stops the reading, the product is not whole
             problem = f"cannot be read back ({type(error).__name__}: {error})"
         if problem:
             raise failed(f"product {path.name} {problem}")
 
 
-def _table(stage: Stage, path: Path) -> str:
+def event_table(stage: Stage, path: Path) -> str:
+    """Check a table of images: rows, finite columns, the telescopes."""
     count = hdf.rows(path)
     if not count:
         return f"has no rows in {hdf.EVENTS}"
-    for name in _FINITE[stage]:
+    for name in stage.finite_columns:
         if not np.isfinite(hdf.column(path, name)).all():
             return f"has values that are not finite in {name}"
     with tables.open_file(str(path)) as file:
         if "/configuration/instrument/subarray/layout" not in file:
             return "has no subarray"
     return ""
+
+
+def irf(stage: Stage, path: Path) -> str:
+    """Check an IRF: its HDUs."""
+    return _hdus(path, _IRF_HDUS)
 
 
 def _hdus(path: Path, wanted: Sequence[str]) -> str:
@@ -73,7 +69,8 @@ def _hdus(path: Path, wanted: Sequence[str]) -> str:
     return ""
 
 
-def _dl3(stage: Stage, path: Path) -> str:
+def dl3(stage: Stage, path: Path) -> str:
+    """Check DL3: its HDUs, events, good time intervals, finite values."""
     if problem := _hdus(path, _DL3_HDUS):
         return problem
     with fits.open(path) as hdus:
@@ -88,27 +85,20 @@ def _dl3(stage: Stage, path: Path) -> str:
     return ""
 
 
-def _index(stage: Stage, path: Path) -> str:
+def index(stage: Stage, path: Path) -> str:
+    """Check an index: rows."""
     return "" if len(Table.read(path)) else "has no rows"
 
 
-def _forest(stage: Stage, path: Path) -> str:
+def forest(stage: Stage, path: Path) -> str:
+    """Check a random forest, as far as its size tells."""
     return "" if path.stat().st_size > _MIN_FOREST_BYTES else "is too small for a forest"
 
 
-def _page(stage: Stage, path: Path) -> str:
+def page(stage: Stage, path: Path) -> str:
+    """Check a page, or the numbers behind it: it is whole."""
     text = path.read_text()
     if path.suffix == ".json":
         json.loads(text)
         return ""
     return "" if text.rstrip().endswith("</html>") else "does not end as a page"
-
-
-_CHECKS: dict[Stage, Callable[[Stage, Path], str]] = {
-    **dict.fromkeys(_FINITE, _table),
-    Stage.MC_FORESTS: _forest,
-    Stage.MC_IRF: lambda stage, path: _hdus(path, _IRF_HDUS),
-    Stage.DL3: _dl3,
-    Stage.INDEX: _index,
-    Stage.QA: _page,
-}

@@ -23,8 +23,10 @@ from stereo_tasks.catalog.records import ingest
 from stereo_tasks.catalog.telescope_runs import telescope_runs_of, write_telescope_runs
 from stereo_tasks.inventory import Readiness, scan_night
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Element, Plan, Stage
-from stereo_tasks.products.record import FileMark, Record, State
+from stereo_tasks.planning.plan import Element, Plan
+from stereo_tasks.products.record import FileMark, Record
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import CALIBRATE
 
 pytestmark = pytest.mark.usefixtures("catalog")
 NEXT = Night("2020-12-16")
@@ -110,7 +112,7 @@ def test_jobs_are_written_with_what_is_known_of_them(tmp_path, night):
     plan = _plan(tmp_path)
     at = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
     one = {"token": "t", "job": 0, "state": "RUNNING", "elements": (0, 1), "submitted_utc": at, "other": object()}
-    assert jobs.save_jobs(plan, Stage.CALIBRATE, [one]) == 1
+    assert jobs.save_jobs(plan, CALIBRATE, [one]) == 1
     done = one | {"state": "COMPLETED", "started_utc": at + dt.timedelta(seconds=5), "max_rss_mb": 12.5}
     done["ended_utc"] = (at + dt.timedelta(seconds=65)).isoformat()
     assert jobs.save_jobs(plan.path, "calibrate", [done, done | {"job": 1, "signal": 9}]) == 2
@@ -165,7 +167,7 @@ def test_an_observation_waits_since_it_was_first_seen_so(night):
 
 def _plan(tmp_path: Path) -> Plan:
     root = tmp_path / "v1" / "CrabNebula"
-    made = [Element(f"calibrate/{n}", Stage.CALIBRATE, (), (str(root / f"{n}.h5"),)) for n in range(2)]
+    made = [Element(f"calibrate/{n}", CALIBRATE, (), (str(root / f"{n}.h5"),)) for n in range(2)]
     plan = Plan(
         production="v1", name="20201215/CrabNebula", source="CrabNebula", night="2020-12-15", root=str(root),
         choices=(), notices=(), holds=(), runs=(), elements=tuple(made), config={}, settings={}, versions={},

@@ -27,11 +27,13 @@ from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.catalog.telescope_runs import write_telescope_runs
 from stereo_tasks.inventory import readiness, scan_night
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Element, Hold, Plan, Stage
+from stereo_tasks.planning.plan import Element, Hold, Plan
 from stereo_tasks.products.journal import JournalError
-from stereo_tasks.products.record import FileMark, Record, State
+from stereo_tasks.products.record import FileMark, Record
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import load_settings
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import CALIBRATE, DL2
 from stereo_tasks.stereo_log import Selection, read_site_log
 from stereo_tasks.stereo_log import select as select_rows
 
@@ -138,7 +140,7 @@ class Life:
         root = self.paths.output / V / source
         made = [
             Element(f"{stage}/{number}", stage, (), (str(root / stage / f"{night}.{number}.h5"),))
-            for stage in (Stage.CALIBRATE, Stage.DL2)
+            for stage in (CALIBRATE, DL2)
             for number in range(elements)
         ]
         plan = Plan(
@@ -223,13 +225,13 @@ class Life:
                 self.qa(plan, "good" if plan is new else "warning")
                 self.publish(plan, plan.digest)
             ingest(plan)
-        jobs.save_jobs(new, Stage.DL2, [
+        jobs.save_jobs(new, DL2, [
             {"token": "t", "job": number, "job_id": f"12_{number}", "elements": (number,), "state": "COMPLETED",
              "submitted_utc": NOW, "started_utc": NOW + dt.timedelta(seconds=3),
              "ended_utc": (NOW + dt.timedelta(seconds=10)).isoformat(), "max_rss_mb": 12.5, "label": "left out"}
             for number in (0, 1)
         ])  # fmt: skip
-        jobs.save_jobs(new.path, Stage.DL2, [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}])
+        jobs.save_jobs(new.path, DL2, [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}])
 
 
 @pytest.fixture

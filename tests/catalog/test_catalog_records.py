@@ -11,8 +11,10 @@ from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow
 from stereo_tasks.catalog.records import Ingested, ingest, night_summary
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Element, Hold, Plan, Stage
-from stereo_tasks.products.record import Record, State
+from stereo_tasks.planning.plan import Element, Hold, Plan
+from stereo_tasks.products.record import Record
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import CALIBRATE, DL2
 
 pytestmark = pytest.mark.usefixtures("catalog")
 
@@ -23,7 +25,7 @@ def _plan(
     root = output / "v1" / source
     made = [
         Element(f"{stage}/{number}", stage, (), (str(root / stage / f"{number}.h5"),))
-        for stage in (Stage.CALIBRATE, Stage.DL2)
+        for stage in (CALIBRATE, DL2)
         for number in range(elements)
     ]
     return Plan(

@@ -20,8 +20,8 @@ from stereo_tasks.local_site.files import free_port
 from stereo_tasks.local_site.proc import marked
 from stereo_tasks.local_site.processes import site_id
 from stereo_tasks.local_site.progress import failures
-from stereo_tasks.night_run import plan_night
 from stereo_tasks.nights import Night
+from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.settings import load_settings
 

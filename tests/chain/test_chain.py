@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stereo_tasks.night_run import published_folder
 from stereo_tasks.nights import Night
-from stereo_tasks.products.record import State
-from stereo_tasks.stages import Stage
+from stereo_tasks.processing.publishing import published_folder
+from stereo_tasks.stages import Stage, State
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, MERGE_STEREO, QA, STEREO
 
 pytestmark = pytest.mark.slow
 
@@ -71,12 +71,12 @@ def test_a_night_that_lost_runs_is_no_success_and_says_so(processed):
 @pytest.mark.parametrize(
     ("stage", "state", "reason", "count"),
     [
-        (Stage.CALIBRATE, State.HELD, "quarantined", 1),
-        (Stage.CALIBRATE, State.SKIPPED, "no event survives the image cleaning", 1),
-        (Stage.COINCIDE, State.HELD, "quarantined", 1),
-        (Stage.COINCIDE, State.SKIPPED, "no overlap in time", 2),
-        (Stage.STEREO, State.SKIPPED, "point apart", 2),
-        (Stage.MERGE_STEREO, State.HELD, "run lost", 2),
+        (CALIBRATE, State.HELD, "quarantined", 1),
+        (CALIBRATE, State.SKIPPED, "no event survives the image cleaning", 1),
+        (COINCIDE, State.HELD, "quarantined", 1),
+        (COINCIDE, State.SKIPPED, "no overlap in time", 2),
+        (STEREO, State.SKIPPED, "point apart", 2),
+        (MERGE_STEREO, State.HELD, "run lost", 2),
     ],
 )
 def test_each_fault_is_a_state_with_a_reason_in_the_record_and_on_the_page(processed, stage, state, reason, count):
@@ -89,7 +89,7 @@ def test_each_fault_is_a_state_with_a_reason_in_the_record_and_on_the_page(proce
     assert len(found) >= count
     plans = processed.plans()
     for source, name, record in found:
-        page = Path(next(element for element in plans[source].elements if element.stage == Stage.QA).outputs[0])
+        page = Path(next(element for element in plans[source].elements if element.stage == QA).outputs[0])
         text = page.read_text()
         assert name in text
         assert record.reason[:40] in text or reason in text
@@ -157,7 +157,7 @@ def test_another_value_for_dl3_concerns_dl3_index_and_page_only(processed):
 
 def test_an_element_killed_in_mid_write_is_repaired_with_equal_content(processed):
     plan = processed.plans()["CrabNebula"]
-    element = next(one for one in plan.elements if one.stage == Stage.STEREO)
+    element = next(one for one in plan.elements if one.stage == STEREO)
     product = Path(element.outputs[0])
     undisturbed = content(processed, product)
     mark = processed.records()["CrabNebula"][element.id].fingerprint
@@ -231,7 +231,7 @@ def test_a_backfill_makes_a_run_only_where_something_was_observed_and_passes_its
     assert processed.wait("process_night", run) == "failed"  # its runs point apart or do not overlap
     assert run in processed.api.runs("process_night", partition_key="20240110")
     after = processed.records()
-    made = {name for name, record in after["1A0535+262"].items() if record and record.stage == Stage.CALIBRATE}
+    made = {name for name, record in after["1A0535+262"].items() if record and record.stage == CALIBRATE}
     assert made
     assert all(after["1A0535+262"][name].ended_utc > before["1A0535+262"][name].ended_utc for name in made)
     assert all(after["CrabNebula"][name] == before["CrabNebula"][name] for name in after["CrabNebula"])

@@ -19,7 +19,7 @@ from stereo_tasks.dispatch import candidates
 from stereo_tasks.dispatch.candidates import held_sources
 from stereo_tasks.dispatch.partitions import ReadyNight, combined, night_key, read_key
 from stereo_tasks.dispatch.requests import request_night
-from stereo_tasks.night_run import plan_night
+from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.nights import BadNightError, Night
 from stereo_tasks.settings import SettingsError
 
@@ -154,7 +154,7 @@ def test_two_people_who_wait_get_what_both_asked_for(site):
 
 def test_a_dry_run_changes_nothing(site, monkeypatch):
     versions = {"magic-cta-pipe": "0.6.2"}
-    monkeypatch.setattr("stereo_tasks.night_run.science_versions", lambda _: versions)
+    monkeypatch.setattr("stereo_tasks.processing.night_plans.science_versions", lambda _: versions)
     _crab(site)
     answer = _ask(site, dry_run=True)
     assert (answer.outcome, answer.handed_on) == ("dry run", None)
@@ -209,7 +209,7 @@ def test_productions_have_keys_of_their_own(site):
 
 
 def test_held_sources_are_not_planned(site, monkeypatch):
-    monkeypatch.setattr("stereo_tasks.night_run.science_versions", lambda _: {"magic-cta-pipe": "0.6.2"})
+    monkeypatch.setattr("stereo_tasks.processing.night_plans.science_versions", lambda _: {"magic-cta-pipe": "0.6.2"})
     found = plan_night(NIGHT, settings=site.settings, held={"Mrk421": "held by me"})
     assert [plan.source for plan in found.plans] == ["CrabNebula"]
     assert found.not_taken == ("Mrk421: held by me",)

@@ -20,9 +20,11 @@ from stereo_tasks.local_site.demo import DEMO_NIGHT
 from stereo_tasks.local_site.results import PlanShelf
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Plan
-from stereo_tasks.products.record import Record, State, read_record
+from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.settings import load_settings
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import State
+from stereo_tasks.stages.monte_carlo import MC_DL2, MC_FORESTS, MC_IRF, MC_STEREO
+from stereo_tasks.stages.night import DL3
 
 
 @dataclass
@@ -70,7 +72,7 @@ def from_models(element: Element, by_output: dict[str, Element]) -> bool:
     return False
 
 
-_MC_STAGES = (Stage.MC_STEREO, Stage.MC_FORESTS, Stage.MC_DL2, Stage.MC_IRF)
+_MC_STAGES = (MC_STEREO, MC_FORESTS, MC_DL2, MC_IRF)
 
 
 def read_fingerprint(element: Element) -> str:
@@ -87,7 +89,7 @@ def compare_elements(result: Comparison, where: str, one: Element, other: Elemen
         return
     result.check("counts", where, rounded(first), rounded(second))
     result.check("losses", where, len(first.lost), len(second.lost))
-    if one.stage == Stage.DL3 and first.state == second.state == State.DONE:
+    if one.stage == DL3 and first.state == second.state == State.DONE:
         compare_event_lists(result, where, Path(one.outputs[0]), Path(other.outputs[0]))
 
 

@@ -5,13 +5,14 @@ import pytest
 
 from stereo_tasks.local_site.results import PlanShelf, published, qa_pages, stage_times
 from stereo_tasks.planning.plan import Choice, Element, Plan
-from stereo_tasks.products.record import Record, State
-from stereo_tasks.stages import Stage
+from stereo_tasks.products.record import Record
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import CALIBRATE, QA
 
 BEGIN = dt.datetime(2024, 1, 11, 9, tzinfo=dt.UTC)
 
 
-def make_plan(output, *, source="CrabNebula", stages=(Stage.CALIBRATE, Stage.CALIBRATE, Stage.QA), version="1"):
+def make_plan(output, *, source="CrabNebula", stages=(CALIBRATE, CALIBRATE, QA), version="1"):
     root = output / source
     elements = tuple(
         Element(id=f"{stage}/{number}", stage=stage, inputs=(), outputs=(str(root / f"{stage}_{number}"),))
@@ -25,7 +26,7 @@ def make_plan(output, *, source="CrabNebula", stages=(Stage.CALIBRATE, Stage.CAL
         root=str(root),
         choices=(Choice("cuts", "loose", ""),),
         notices=(),
-        holds=(),
+        blockers=(),
         runs=(),
         elements=elements,
         config={},

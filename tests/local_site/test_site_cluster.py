@@ -10,8 +10,8 @@ from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.proc import MARKER, marked
 from stereo_tasks.local_site.processes import Condition, site_id
-from stereo_tasks.night_run import stage_array
 from stereo_tasks.planning.plan import Plan
+from stereo_tasks.processing.stage_arrays import stage_array
 from stereo_tasks.settings import load_settings
 from stereo_tasks.settings.load import SettingsError
 
@@ -69,7 +69,7 @@ def test_a_stage_goes_to_its_partition(settings, monkeypatch):
     (root / "config" / "resources.yaml").write_text("dl2: {partition: large}\n")
     plan = Plan(
         production="standard", name="20240110/CrabNebula", source="CrabNebula", night="2024-01-10", root=str(root),
-        choices=(), notices=(), holds=(), runs=(), elements=(), config={}, settings={}, versions={},
+        choices=(), notices=(), blockers=(), runs=(), elements=(), config={}, settings={}, versions={},
     )  # fmt: skip
     plan.save()
     assert stage_array(plan, "dl2").placement == {"partition": "large", "account": "magic"}

@@ -6,9 +6,14 @@ import pytest
 from stereo_tasks.inventory import scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.fingerprint import configuration_hash
 from stereo_tasks.planning.night import plan_source
+from stereo_tasks.planning.selection import START, STOP
 from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS, find_models
+from stereo_tasks.products.record import FileMark, Record
 from stereo_tasks.settings import load_settings
+from stereo_tasks.stages import State
 from stereo_tasks.stereo_log import Observation
 
 NIGHT = Night("2024-01-10")
@@ -74,3 +79,39 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path):
     return Tree(tmp_path)
+
+
+def _mark(path):
+    status = Path(path).stat()
+    return FileMark(str(path), status.st_size, status.st_mtime_ns)
+
+
+@pytest.fixture
+def finish(tree):
+    """Do as if elements had been worked on, in order; what is valid is left as it is."""
+
+    def work(plan, states=None, only=None, times_s=None):
+        """`times_s`: first and last time of telescope runs, by number; all at the same time if not given."""
+        looks = ElementStates(plan)
+        for element in plan.elements:
+            if (only is not None and element.id not in only) or looks.is_valid(element):
+                continue
+            state = (states or {}).get(element.id, State.DONE)
+            outputs = [tree.touch(Path(output), element.id) for output in element.outputs if state == State.DONE]
+            run = int(element.id.rpartition("/")[2].partition(".")[0] or 0) if "/" in element.id else 0
+            start_s, stop_s = (times_s or {}).get(run, (0.0, 1000.0))
+            counts = {}
+            if element.stage.name == "merge":
+                counts = {"time_start_unix_s": start_s, "time_stop_unix_s": stop_s}
+            elif element.stage.name == "coincide":
+                counts = {START: start_s, STOP: stop_s}
+            Record(
+                element=element.id, stage=element.stage.name, state=state, reason="" if state == State.DONE else "why",
+                fingerprint=looks.fingerprint(element, counts), plan=str(plan.path), counts=counts,
+                inputs=tuple(_mark(item.path) for item in element.inputs if Path(item.path).exists()),
+                outputs=tuple(map(_mark, outputs)), versions=plan.versions, revision=element.stage.revision,
+                configuration=configuration_hash(plan, element.stage),
+            ).save(element.record_path)  # fmt: skip
+            looks.forget(element)
+
+    return work

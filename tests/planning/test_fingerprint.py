@@ -3,9 +3,9 @@ import os
 import pytest
 import yaml
 
-from stereo_tasks.planning.fingerprint import current_record, fingerprint, stale_elements
-from stereo_tasks.products.record import FileMark, Record, State
-from stereo_tasks.stages import NIGHT_STAGES, Stage
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.stages import State, night_stages
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, INDEX, MERGE, QA
 
 
 @pytest.fixture
@@ -16,98 +16,79 @@ def whole(tree):
     return tree
 
 
-def finish(tree, plan, states=None):
-    """Do as if every element had been worked on, in order."""
-    for element in plan.elements:
-        state = (states or {}).get(element.id, State.DONE)
-        marks = []
-        if state == State.DONE:
-            for output in element.outputs:
-                path = tree.touch(tree.root / output)
-                marks.append(FileMark(output, path.stat().st_size, path.stat().st_mtime_ns))
-        Record(
-            element=element.id, stage=str(element.stage), state=state, reason="" if state == State.DONE else "why",
-            fingerprint=fingerprint(plan, element), plan=str(plan.path), outputs=tuple(marks),
-        ).save(element.record_path)  # fmt: skip
-
-
 def stale(plan):
-    return {stage for stage in NIGHT_STAGES if stale_elements(plan, stage)}
+    return {stage for stage in night_stages() if ElementStates(plan).to_do(stage)}
 
 
-def test_at_first_all_is_to_do_and_then_nothing(whole):
+def test_at_first_all_is_to_do_and_then_nothing(whole, finish):
     plan = whole.plan()
-    assert stale(plan) == set(NIGHT_STAGES)
-    finish(whole, plan)
+    assert stale(plan) == set(night_stages())
+    finish(plan)
     assert stale(whole.plan()) == set()
 
 
 @pytest.mark.parametrize(
-    ("file", "change", "again"),
+    ("file", "change", "first"),
     [
-        ("mcp.yaml", {"dl2_to_dl3": {"interpolation_method": "nearest"}}, {Stage.DL3}),
-        ("mcp.yaml", {"event_coincidence": {"window_half_width": "400 ns"}}, {Stage.COINCIDE}),
-        ("mcp.yaml", {"MAGIC": {"magic_clean": {"picture_thresh": 7}}}, {Stage.CALIBRATE}),
-        ("mcp.yaml", {"energy_regressor": {"settings": {"n_estimators": 10}}}, set()),
-        ("site.yaml", {"workers": 7}, set()),
-        ("resources.yaml", {"stereo": {"memory": "9 GB"}}, set()),
+        ("mcp.yaml", {"dl2_to_dl3": {"interpolation_method": "nearest"}}, DL3),
+        ("mcp.yaml", {"event_coincidence": {"window_half_width": "400 ns"}}, COINCIDE),
+        ("mcp.yaml", {"MAGIC": {"magic_clean": {"picture_thresh": 7}}}, CALIBRATE),
+        ("mcp.yaml", {"energy_regressor": {"settings": {"n_estimators": 10}}}, None),
+        ("site.yaml", {"workers": 7}, None),
+        ("resources.yaml", {"stereo": {"memory": "9 GB"}}, None),
     ],
 )
-def test_a_change_of_the_configuration_concerns_the_stages_that_read_it(whole, file, change, again):
-    finish(whole, whole.plan())
+def test_a_change_of_the_configuration_concerns_the_stages_that_read_it(whole, finish, file, change, first):
+    finish(whole.plan())
     (whole.root / "config").mkdir(exist_ok=True)
     (whole.root / "config" / file).write_text(yaml.safe_dump(change))
     plan = whole.plan()
-    direct = {stage for stage in NIGHT_STAGES for i, e in plan.of_stage(stage) if current_record(plan, e) is None}
-    assert direct == again
-    finish(whole, plan)
+    # What follows from it is stale, too: its input is.
+    expected = night_stages()[night_stages().index(first) :] if first else ()
+    assert stale(plan) == set(expected)
+    finish(plan)
     assert stale(plan) == set()
 
 
-def test_what_is_made_anew_makes_its_followers_stale(whole):
-    finish(whole, whole.plan())
+def test_what_is_made_anew_makes_its_followers_stale(whole, finish):
+    finish(whole.plan())
     (whole.root / "config").mkdir()
     (whole.root / "config" / "mcp.yaml").write_text(yaml.safe_dump({"dl2_to_dl3": {"max_distance": "40 deg"}}))
     plan = whole.plan()
-    dl3 = next(element for element in plan.elements if element.stage == Stage.DL3)
-    mark = whole.root / dl3.outputs[0]
-    Record(
-        element=dl3.id, stage="dl3", state=State.DONE, reason="",
-        fingerprint=fingerprint(plan, dl3), plan=str(plan.path),
-        outputs=(FileMark(str(mark), mark.stat().st_size, mark.stat().st_mtime_ns),),
-    ).save(dl3.record_path)  # fmt: skip
-    assert stale(plan) == {Stage.INDEX, Stage.QA}
+    assert stale(plan) == {DL3, INDEX, QA}
+    finish(plan, only={"dl3/01622"})
+    assert stale(plan) == {INDEX, QA}
 
 
-def test_a_late_subrun_concerns_its_neighbour_and_the_merge_not_the_whole_night(whole):
-    finish(whole, whole.plan())
+def test_a_late_subrun_concerns_its_neighbour_and_what_comes_of_it(whole, finish):
+    finish(whole.plan())
     whole.magic(5093711, [4])
     plan = whole.plan()
-    again = {e.id for _, e in plan.of_stage(Stage.CALIBRATE) if current_record(plan, e) is None}
+    again = {plan.of_stage(CALIBRATE)[index][1].id for index in ElementStates(plan).to_do(CALIBRATE)}
     assert again == {f"calibrate/M{telescope}/05093711.{subrun:03d}" for telescope in (1, 2) for subrun in (3, 4)}
-    assert len(stale_elements(plan, Stage.MERGE)) == 2
+    assert len(ElementStates(plan).to_do(MERGE)) == 2
 
 
-def test_a_changed_input_or_a_lost_product_is_done_again(whole):
+def test_a_changed_input_or_a_lost_product_is_done_again(whole, finish):
     plan = whole.plan()
-    finish(whole, plan)
-    dl2 = next(element for element in plan.elements if element.stage == Stage.DL2)
+    finish(plan)
+    dl2 = next(element for element in plan.elements if element.stage == DL2)
     os.truncate(dl2.outputs[0], 0)
-    assert stale(plan) == {Stage.DL2}
-    first = next(element for element in plan.elements if element.stage == Stage.CALIBRATE)
+    assert stale(plan) == {DL2, DL3, INDEX, QA}
+    first = next(element for element in plan.elements if element.stage == CALIBRATE)
     os.utime(first.inputs[0].path, (1_700_000_001, 1_700_000_001))
-    assert Stage.CALIBRATE in stale(whole.plan())
+    assert CALIBRATE in stale(whole.plan())
 
 
-def test_failures_are_tried_again_but_skips_are_not(whole):
+def test_failures_are_tried_again_but_skips_are_not(whole, finish):
     plan = whole.plan()
-    finish(whole, plan, {"coincide/01622.0000": State.SKIPPED, "coincide/01622.0001": State.FAILED})
-    assert [plan.of_stage(Stage.COINCIDE)[i][1].id for i in stale_elements(plan, Stage.COINCIDE)] == [
+    finish(plan, {"coincide/01622.0000": State.SKIPPED, "coincide/01622.0001": State.FAILED})
+    assert [plan.of_stage(COINCIDE)[index][1].id for index in ElementStates(plan).to_do(COINCIDE)] == [
         "coincide/01622.0001"
     ]
 
 
-def test_other_versions_of_the_tools_make_all_stale(whole):
-    finish(whole, whole.plan())
+def test_other_versions_of_the_tools_make_all_stale(whole, finish):
+    finish(whole.plan())
     whole.versions["ctapipe"] = "0.26.0"
-    assert stale(whole.plan()) == set(NIGHT_STAGES)
+    assert stale(whole.plan()) == set(night_stages())

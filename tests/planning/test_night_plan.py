@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, INDEX, MERGE, MERGE_STEREO, QA, STEREO
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def whole(tree):
 def test_every_element_of_every_stage_is_in_the_plan(whole):
     counts = Counter(element.stage for element in whole.plan().elements)
     assert counts == {
-        Stage.CALIBRATE: 6, Stage.MERGE: 2, Stage.COINCIDE: 2, Stage.STEREO: 2, Stage.MERGE_STEREO: 1, Stage.DL2: 1,
-        Stage.DL3: 1, Stage.INDEX: 1, Stage.QA: 1,
+        CALIBRATE: 6, MERGE: 2, COINCIDE: 2, STEREO: 2, MERGE_STEREO: 1, DL2: 1,
+        DL3: 1, INDEX: 1, QA: 1,
     }  # fmt: skip
 
 
@@ -58,9 +58,9 @@ def test_a_missing_subrun_counts_against_the_run_and_is_said(tree):
     tree.lst(1622, [0, 2, 3])
     tree.models()
     plan = tree.plan()
-    merge = next(element for element in plan.elements if element.stage == Stage.MERGE)
+    merge = next(element for element in plan.elements if element.stage == MERGE)
     assert merge.parameters["subruns_expected"] == 3
-    merge_stereo = next(element for element in plan.elements if element.stage == Stage.MERGE_STEREO)
+    merge_stereo = next(element for element in plan.elements if element.stage == MERGE_STEREO)
     assert merge_stereo.parameters["subruns_expected"] == 4
     subjects = {notice.subject for notice in plan.notices}
     assert {"MAGIC M1 05093711.002", "MAGIC M2 05093711.002", "LST-1 01622.0001"} <= subjects
@@ -70,7 +70,7 @@ def test_a_duplicate_is_left_out_by_name(whole):
     folder = whole.settings.site.paths.magic_calibrated / "M1/event/Calibrated/2024/01/11"
     whole.touch(folder / "20240111_M1_05093711.002_Y_CrabNebula-W0.40+215.root")
     plan = whole.plan()
-    assert sum(element.stage == Stage.CALIBRATE for element in plan.elements) == 6
+    assert sum(element.stage == CALIBRATE for element in plan.elements) == 6
     assert any("duplicate" in notice.reason for notice in plan.notices)
 
 
@@ -92,10 +92,10 @@ def test_without_forests_the_plan_says_where_it_looked_and_goes_up_to_stereo(tre
     tree.lst(1622, range(2))
     plan = tree.plan()
     folder = str(tree.settings.site.paths.models / "ST0320A" / "NSB1.5" / "v01" / "dec_2276")
-    assert any(folder in hold.reason for hold in plan.holds)
-    assert Stage.MERGE_STEREO in plan.stages
-    assert Stage.DL2 not in plan.stages
-    assert plan.stages[-1] == Stage.QA
+    assert any(folder in blocker.reason for blocker in plan.blockers)
+    assert MERGE_STEREO in plan.stages
+    assert DL2 not in plan.stages
+    assert plan.stages[-1] == QA
 
 
 @pytest.mark.parametrize("place", ["file", "folder", "folder above"])
@@ -115,18 +115,18 @@ def test_two_irf_nodes_are_held_because_the_tool_would_take_the_first(tree):
     tree.lst(1622, range(2))
     tree.models(zeniths=(10.0, 38.0))
     plan = tree.plan()
-    assert any(hold.subject == "IRFs" and "3 or more" in hold.reason for hold in plan.holds)
-    assert Stage.DL3 not in plan.stages
+    assert any(blocker.subject == "IRFs" and "3 or more" in blocker.reason for blocker in plan.blockers)
+    assert DL3 not in plan.stages
 
 
 def test_an_unknown_source_is_held_and_its_dl1_is_made(tree):
     tree.magic(5093711, range(1, 3), source="GRB240110A")
     tree.lst(1622, range(2))
     plan = tree.plan(source="GRB240110A")
-    assert any("config/sources.yaml" in hold.reason for hold in plan.holds)
-    assert Stage.STEREO in plan.stages
+    assert any("config/sources.yaml" in blocker.reason for blocker in plan.blockers)
+    assert STEREO in plan.stages
 
 
 def test_another_version_of_the_tools_than_the_production_s_is_held(whole):
     whole.versions["magic-cta-pipe"] = "0.7.0"
-    assert any(hold.subject == "magic-cta-pipe" for hold in whole.plan().holds)
+    assert any(blocker.subject == "magic-cta-pipe" for blocker in whole.plan().blockers)

@@ -2,9 +2,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
+from stereo_tasks.products import files
 from stereo_tasks.products.files import sweep, working_folder, write_atomically
 
 
@@ -39,16 +41,32 @@ def test_sweep_removes_what_a_killed_writer_left_and_nothing_else(tmp_path):
     other_host = tmp_path / ".tmp-product.h5-elsewhere-1-abcdef"
     other_host.mkdir()
     with working_folder(target) as alive:
-        removed = sweep(target, older_than_s=3600)
+        removed = sweep(target)
         assert removed == [left]
         assert alive.exists()
         assert other_host.exists()
         os.utime(other_host, (0, 0))
-        assert sweep(target, older_than_s=3600) == [other_host]
+        assert sweep(target) == [other_host]
 
 
 def test_sweep_of_one_product_spares_another_with_a_longer_name(tmp_path):
     other = tmp_path / f".tmp-product.h5.record.json-{socket.gethostname()}-{os.getpid()}-abcdef"
     other.write_text("being written")
-    sweep(tmp_path / "product.h5", older_than_s=0)
+    sweep(tmp_path / "product.h5")
     assert other.exists()
+
+
+def test_a_folder_of_another_host_lives_as_long_as_its_writer_works_however_long(tmp_path, monkeypatch):
+    target = tmp_path / "product.h5"
+    monkeypatch.setattr(files, "_FRESH_S", 0.05)
+    with working_folder(target) as folder:
+        elsewhere = folder.rename(folder.with_name(".tmp-product.h5-elsewhere-1-abcdef"))
+        folder.symlink_to(elsewhere)  # the writer goes on under the name that another host's folder would have
+        os.utime(elsewhere, (0, 0))
+        deadline = time.monotonic() + 30
+        while elsewhere.stat().st_mtime == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sweep(target) == []
+        assert elsewhere.exists()
+    os.utime(elsewhere, (0, 0))
+    assert sweep(target) == [elsewhere]

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from stereo_tasks.products.record import FileMark, Record, State, read_record
+from stereo_tasks.products.record import FileMark, Record, read_record
+from stereo_tasks.stages import State
 
 
 @pytest.fixture

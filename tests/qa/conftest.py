@@ -198,7 +198,7 @@ class FakeNight:
         self, element: str, state: str = "done", reason: str = "", lost: tuple[str, ...] = (), **counts: float
     ) -> None:
         """Give an element another state or other counts."""
-        from stereo_tasks.products.record import State
+        from stereo_tasks.stages import State
 
         old = self.records[element]
         self.records[element] = replace(
@@ -210,8 +210,9 @@ class FakeNight:
 def fake_night(tmp_path: Path, raw_qa_settings: dict[str, Any]) -> FakeNight:
     """Two runs of three subruns, everything done."""
     from stereo_tasks.planning.plan import Choice, Element, Notice, Plan, Run
-    from stereo_tasks.products.record import FileMark, Record, State
-    from stereo_tasks.stages import Stage
+    from stereo_tasks.products.record import FileMark, Record
+    from stereo_tasks.stages import Stage, State
+    from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, INDEX, MERGE, MERGE_STEREO, QA, STEREO
 
     elements, counts = [], {}
 
@@ -223,25 +224,25 @@ def fake_night(tmp_path: Path, raw_qa_settings: dict[str, Any]) -> FakeNight:
     for tel in ("M1", "M2"):
         for run in magic_runs:
             for subrun in (1, 2, 3):
-                add(f"calibrate/{tel}/{run:08d}.{subrun:03d}", Stage.CALIBRATE, events_in=9000, events_out=4200)
-            add(f"merge/{tel}/{run:08d}", Stage.MERGE, events_out=12600, subruns_used=3, subruns_expected=3)
+                add(f"calibrate/{tel}/{run:08d}.{subrun:03d}", CALIBRATE, events_in=9000, events_out=4200)
+            add(f"merge/{tel}/{run:08d}", MERGE, events_out=12600, subruns_used=3, subruns_expected=3)
     for number, run in enumerate(lst_runs):
         for subrun in range(3):
             zenith = 20 + 3 * number + subrun
             add(
-                f"coincide/{run:05d}.{subrun:04d}", Stage.COINCIDE, events_in=53000, events_out=2700,
+                f"coincide/{run:05d}.{subrun:04d}", COINCIDE, events_in=53000, events_out=2700,
                 time_offset_us=-3.2 + 0.05 * subrun, n_coincidence=2700, pointing_separation_deg=0.01,
                 zenith_deg=zenith,
             )  # fmt: skip
-            add(f"stereo/{run:05d}.{subrun:04d}", Stage.STEREO, events_in=2700, events_out=2500)
-        add(f"merge_stereo/{run:05d}", Stage.MERGE_STEREO, events_out=7500, subruns_used=3, subruns_expected=3)
-        add(f"dl2/{run:05d}", Stage.DL2, events_in=7500, events_out=7450, zenith_mean_deg=21 + 3 * number)
+            add(f"stereo/{run:05d}.{subrun:04d}", STEREO, events_in=2700, events_out=2500)
+        add(f"merge_stereo/{run:05d}", MERGE_STEREO, events_out=7500, subruns_used=3, subruns_expected=3)
+        add(f"dl2/{run:05d}", DL2, events_in=7500, events_out=7450, zenith_mean_deg=21 + 3 * number)
         add(
-            f"dl3/{run:05d}", Stage.DL3, events_in=7450, events_out=1500, on_time_s=900, live_time_s=900 * DEADC,
+            f"dl3/{run:05d}", DL3, events_in=7450, events_out=1500, on_time_s=900, live_time_s=900 * DEADC,
             zenith_deg=21 + 3 * number, deadc=DEADC,
         )  # fmt: skip
-    add("index", Stage.INDEX)
-    add("qa", Stage.QA)
+    add("index", INDEX)
+    add("qa", QA)
     plan = Plan(
         production="mcp062",
         name=f"20240110/{SOURCE}",
@@ -254,7 +255,7 @@ def fake_night(tmp_path: Path, raw_qa_settings: dict[str, Any]) -> FakeNight:
             Choice("time offset", "-3.2 us", "known from 2023-12-01 on"),
         ),
         notices=(Notice("MAGIC M2 05093712.004", "subrun missing in the sequence"),),
-        holds=(),
+        blockers=(),
         runs=tuple(Run(lst, (magic,), 3, 3) for lst, magic in zip(lst_runs, magic_runs, strict=True)),
         elements=tuple(elements),
         config={},

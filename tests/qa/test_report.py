@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stereo_tasks.planning.plan import Choice, Hold, Notice
+from stereo_tasks.planning.plan import Blocker, Choice, Notice
 from stereo_tasks.qa.report import make_report
 
 EVIL = '<script>alert("x")</script><img src=http://evil.example/x onerror=alert(1)> $\\frac{'
@@ -70,7 +70,7 @@ def test_the_page_loads_and_runs_nothing(fake_night, crab_fixed, tmp_path):
         production=EVIL,
         choices=(Choice(EVIL, EVIL, EVIL),),
         notices=(Notice(EVIL, EVIL),),
-        holds=(Hold(EVIL, EVIL),),
+        blockers=(Blocker(EVIL, EVIL),),
         versions={EVIL: EVIL},
     )
     night.set("stereo/01622.0001", "failed", EVIL, lost=(EVIL,))
@@ -106,7 +106,7 @@ def test_without_dl3_the_page_says_why(fake_night, tmp_path):
 
 
 def test_a_plan_with_nothing_but_a_hold(fake_night, tmp_path):
-    plan = replace(fake_night.plan, elements=(), holds=(Hold("IRFs", "run 'stereo prepare-mc'"),))
+    plan = replace(fake_night.plan, elements=(), blockers=(Blocker("IRFs", "run 'stereo prepare-mc'"),))
     make_report(plan, {}, None, tmp_path)
     html, data = _read(tmp_path)
     assert data["verdict"]["level"] == "bad"

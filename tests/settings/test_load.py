@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -6,6 +7,8 @@ import yaml
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import SettingsError, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
+from stereo_tasks.stages import stages
+from stereo_tasks.stages.night import DL2, DL3
 
 
 @pytest.fixture
@@ -23,7 +26,13 @@ def test_the_repository_s_own_configuration_loads(tmp_path):
     settings = load_settings(tmp_path)
     assert settings.production().cuts == "g_dyn_0.9_th_glo_0.2"
     assert settings.site.paths.output == tmp_path / "products"
-    assert set(settings.resources) == set(type(next(iter(settings.resources))))
+    assert {stage.name: settings.cost(stage) for stage in stages()} == {stage.name: stage.cost for stage in stages()}
+
+
+def test_a_site_overrides_what_a_stage_declares_key_by_key(site):
+    settings = load_settings(site("resources.yaml", {"dl2": {"memory": "20 GB", "time_per_element": "1 h"}}))
+    assert settings.cost(DL2) == replace(DL2.cost, memory_mb=20_000, element_s=3600)
+    assert settings.cost(DL3) == DL3.cost
 
 
 def test_a_site_changes_single_keys_only(site):
@@ -41,6 +50,7 @@ def test_a_site_changes_single_keys_only(site):
         ("site.yaml", {"workers": 0}, "workers"),
         ("resources.yaml", {"stereo": {"memory": 4}}, "has no unit"),
         ("resources.yaml", {"stereo": {"memory": "4 h"}}, "not a quantity"),
+        ("resources.yaml", {"sterio": {"memory": "4 GB"}}, "there is no stage sterio"),
         ("productions.yaml", {"default": "nothing"}, "not among"),
         ("policy.yaml", "a: [", "not YAML"),
     ],

@@ -40,7 +40,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def plan(site):
     """The night's plan, saved."""
-    from stereo_tasks.night_run import plan_night
+    from stereo_tasks.processing.night_plans import plan_night
 
     (one,) = plan_night("2024-01-10").plans
     one.save()

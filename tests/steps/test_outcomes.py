@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stereo_tasks.products.record import State
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, STEREO
 from stereo_tasks.steps.completeness import check_completeness
 from stereo_tasks.steps.outcomes import EXIT_CODES, NoProductError, end_of, failed
 
@@ -21,7 +21,7 @@ from stereo_tasks.steps.outcomes import EXIT_CODES, NoProductError, end_of, fail
     ],
 )
 def test_every_exit_code_of_the_tools_is_a_state_with_a_reason(code, state):
-    end = end_of(Stage.COINCIDE, SystemExit(code))
+    end = end_of(COINCIDE, SystemExit(code))
     assert end.state == state
     assert end.reason
 
@@ -35,20 +35,20 @@ def test_the_table_covers_the_tools_own_codes():
 
 @pytest.mark.parametrize("code", [99, None, "text"])
 def test_an_unknown_exit_is_a_failure(code):
-    assert end_of(Stage.DL2, SystemExit(code)).state == State.FAILED
+    assert end_of(DL2, SystemExit(code)).state == State.FAILED
 
 
 @pytest.mark.parametrize(
     ("stage", "error", "state"),
     [
-        (Stage.STEREO, ZeroDivisionError("float division by zero"), State.SKIPPED),
-        (Stage.DL2, UnboundLocalError("tel_ids"), State.HELD),
-        (Stage.DL2, ZeroDivisionError(), State.FAILED),
-        (Stage.DL3, ValueError("min() arg is an empty sequence"), State.HELD),
-        (Stage.DL3, ValueError("something else"), State.FAILED),
-        (Stage.CALIBRATE, MemoryError(), State.FAILED),
-        (Stage.CALIBRATE, np.linalg.LinAlgError("x"), State.FAILED),
-        (Stage.MERGE, failed("known"), State.FAILED),
+        (STEREO, ZeroDivisionError("float division by zero"), State.SKIPPED),
+        (DL2, UnboundLocalError("tel_ids"), State.HELD),
+        (DL2, ZeroDivisionError(), State.FAILED),
+        (DL3, ValueError("min() arg is an empty sequence"), State.HELD),
+        (DL3, ValueError("something else"), State.FAILED),
+        (CALIBRATE, MemoryError(), State.FAILED),
+        (CALIBRATE, np.linalg.LinAlgError("x"), State.FAILED),
+        (MERGE, failed("known"), State.FAILED),
     ],
 )
 def test_known_crashes_are_states_and_others_are_failures(stage, error, state):
@@ -56,8 +56,8 @@ def test_known_crashes_are_states_and_others_are_failures(stage, error, state):
 
 
 def test_a_reason_is_one_short_line():
-    assert "\n" not in end_of(Stage.DL2, ValueError("a\n" * 1000)).reason
-    assert len(end_of(Stage.DL2, ValueError("a\n" * 1000)).reason) < 400
+    assert "\n" not in end_of(DL2, ValueError("a\n" * 1000)).reason
+    assert len(end_of(DL2, ValueError("a\n" * 1000)).reason) < 400
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stereo_tasks.products.record import State
-from stereo_tasks.stages import Stage
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.products.record import read_record
+from stereo_tasks.stages import State, resolve
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, MERGE
 from stereo_tasks.steps.context import StepContext
 from stereo_tasks.steps.run import run_element
 
 
 def element(plan, name):
-    return next(one for one in plan.elements if one.id == name)
+    return next(item for item in plan.elements if item.id == name)
 
 
 def run(plan, *stages):
-    return {one.id: run_element(plan, one) for one in plan.elements if one.stage in stages}
+    states = ElementStates(plan, trusts=True)
+    return {item.id: run_element(states, item) for item in plan.elements if item.stage in stages}
 
 
 def leftovers(root):
@@ -31,7 +34,7 @@ def leftovers(root):
 
 @pytest.fixture
 def calibrated(plan):
-    return run(plan, Stage.CALIBRATE)
+    return run(plan, CALIBRATE)
 
 
 def test_whole_subruns_are_done_and_the_truncated_one_is_put_aside_by_name(plan, calibrated):
@@ -65,12 +68,12 @@ def test_the_record_tells_how_the_product_came_to_be(plan, calibrated):
 
 def test_done_again_nothing_is_touched(plan, calibrated):
     before = {path: path.stat().st_mtime_ns for path in Path(plan.root).rglob("*.h5*")}
-    run(plan, Stage.CALIBRATE)
+    run(plan, CALIBRATE)
     assert {path: path.stat().st_mtime_ns for path in Path(plan.root).rglob("*.h5*")} == before
 
 
 def test_subruns_that_one_telescope_lost_are_left_out_of_the_other_too(plan, calibrated):
-    records = run(plan, Stage.MERGE)
+    records = run(plan, MERGE)
     for record in records.values():
         assert record.state == State.DONE, record.reason
         assert (record.counts["subruns_used"], record.counts["subruns_expected"]) == (2, 3)
@@ -81,17 +84,17 @@ def test_subruns_that_one_telescope_lost_are_left_out_of_the_other_too(plan, cal
 def test_a_product_of_another_configuration_is_not_taken(plan, calibrated, tmp_path):
     config = {**plan.config, "MAGIC": {"magic_clean": {**plan.config["MAGIC"]["magic_clean"], "picture_thresh": 7}}}
     other = replace(plan, config=config)
-    merge = next(one for one in other.elements if one.stage == Stage.MERGE)
-    context = StepContext(other, merge, tmp_path)
+    merge = next(one for one in other.elements if one.stage == MERGE)
+    context = StepContext(ElementStates(other, trusts=True), merge, tmp_path)
     made, lost = context.upstream("subrun")
     assert not made
     assert all("not made" in text for text in lost)
-    assert len(StepContext(plan, merge, tmp_path).upstream("subrun")[0]) >= 2
+    assert len(StepContext(ElementStates(plan, trusts=True), merge, tmp_path).upstream("subrun")[0]) >= 2
 
 
 def test_coincidences_are_found_at_the_simulated_offset_and_a_truncated_subrun_is_put_aside(plan, calibrated):
-    run(plan, Stage.MERGE)
-    records = run(plan, Stage.COINCIDE)
+    run(plan, MERGE)
+    records = run(plan, COINCIDE)
     by_subrun = {name[-1]: record for name, record in records.items()}
     assert by_subrun["0"].state == State.DONE, by_subrun["0"].reason
     assert by_subrun["0"].counts["time_offset_us"] == pytest.approx(-3.2, abs=0.3)
@@ -122,7 +125,7 @@ def test_killed_in_mid_write_and_tried_again_the_product_is_the_same(plan, calib
     assert not one.record_path.exists()
     assert leftovers(target.parent), "the process was killed before it wrote or after it ended"
 
-    record = run_element(plan, one)
+    record = run_element(ElementStates(plan), one)
     assert record.state == State.DONE
     pd.testing.assert_frame_equal(pd.read_hdf(target, key="events/parameters"), undisturbed)
     assert not leftovers(target.parent)
@@ -136,12 +139,12 @@ def test_an_input_that_changed_after_planning_is_not_taken(plan, calibrated):
     try:
         os.utime(raw, ns=(times[0], times[1] + 1))
         one.record_path.unlink()
-        record = run_element(plan, one)
+        record = run_element(ElementStates(plan), one)
         assert record.state == State.FAILED
         assert "plan the night again" in record.reason
     finally:
         os.utime(raw, ns=times)
-        run_element(plan, one)
+        run_element(ElementStates(plan), one)
 
 
 def test_the_environment_must_be_the_plan_s(plan):
@@ -151,3 +154,42 @@ def test_the_environment_must_be_the_plan_s(plan):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "magic-cta-pipe" in done.stderr
+
+
+def test_a_process_that_fails_late_leaves_alone_what_another_one_has_done_meanwhile(plan, calibrated, monkeypatch):
+    name = next(name for name, record in calibrated.items() if record.state == State.DONE)
+    one = element(plan, name)
+    one.record_path.unlink()  # as another configuration would have left it: a product without a record that counts
+    stale = Path(one.outputs[0]).stat().st_ino
+    late = ElementStates(plan)
+
+    def work(context):
+        winner = run_element(ElementStates(plan), replace(one, stage=CALIBRATE))
+        assert winner.state == State.DONE
+        raise OSError("the disk of this node is full")
+
+    loser = replace(one, stage=replace(CALIBRATE, work=f"{__name__}:work"))
+    monkeypatch.setattr(
+        "stereo_tasks.steps.run.resolve", lambda name: work if name.endswith(":work") else resolve(name)
+    )
+    record = run_element(late, loser)
+    assert record.state == State.DONE
+    assert read_record(one.record_path).state == State.DONE
+    assert ElementStates(plan).state(one) == State.DONE
+    assert Path(one.outputs[0]).stat().st_ino != stale
+    assert not leftovers(plan.root)
+
+
+def test_a_failure_removes_the_product_of_an_earlier_configuration(plan, calibrated, monkeypatch):
+    name = next(name for name, record in calibrated.items() if record.state == State.DONE)
+    one = element(plan, name)
+    one.record_path.unlink()
+
+    def work(context):
+        raise OSError("the disk of this node is full")
+
+    monkeypatch.setattr("stereo_tasks.steps.run.resolve", lambda name: work)
+    assert run_element(ElementStates(plan), one).state == State.FAILED
+    assert not Path(one.outputs[0]).exists()
+    monkeypatch.undo()
+    assert run_element(ElementStates(plan), one).state == State.DONE

@@ -25,7 +25,7 @@ dl2_to_dl3: {interpolation_method: nearest}
 @pytest.fixture(scope="module")
 def stalled(tmp_path_factory):
     """DL3 files and the times of their stalls (s since 1970 UTC), by what stalls."""
-    from stereo_tasks.night_run import plan_monte_carlo, plan_night
+    from stereo_tasks.processing.night_plans import plan_monte_carlo, plan_night
     from stereo_tasks.simulate import (
         Fault,
         MonteCarloSpec,

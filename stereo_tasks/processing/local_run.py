@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stereo_tasks.night_run import StageArray, stage_array, stage_outcomes
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.record import State
+from stereo_tasks.processing.stage_arrays import StageArray, stage_array, stage_outcomes
 from stereo_tasks.settings import load_settings
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Stage, State
 
 
 def run_plan(

@@ -1,0 +1,67 @@
+"""Making elements: with the limits and the expected time that their stage declares and the site overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stereo_tasks.inventory import LstSubrun, MagicSubrun
+from stereo_tasks.planning.plan import Element, Input
+from stereo_tasks.settings import Settings
+from stereo_tasks.stages import Stage
+
+_GB = 1e9
+
+
+class ElementMaker:
+    """Collects the elements of one plan, in the order of the stages."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: list[Element] = []
+        self._size_bytes: dict[str, int] = {}
+
+    @property
+    def made(self) -> tuple[Element, ...]:
+        """All elements so far."""
+        return tuple(self._made)
+
+    def add(
+        self,
+        stage: Stage,
+        name: str,
+        inputs: Sequence[Input],
+        outputs: Sequence[Path],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Element:
+        """Add an element; see `stereo_tasks.planning.night.NightPlanner.add`."""
+        cost = self._settings.cost(stage)
+        # Models and drive reports of neighbours are not what an element works through.
+        size_bytes = sum(self._size_of(item) for item in inputs if item.role not in stage.side_inputs)
+        element = Element(
+            id=f"{stage.name}/{name}" if name else stage.name,
+            stage=stage,
+            inputs=tuple(inputs),
+            outputs=tuple(str(path) for path in outputs),
+            parameters=dict(parameters or {}),
+            size_bytes=size_bytes,
+            memory_mb=cost.memory_mb,
+            time_s=round(cost.element_s + cost.s_per_gb * size_bytes / _GB, 1),
+        )
+        self._made.append(element)
+        self._size_bytes[element.outputs[0]] = size_bytes
+        return element
+
+    def _size_of(self, item: Input) -> int:
+        return item.size_bytes or 0 if item.producer is None else self._size_bytes.get(item.producer, 0)
+
+
+def raw(file: MagicSubrun | LstSubrun, role: str) -> Input:
+    """Return a raw file as an input."""
+    return Input(str(file.path), None, file.size_bytes, file.modified_ns, role)
+
+
+def product(path: Path | str, role: str = "") -> Input:
+    """Return a product of an earlier stage as an input; `path` is the first output of its element."""
+    return Input(str(path), producer=str(path), role=role)

@@ -1,0 +1,75 @@
+"""Which elements each stage of Monte Carlo has: what they read, and where their products go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stereo_tasks.planning.elements import product
+from stereo_tasks.planning.monte_carlo import SAMPLES, MonteCarloPlanner
+from stereo_tasks.planning.plan import Input
+from stereo_tasks.products.models import COMBINATIONS
+from stereo_tasks.settings.production import Production
+from stereo_tasks.stages import Stage
+
+# Kind of forest -> how magic-cta-pipe names its files.
+_FORESTS = {"energy": "energy_regressors", "disp": "disp_regressors", "classifier": "event_classifiers"}
+
+
+def mc_stereo(planner: MonteCarloPlanner, stage: Stage) -> None:
+    """One element a DL1 file."""
+    for sample in SAMPLES:
+        for file in planner.samples.get(sample, ()):
+            inputs = [Input(str(file.path), None, file.size_bytes, file.modified_ns)]
+            output = planner.tree.stereo(sample, file.path.name)
+            planner.add(stage, f"{sample}/{file.path.stem}", inputs, [output])
+
+
+def mc_forests(planner: MonteCarloPlanner, stage: Stage) -> None:
+    """One element a kind of forest, for all combinations of telescopes."""
+    for kind in () if planner.incomplete else _FORESTS:
+        samples = ("GammaTrain", "ProtonTrain") if kind == "classifier" else ("GammaTrain",)
+        train = [
+            product(planner.tree.stereo(sample, file.path.name), sample)
+            for sample in samples
+            for file in planner.samples[sample]
+        ]
+        planner.add(stage, kind, train, _forests(planner, kind), {"kind": kind})
+
+
+def mc_dl2(planner: MonteCarloPlanner, stage: Stage) -> None:
+    """One element a node of the test gammas, with all forests."""
+    forests = [
+        Input(str(path), str(outputs[0]), role="forest")
+        for kind in _FORESTS
+        for outputs in [_forests(planner, kind)]
+        for path in outputs
+    ]
+    for node, files in planner.nodes.items():
+        inputs = [*(product(path, "GammaTest") for path in files), *forests]
+        planner.add(stage, node, inputs, [planner.tree.dl2(node)])
+
+
+def mc_irf(planner: MonteCarloPlanner, stage: Stage) -> None:
+    """One element a node of the test gammas."""
+    suffix = _cut_suffix(planner.production)
+    for node in planner.nodes:
+        output = planner.tree.irf_folder / f"irf_{node}_{suffix}.fits.gz"
+        planner.add(stage, node, [product(planner.tree.dl2(node))], [output])
+
+
+def _forests(planner: MonteCarloPlanner, kind: str) -> list[Path]:
+    folder = planner.tree.forests_folder
+    return [folder / f"{_FORESTS[kind]}_{combination}.joblib" for combination in COMBINATIONS]
+
+
+def _cut_suffix(production: Production) -> str:
+    """Return the part of an IRF file's name that tells event type and cuts, as create_irf of MCP 0.6.2 writes it."""
+    irf = production.mcp["create_irf"]
+    gammaness, theta = irf["gammaness"], irf["theta"]
+    angle = str(theta["global_cut_value"]).replace(" ", "")
+    gammaness_names = {"global": f"glob{gammaness['global_cut_value']}", "dynamic": f"dyn{gammaness['efficiency']}"}
+    theta_names = {"global": f"glob{angle}", "dynamic": f"dyn{theta['efficiency']}"}
+    return (
+        f"{irf['event_type']}_gh_{gammaness_names.get(gammaness['cut_type'], 'custom')}"
+        f"_theta_{theta_names.get(theta['cut_type'], 'custom')}"
+    )

@@ -1,0 +1,79 @@
+"""Publishing the DL3 of a night and source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.plan import Element, Plan
+from stereo_tasks.products import publication
+from stereo_tasks.products.record import Record
+from stereo_tasks.products.tree import NightTree
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import DL3, INDEX, QA
+
+
+def publish(plan: Plan | str | Path) -> Path | None:
+    """Publish the DL3 of a night and source with their index.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The folder that users read; None if no run reached DL3.
+
+    Raises
+    ------
+    PublicationError
+        If index and files do not agree.
+    """
+    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
+    if plan.night is None:
+        raise ValueError("Monte Carlo products are not published: they lie in autoMCP's tree")
+    states = ElementStates(plan)
+    index = [element for _, element in plan.of_stage(INDEX)]
+    if not index or states.state(index[0]) != State.DONE:
+        return None
+    runs = [
+        (element, record)
+        for _, element in plan.of_stage(DL3)
+        if (record := states.record(element)) and record.state == State.DONE
+    ]
+    dl3 = [Path(element.outputs[0]) for element, _ in runs]
+    outputs = [Path(path) for path in index[0].outputs]
+    return publication.publish(published_folder(plan), dl3, outputs, _story(plan, runs)).folder
+
+
+def _story(plan: Plan, runs: Sequence[tuple[Element, Record]]) -> dict[str, Any]:
+    return {
+        "plan": str(plan.path),
+        "production": plan.production,
+        "night": plan.night,
+        "source": plan.source,
+        "versions": plan.versions,
+        "choices": {choice.name: choice.value for choice in plan.choices},
+        "runs": {element.id: {"fingerprint": record.fingerprint, "counts": record.counts} for element, record in runs},
+        "qa": qa_verdict(plan),
+    }
+
+
+def published_folder(plan: Plan) -> Path:
+    """Return the folder that users read the DL3 of a night and source from."""
+    if plan.night is None:
+        raise ValueError("Monte Carlo products are not published: they lie in autoMCP's tree")
+    cuts = next(choice.value for choice in plan.choices if choice.name == "cuts")
+    return NightTree(Path(plan.root), Night(plan.night), cuts).published
+
+
+def qa_verdict(plan: Plan) -> str:
+    """Return the level of the QA page's verdict (good, warning, bad), or an empty text if there is none."""
+    pages = plan.of_stage(QA)
+    if not pages:
+        return ""
+    try:
+        return str(json.loads(Path(pages[0][1].outputs[1]).read_text())["verdict"]["level"])
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return ""

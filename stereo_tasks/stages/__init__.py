@@ -1,0 +1,46 @@
+"""The stages between the raw files and the QA page, each declared once. Nothing of the science stack is imported here.
+
+How to add one is in ``docs/add-a-stage.md``.
+"""
+
+from __future__ import annotations
+
+from stereo_tasks.stages import monte_carlo, night
+from stereo_tasks.stages.stage import Cost, Crash, Stage, Unit, resolve
+from stereo_tasks.stages.state import State
+
+__all__ = [
+    "MC_STAGES", "Cost", "Crash", "Stage", "State", "Unit", "night_stages", "resolve", "run_stages",
+    "stage", "stages",
+]  # fmt: skip
+
+MC_STAGES = monte_carlo.STAGES
+
+
+def night_stages() -> tuple[Stage, ...]:
+    """Return the stages of a night, in their order."""
+    return night.STAGES
+
+
+def run_stages() -> tuple[str, ...]:
+    """Return the names of the stages whose elements are whole runs: a night is not done without one of them."""
+    return tuple(declared.name for declared in night_stages() if declared.unit.whole_run)
+
+
+def stages() -> tuple[Stage, ...]:
+    """Return all stages, those of Monte Carlo first."""
+    return (*MC_STAGES, *night_stages())
+
+
+def stage(name: str | Stage) -> Stage:
+    """Return the stage of a name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for declared in stages():
+        if declared.name == str(name):
+            return declared
+    raise ValueError(f"there is no stage {name!r}; there are {', '.join(map(str, stages()))}")

@@ -1,0 +1,127 @@
+"""The stages of a night, from calibrated files to the QA page, in their order.
+
+Costs: measured with magic-cta-pipe 0.6.2 on simulated data at real rates (MAGIC 300 Hz, LST-1 5.3 kHz): calibrate 6 ms
+an event of about 6 kB; coincidence of 10 s of data 24-33 s and 1.6 GB; stereo 28 ms an event, 37 s for 10 s of data.
+"""
+
+from __future__ import annotations
+
+from stereo_tasks.stages.stage import Cost, Crash, Stage, Unit
+from stereo_tasks.stages.state import State
+
+_ELEMENTS = "stereo_tasks.planning.night_elements"
+_STEPS = "stereo_tasks.steps"
+_TABLE = "stereo_tasks.steps.validate:event_table"
+_NO_EVENT = Crash("ZeroDivisionError", State.SKIPPED, "no event survives the quality cuts")
+
+CALIBRATE = Stage(
+    name="calibrate",
+    unit=Unit.MAGIC_SUBRUN,
+    elements=f"{_ELEMENTS}:calibrate",
+    work=f"{_STEPS}.calibrate:run",
+    check=_TABLE,
+    finite_columns=("intensity", "width", "pointing_alt", "pointing_az", "time_sec"),
+    mcp_keys=("mc_tel_ids", "MAGIC", "save_images"),
+    side_inputs=("drive",),
+    cost=Cost(memory_mb=3000, element_s=10, s_per_gb=1000, elements_per_job=20),
+)
+MERGE = Stage(
+    name="merge",
+    unit=Unit.MAGIC_RUN,
+    elements=f"{_ELEMENTS}:merge",
+    work=f"{_STEPS}.merge:run",
+    check=_TABLE,
+    finite_columns=("intensity", "pointing_alt", "time_sec"),
+    settings_keys=("completeness_min",),
+    side_inputs=("partner",),
+    cost=Cost(memory_mb=2000, element_s=10, s_per_gb=10),
+)
+COINCIDE = Stage(
+    name="coincide",
+    unit=Unit.LST_SUBRUN,
+    elements=f"{_ELEMENTS}:coincide",
+    work=f"{_STEPS}.coincide:run",
+    check=_TABLE,
+    finite_columns=("intensity", "pointing_alt", "pointing_az"),
+    mcp_keys=("mc_tel_ids", "event_coincidence", "save_images"),
+    side_inputs=("magic",),
+    selects="magic",
+    selected_by="stereo_tasks.planning.selection:same_time",
+    cost=Cost(memory_mb=5000, element_s=40, s_per_gb=60),
+)
+STEREO = Stage(
+    name="stereo",
+    unit=Unit.LST_SUBRUN,
+    elements=f"{_ELEMENTS}:stereo",
+    work=f"{_STEPS}.stereo:run",
+    check=_TABLE,
+    finite_columns=("intensity", "pointing_alt"),
+    mcp_keys=("mc_tel_ids", "stereo_reco", "save_images"),
+    crashes=(_NO_EVENT,),
+    cost=Cost(memory_mb=2000, element_s=40, elements_per_job=20),
+)
+MERGE_STEREO = Stage(
+    name="merge_stereo",
+    unit=Unit.LST_RUN,
+    elements=f"{_ELEMENTS}:merge_stereo",
+    work=f"{_STEPS}.merge_stereo:run",
+    check=_TABLE,
+    finite_columns=("intensity", "pointing_alt"),
+    settings_keys=("completeness_min",),
+    cost=Cost(memory_mb=2000, element_s=20),
+)
+DL2 = Stage(
+    name="dl2",
+    unit=Unit.LST_RUN,
+    elements=f"{_ELEMENTS}:dl2",
+    work=f"{_STEPS}.dl2:run",
+    check=_TABLE,
+    finite_columns=("pointing_alt",),
+    crashes=(Crash("UnboundLocalError", State.HELD, "a kind of forest is missing: run 'stereo prepare-mc'"),),
+    side_inputs=("forest",),
+    needs_models=True,
+    cost=Cost(memory_mb=16_000, element_s=300, elements_per_job=4),
+)
+DL3 = Stage(
+    name="dl3",
+    unit=Unit.LST_RUN,
+    elements=f"{_ELEMENTS}:dl3",
+    work=f"{_STEPS}.dl3:run",
+    check="stereo_tasks.steps.validate:dl3",
+    mcp_keys=("dl2_to_dl3",),
+    crashes=(
+        _NO_EVENT,
+        Crash(
+            "QhullError",
+            State.HELD,
+            "the IRF nodes cannot be interpolated: all lie at one azimuth or zenith",
+        ),
+        Crash("ValueError", State.HELD, "no IRF node within max_distance of the pointing", message=r"min\(\)"),
+    ),
+    side_inputs=("irf", "lst"),
+    revision=2,
+    needs_models=True,
+    cost=Cost(memory_mb=2000, element_s=30, elements_per_job=20),
+)
+INDEX = Stage(
+    name="index",
+    unit=Unit.NIGHT,
+    elements=f"{_ELEMENTS}:index",
+    work=f"{_STEPS}.index:run",
+    check="stereo_tasks.steps.validate:index",
+    needs_models=True,
+    cost=Cost(memory_mb=2000, element_s=60, elements_per_job=1),
+)
+QA = Stage(
+    name="qa",
+    unit=Unit.NIGHT,
+    elements=f"{_ELEMENTS}:qa",
+    work=f"{_STEPS}.qa:run",
+    check="stereo_tasks.steps.validate:page",
+    settings_keys=("qa", "time_offset_us", "completeness_min", "source_ra_deg", "source_dec_deg"),
+    tools=("gammapy",),
+    always=True,
+    cost=Cost(memory_mb=4000, element_s=300, elements_per_job=1),
+)
+
+STAGES = (CALIBRATE, MERGE, COINCIDE, STEREO, MERGE_STEREO, DL2, DL3, INDEX, QA)

@@ -170,7 +170,7 @@ def _plan(tmp_path: Path) -> Plan:
     made = [Element(f"calibrate/{n}", CALIBRATE, (), (str(root / f"{n}.h5"),)) for n in range(2)]
     plan = Plan(
         production="v1", name="20201215/CrabNebula", source="CrabNebula", night="2020-12-15", root=str(root),
-        choices=(), notices=(), holds=(), runs=(), elements=tuple(made), config={}, settings={}, versions={},
+        choices=(), notices=(), blockers=(), runs=(), elements=tuple(made), config={}, settings={}, versions={},
     )  # fmt: skip
     plan.save()
     return plan
@@ -180,7 +180,7 @@ def _done(plan: Plan, number: int, *files: str) -> None:
     element = plan.elements[number]
     outputs = tuple(FileMark(name, 7, 1, "abc") for name in files)
     Record(
-        element=element.id, stage=element.stage, state=State.DONE, reason="", fingerprint="f", plan=str(plan.path),
+        element=element.id, stage=element.stage.name, state=State.DONE, reason="", fingerprint="f", plan=str(plan.path),
         outputs=outputs,
     ).save(element.record_path)  # fmt: skip
 

@@ -27,7 +27,7 @@ from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.catalog.telescope_runs import write_telescope_runs
 from stereo_tasks.inventory import readiness, scan_night
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Element, Hold, Plan
+from stereo_tasks.planning.plan import Blocker, Element, Plan
 from stereo_tasks.products.journal import JournalError
 from stereo_tasks.products.record import FileMark, Record
 from stereo_tasks.products.tree import NightTree
@@ -139,14 +139,14 @@ class Life:
     def plan(self, night: Night | None, source: str, elements: int = 3, **more: Any) -> Plan:
         root = self.paths.output / V / source
         made = [
-            Element(f"{stage}/{number}", stage, (), (str(root / stage / f"{night}.{number}.h5"),))
+            Element(f"{stage}/{number}", stage, (), (str(root / stage.name / f"{night}.{number}.h5"),))
             for stage in (CALIBRATE, DL2)
             for number in range(elements)
         ]
         plan = Plan(
             production=V, name=f"{night.lst_date if night else 'mc'}/{source}", source=source,
             night=str(night) if night else None, root=str(root), choices=(), notices=(), runs=(),
-            elements=tuple(made), config={}, settings={}, **{"holds": (), "versions": {"mcp": "0.6.2"}, **more},
+            elements=tuple(made), config={}, settings={}, **{"blockers": (), "versions": {"mcp": "0.6.2"}, **more},
         )  # fmt: skip
         plan.save()
         return plan
@@ -157,7 +157,8 @@ class Life:
             outputs = (FileMark(element.outputs[0], 10 + number, 5, f"sum{number}"),) if state == State.DONE else ()
             element.record_path.parent.mkdir(parents=True, exist_ok=True)
             Record(
-                element=element.id, stage=element.stage, state=state, reason="" if outputs else "a", fingerprint="f",
+                element=element.id, stage=element.stage.name, state=state, reason="" if outputs else "a",
+                fingerprint="f",
                 plan=str(plan.path), outputs=outputs, counts={"events": 3.0}, lost=("subrun 7",) if number == 1 else (),
             ).save(element.record_path)  # fmt: skip
 
@@ -217,7 +218,7 @@ class Life:
     def products(self) -> None:
         old, new = self.plan(FIRST, "CrabNebula", 4), self.plan(FIRST, "CrabNebula", 2)
         monte_carlo = self.plan(None, "mc/ST0316A/NSB1.5/v1/dec_2276", versions={"mcp": "0.6.1"})
-        other = self.plan(SECOND, "CrabNebula", holds=(Hold("dl3", "no IRFs"),), versions={"mcp": "0.6.3"})
+        other = self.plan(SECOND, "CrabNebula", blockers=(Blocker("dl3", "no IRFs"),), versions={"mcp": "0.6.3"})
         for number, plan in enumerate((old, new, monte_carlo, other)):
             os.utime(plan.path, (1_700_000_000 + number,) * 2)
             self.work(plan)

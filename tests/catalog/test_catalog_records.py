@@ -11,7 +11,7 @@ from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow
 from stereo_tasks.catalog.records import Ingested, ingest, night_summary
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.plan import Element, Hold, Plan
+from stereo_tasks.planning.plan import Blocker, Element, Plan
 from stereo_tasks.products.record import Record
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import CALIBRATE, DL2
@@ -24,14 +24,14 @@ def _plan(
 ) -> Plan:
     root = output / "v1" / source
     made = [
-        Element(f"{stage}/{number}", stage, (), (str(root / stage / f"{number}.h5"),))
+        Element(f"{stage}/{number}", stage, (), (str(root / stage.name / f"{number}.h5"),))
         for stage in (CALIBRATE, DL2)
         for number in range(elements)
     ]
     return Plan(
         production="v1", name=f"20201215/{source}", source=source, night=night, root=str(root), choices=(), notices=(),
         runs=(), elements=tuple(made), config={}, settings={}, versions={"mcp": "0.6.2"},
-        **{"holds": (), **more},
+        **{"blockers": (), **more},
     )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def _leave(plan: Plan, index: int, state: State = State.DONE, **more) -> None:
     element = plan.elements[index]
     fields = {"reason": "", "fingerprint": "f", "plan": str(plan.path), "cpu_s": 2.0, **more}
     element.record_path.parent.mkdir(parents=True, exist_ok=True)
-    Record(element=element.id, stage=element.stage, state=state, **fields).save(element.record_path)
+    Record(element=element.id, stage=element.stage.name, state=state, **fields).save(element.record_path)
 
 
 def _count(table: type) -> int:
@@ -48,7 +48,7 @@ def _count(table: type) -> int:
 
 
 def test_a_night_is_summarised(tmp_path, night):
-    plan = _plan(tmp_path, holds=(Hold("dl3", "no IRFs"),))
+    plan = _plan(tmp_path, blockers=(Blocker("dl3", "no IRFs"),))
     plan.save()
     _leave(plan, 0)
     _leave(plan, 1, State.SKIPPED, reason="pure noise")

@@ -19,8 +19,8 @@ from stereo_tasks.dispatch import candidates
 from stereo_tasks.dispatch.candidates import held_sources
 from stereo_tasks.dispatch.partitions import ReadyNight, combined, night_key, read_key
 from stereo_tasks.dispatch.requests import request_night
-from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.nights import BadNightError, Night
+from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.settings import SettingsError
 
 NIGHT = Night("2020-12-15")

@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
-NIGHT = "20240110"
+NIGHT = "2024-01-10"
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def observed(site):
 
 
 def test_a_night_to_come_is_refused(run, capfd):
-    tomorrow = f"{dt.datetime.now(dt.UTC) + dt.timedelta(days=1):%Y%m%d}"
+    tomorrow = f"{dt.datetime.now(dt.UTC) + dt.timedelta(days=1):%Y-%m-%d}"
     before = events()
     state, tasks = run("request_nights", night=tomorrow)
     assert (state, tasks) == ("failed", {"request": "failed", "remember": "upstream_failed"})
@@ -178,7 +178,7 @@ def test_a_night_to_come_is_refused(run, capfd):
 @pytest.mark.parametrize(
     ("conf", "text"),
     [
-        ({"night": "2024-13-01"}, "not a date of the calendar"),
+        ({"night": "2017-01-01"}, "before LST-1 existed"),
         ({"night": NIGHT, "production": "nobody's"}, "no production"),
         ({}, "which night?"),
     ],

@@ -104,10 +104,10 @@ def test_forests_that_anybody_may_write_are_not_read(whole, place):
     path = {"file": next(folder.glob("*.joblib")), "folder": folder, "folder above": folder.parent}[place]
     path.chmod(0o777)
     plan = whole.plan()
-    assert any(hold.subject == "forests" and f"chmod o-w {path}'" in hold.reason for hold in plan.holds)
-    assert Stage.DL2 not in plan.stages
+    assert any(blocker.subject == "forests" and f"chmod o-w {path}'" in blocker.reason for blocker in plan.blockers)
+    assert DL2 not in plan.stages
     path.chmod(0o775)
-    assert not whole.plan().holds
+    assert not whole.plan().blockers
 
 
 def test_two_irf_nodes_are_held_because_the_tool_would_take_the_first(tree):

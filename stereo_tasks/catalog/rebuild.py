@@ -32,9 +32,9 @@ from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import InventoryError, NightFiles, night_over, scan_night
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products import journal
-from stereo_tasks.products.record import read_record
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stereo_log import Selection, StereoLog, StereoLogError, read_site_log
 from stereo_tasks.stereo_log import select as select_rows
@@ -215,14 +215,17 @@ class _Tree:
         self, session: Session, plans: Sequence[tuple[str, Plan, dt.datetime]], pool: ThreadPoolExecutor, folder: Path
     ) -> None:
         """Take the plans of one night and source, the latest last: it has the elements that it shares with others."""
-        owners: dict[Path, tuple[Plan, str, Element]] = {}
+        owners: dict[Path, tuple[ElementStates, str, Element]] = {}
         for path, plan, _ in plans:
-            owners |= {element.record_path: (plan, path, element) for element in plan.elements}
+            states = ElementStates(plan)
+            owners |= {element.record_path: (states, path, element) for element in plan.elements}
         records: list[Row] = []
         products: dict[str, Row] = {}
-        for (plan, path, element), record in zip(owners.values(), pool.map(read_record, owners), strict=True):
-            if record is not None:
-                records.append(tree.record_values(plan, path, element, record))
+        for states in {id(states): states for states, _, _ in owners.values()}.values():
+            states.read_all(pool.map)
+        for states, path, element in owners.values():
+            if (record := states.record(element)) is not None:
+                records.append(tree.record_values(states.plan, path, element, record))
                 products |= {row["path"]: row for row in tree.product_values(records[-1], record)}
         self._waiting[PlanRow] += [tree.plan_values(plan, path, used) for path, plan, used in plans]
         self._waiting[ElementRecord] += records

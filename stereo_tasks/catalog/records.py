@@ -19,8 +19,8 @@ from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow, P
 from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.record import read_record
 from stereo_tasks.stages import State
 
 _BATCH = 500
@@ -31,9 +31,9 @@ class Ingested:
     """What was read in."""
 
     records: int
-    """Elements with a record."""
+    """Elements with a record that counts."""
     open: int
-    """Elements without a valid record."""
+    """Elements without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class StageSummary:
 
     @property
     def open(self) -> int:
-        """Elements without a record."""
+        """Elements without a record that counts."""
         return self.total - self.done - self.skipped - self.held - self.failed
 
 
@@ -88,7 +88,7 @@ def ingest(plan: Plan | Path | str, *, engine: Engine | None = None, journal: Pa
     """Read what became of a plan from the tree into the catalog; doing it again changes nothing.
 
     That is: its records, the files they name, the QA verdict and the publications of its night and source. An element
-    whose record is gone or unreadable goes from the catalog, too: it is not done.
+    whose record is gone, unreadable or of something else than this plan goes from the catalog, too: it is not done.
 
     Parameters
     ----------
@@ -106,8 +106,9 @@ def ingest(plan: Plan | Path | str, *, engine: Engine | None = None, journal: Pa
         take(session, Lock.TREE, f"{loaded.production} {loaded.name}")
         records: list[Row] = []
         products: list[Row] = []
+        states = ElementStates(loaded)
         for element in loaded.elements:
-            record = read_record(element.record_path)
+            record = states.record(element)
             if record is not None:
                 records.append(tree.record_values(loaded, path, element, record))
                 products.extend(tree.product_values(records[-1], record))

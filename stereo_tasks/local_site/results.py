@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stereo_tasks.planning.element_state import TO_DO, ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.publishing import published_folder
 from stereo_tasks.products.record import read_record
@@ -59,13 +60,13 @@ class PlanShelf:
         return found
 
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Return how many elements have a record, and how many there are, by (name, stage)."""
-        return {
-            (name, str(stage)): (sum(one.record_path.exists() for _, one in elements), len(elements))
-            for name, plan in self.newest().items()
-            for stage in plan.stages
-            for elements in [plan.of_stage(stage)]
-        }
+        """Return how many elements have come to an end, and how many there are, by (name, stage)."""
+        counts = {}
+        for name, plan in self.newest().items():
+            for stage, states in ElementStates(plan).summary().items():
+                total = sum(states.values())
+                counts[name, stage] = total - states.get(TO_DO, 0), total
+        return counts
 
 
 @dataclass(frozen=True, slots=True)

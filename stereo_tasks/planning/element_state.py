@@ -7,7 +7,7 @@ this plan, and if its products are still there as it left them. Any other record
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from stereo_tasks.planning.fingerprint import configuration_hash, fingerprint, versions_of
@@ -80,6 +80,13 @@ class ElementStates:
     def fingerprint(self, element: Element, counts: Mapping[str, float]) -> str:
         """Return what the product of an element depends on now; `counts` are the element's own."""
         return fingerprint(self.plan, element, self.record_of, counts)
+
+    def read_all(self, apply: Callable[..., Iterable[Record | None]] = map) -> None:
+        """Read all records at once, with the `map` of a pool where the file system is slow to answer."""
+        missing = [element for element in self.plan.elements if element.id not in self._files]
+        records = apply(read_record, [element.record_path for element in missing])
+        self._files |= {element.id: record for element, record in zip(missing, records, strict=True)}
+        self.records_read += len(missing)
 
     def forget(self, element: Element) -> None:
         """Read the record of an element anew when it is asked for again."""

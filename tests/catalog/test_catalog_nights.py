@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from stereo_tasks.catalog.records import ingest
 from stereo_tasks.catalog.telescope_runs import telescope_runs_of, write_telescope_runs
 from stereo_tasks.inventory import Readiness, scan_night
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products.record import FileMark, Record
 from stereo_tasks.stages import State
@@ -178,28 +180,32 @@ def _plan(tmp_path: Path) -> Plan:
 
 def _done(plan: Plan, number: int, *files: str) -> None:
     element = plan.elements[number]
-    outputs = tuple(FileMark(name, 7, 1, "abc") for name in files)
+    for name in files:
+        (Path(plan.root) / name).write_text("7 bytes")
+        os.utime(Path(plan.root) / name, ns=(1, 1))
+    outputs = tuple(FileMark(str(Path(plan.root) / name), 7, 1, "abc") for name in files)
     Record(
-        element=element.id, stage=element.stage.name, state=State.DONE, reason="", fingerprint="f", plan=str(plan.path),
+        element=element.id, stage=element.stage.name, state=State.DONE, reason="",
+        fingerprint=ElementStates(plan).fingerprint(element, {}), plan=str(plan.path),
         outputs=outputs,
     ).save(element.record_path)  # fmt: skip
 
 
 def _products() -> list[tuple[str, int, str]]:
     with transaction() as session:
-        return [(one.path, one.size_bytes, one.checksum) for one in session.scalars(select(ProductRow))]
+        return [(Path(row.path).name, row.size_bytes, row.checksum) for row in session.scalars(select(ProductRow))]
 
 
 def test_products_follow_the_records(tmp_path):
     plan = _plan(tmp_path)
-    _done(plan, 0, "/a", "/b")
-    _done(plan, 1, "/c")
+    _done(plan, 0, "a", "b")
+    _done(plan, 1, "c")
     ingest(plan)
-    assert sorted(_products()) == [("/a", 7, "abc"), ("/b", 7, "abc"), ("/c", 7, "abc")]
-    _done(plan, 0, "/b")
+    assert sorted(_products()) == [("a", 7, "abc"), ("b", 7, "abc"), ("c", 7, "abc")]
+    _done(plan, 0, "b")
     plan.elements[1].record_path.unlink()
     ingest(plan)
-    assert _products() == [("/b", 7, "abc")]
+    assert _products() == [("b", 7, "abc")]
 
 
 def test_quality_and_publications_follow_the_tree(tmp_path, night):

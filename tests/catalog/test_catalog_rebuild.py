@@ -27,6 +27,7 @@ from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.catalog.telescope_runs import write_telescope_runs
 from stereo_tasks.inventory import readiness, scan_night
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Blocker, Element, Plan
 from stereo_tasks.products.journal import JournalError
 from stereo_tasks.products.record import FileMark, Record
@@ -154,11 +155,15 @@ class Life:
     def work(self, plan: Plan) -> None:
         for number, element in enumerate(plan.elements):
             state = [State.DONE, State.DONE, State.FAILED, State.SKIPPED][number % 4]
-            outputs = (FileMark(element.outputs[0], 10 + number, 5, f"sum{number}"),) if state == State.DONE else ()
-            element.record_path.parent.mkdir(parents=True, exist_ok=True)
+            product = Path(element.outputs[0])
+            product.parent.mkdir(parents=True, exist_ok=True)
+            product.write_text("x" * (10 + number))
+            status = product.stat()
+            mark = FileMark(str(product), status.st_size, status.st_mtime_ns, f"sum{number}")
+            outputs = (mark,) if state == State.DONE else ()
             Record(
                 element=element.id, stage=element.stage.name, state=state, reason="" if outputs else "a",
-                fingerprint="f",
+                fingerprint=ElementStates(plan).fingerprint(element, {}),
                 plan=str(plan.path), outputs=outputs, counts={"events": 3.0}, lost=("subrun 7",) if number == 1 else (),
             ).save(element.record_path)  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from stereo_tasks.catalog.database import transaction
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow
 from stereo_tasks.catalog.records import Ingested, ingest, night_summary
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Blocker, Element, Plan
 from stereo_tasks.products.record import Record
 from stereo_tasks.stages import State
@@ -37,7 +40,13 @@ def _plan(
 
 def _leave(plan: Plan, index: int, state: State = State.DONE, **more) -> None:
     element = plan.elements[index]
-    fields = {"reason": "", "fingerprint": "f", "plan": str(plan.path), "cpu_s": 2.0, **more}
+    fields = {
+        "reason": "",
+        "fingerprint": ElementStates(plan).fingerprint(element, {}),
+        "plan": str(plan.path),
+        "cpu_s": 2.0,
+        **more,
+    }
     element.record_path.parent.mkdir(parents=True, exist_ok=True)
     Record(element=element.id, stage=element.stage.name, state=state, **fields).save(element.record_path)
 
@@ -118,6 +127,20 @@ def test_the_latest_plan_counts_and_keeps_what_is_still_valid(tmp_path, night):
     assert [(one.total, one.done) for one in night_summary(night)[0].stages] == [(4, 4), (4, 4)]
 
 
+def test_a_record_of_another_configuration_is_none_of_this_plan(tmp_path, night):
+    old = _plan(tmp_path)
+    for index in range(6):
+        _leave(old, index)
+    ingest(old)
+    new = replace(old, config={"MAGIC": {"magic_clean": {"picture_thresh": 7}}})
+    # Only calibrate reads it, and nothing here is made of what calibrate made.
+    assert ingest(new) == Ingested(records=3, open=3)
+    assert [(stage.stage, stage.done, stage.open) for stage in night_summary(night)[0].stages] == [
+        ("calibrate", 0, 3), ("dl2", 3, 0),
+    ]  # fmt: skip
+    assert ingest(old) == Ingested(records=6, open=0)
+
+
 def test_values_that_postgresql_cannot_hold_are_made_to_fit(tmp_path, night):
     plan = _plan(tmp_path, 1)
     _leave(plan, 0, State.FAILED, reason="bad\0byte \udcff", counts={"rate": float("nan"), "n": 1.0})
@@ -130,9 +153,9 @@ def test_values_that_postgresql_cannot_hold_are_made_to_fit(tmp_path, night):
 def test_many_elements_are_written_in_batches(tmp_path, night):
     plan = _plan(tmp_path, 600)
     _leave(plan, 0)
-    text = plan.elements[0].record_path.read_text()
+    record, states = json.loads(plan.elements[0].record_path.read_text()), ElementStates(plan)
     for element in plan.elements[1:]:
         element.record_path.parent.mkdir(parents=True, exist_ok=True)
-        element.record_path.write_text(text)
+        element.record_path.write_text(json.dumps({**record, "fingerprint": states.fingerprint(element, {})}))
     assert ingest(plan) == Ingested(1200, 0)
     assert [one.done for one in night_summary(night)[0].stages] == [600, 600]

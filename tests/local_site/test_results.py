@@ -1,9 +1,11 @@
 import datetime as dt
 import os
+from dataclasses import replace
 
 import pytest
 
 from stereo_tasks.local_site.results import PlanShelf, published, qa_pages, stage_times
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Choice, Element, Plan
 from stereo_tasks.products.record import Record
 from stereo_tasks.stages import State
@@ -35,14 +37,14 @@ def make_plan(output, *, source="CrabNebula", stages=(CALIBRATE, CALIBRATE, QA),
     )
 
 
-def record(element, *, minutes, cpu_s=2.0):
+def record(plan, element, *, minutes, cpu_s=2.0):
     ended = (BEGIN + dt.timedelta(minutes=minutes)).isoformat()
     Record(
         element=element.id,
         stage=str(element.stage),
         state=State.DONE,
         reason="",
-        fingerprint="f",
+        fingerprint=ElementStates(plan).fingerprint(element, {}),
         plan="p",
         ended_utc=ended,
         elapsed_s=3.0,
@@ -67,16 +69,20 @@ def test_the_newest_plan_of_a_source_counts(tmp_path, plan):
     assert PlanShelf(tmp_path, "20240110").newest() == {"CrabNebula": newer, "Mrk421": other}
 
 
-def test_progress_is_elements_with_a_record(tmp_path, plan):
+def test_progress_is_elements_that_have_come_to_an_end_under_the_newest_plan(tmp_path, plan):
     shelf = PlanShelf(tmp_path, "20240110")
-    record(plan.elements[0], minutes=1)
+    record(plan, plan.elements[0], minutes=1)
     assert shelf.counts() == {("CrabNebula", "calibrate"): (1, 2), ("CrabNebula", "qa"): (0, 1)}
+    newer = replace(plan, config={"MAGIC": {}})
+    newer.save()
+    os.utime(plan.path, (1, 1))
+    assert shelf.counts() == {("CrabNebula", "calibrate"): (0, 2), ("CrabNebula", "qa"): (0, 1)}
 
 
 def test_times_are_summed_by_stage_and_leave_out_what_was_valid_before(plan):
-    record(plan.elements[0], minutes=1, cpu_s=2.0)
-    record(plan.elements[1], minutes=5, cpu_s=4.0)
-    record(plan.elements[2], minutes=-1)
+    record(plan, plan.elements[0], minutes=1, cpu_s=2.0)
+    record(plan, plan.elements[1], minutes=5, cpu_s=4.0)
+    record(plan, plan.elements[2], minutes=-1)
     times = stage_times([plan], BEGIN)
     assert list(times) == ["calibrate"]
     one = times["calibrate"]

@@ -37,9 +37,10 @@ with DAG(
     @task
     def detect() -> list[dict]:
         """Find the nights that are ready, in groups for which the same is asked."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.detection import detect_ready_nights, grouped
 
-        found = detect_ready_nights()
+        found = detect_ready_nights(Catalog.of_site())
         if not found:
             raise AirflowSkipException("no night became ready")
         for one in found:
@@ -61,9 +62,10 @@ with DAG(
     @task
     def remember(nights) -> None:
         """Note what was emitted; the events are written when the task before succeeds, so not earlier."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.detection import note_dispatched
         from stereo_tasks.dispatch.partitions import ReadyNight
 
-        note_dispatched([ReadyNight.from_dict(one) for one in nights])
+        note_dispatched(Catalog.of_site(), [ReadyNight.from_dict(one) for one in nights])
 
     hand_on.expand(group=detect())

@@ -88,27 +88,31 @@ with DAG(
     @task
     def lock(**context) -> None:
         """Keep other runs away from this night."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.locks import NightLockedError, acquire_night
         from stereo_tasks.catalog.processing_runs import LOCKED, begin_run, end_run
 
         request = _request(context)
-        night, production = request["night"], request["production"]
+        night, production, catalog = request["night"], request["production"], Catalog.of_site()
         try:
-            acquire_night(night, production, _owner(context), is_dead=lambda owner: _is_dead(owner, context["ti"]))
+            acquire_night(
+                catalog, night, production, _owner(context), is_dead=lambda owner: _is_dead(owner, context["ti"])
+            )
         except NightLockedError as error:
-            end_run(night, production, context["run_id"], LOCKED, [str(error)])
+            end_run(catalog, night, production, context["run_id"], LOCKED, [str(error)])
             raise AirflowFailException(str(error)) from None
-        begin_run(night, production, context["run_id"])
+        begin_run(catalog, night, production, context["run_id"])
 
     @task
     def plan(**context) -> list[dict]:
         """Write the plans of the night, one a source."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.candidates import held_sources
         from stereo_tasks.processing.night_plans import plan_night
 
         request = _request(context)
         night, production, ti = request["night"], request["production"], context["ti"]
-        held = held_sources(night, production)
+        held = held_sources(Catalog.of_site(), night, production)
         found = plan_night(night, production=production, sources=request["sources"] or None, held=held)
         for text in found.not_taken:
             print("not taken:", text)
@@ -143,38 +147,40 @@ with DAG(
     @task
     def verdict(**context) -> None:
         """Decide whether the night is a success: only this task decides the state of the run."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
         from stereo_tasks.processing.completion import completion
 
-        ti, request = context["ti"], _request(context)
+        ti, request, catalog = context["ti"], _request(context), Catalog.of_site()
         run = request["night"], request["production"], context["run_id"]
         if reason := ti.xcom_pull(task_ids="plan", key="nothing"):
-            end_run(*run, NOTHING, [reason])
+            end_run(catalog, *run, NOTHING, [reason])
             raise AirflowSkipException(reason)
         lines = [f"failed, the task {name}: see its log" for name in _failed_tasks(context)]
         plans = ti.xcom_pull(task_ids="plan")
         if plans is None:
-            end_run(*run, FAILED, [*lines, "the night was not planned: see the log of the task plan"])
+            end_run(catalog, *run, FAILED, [*lines, "the night was not planned: see the log of the task plan"])
             raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
-            ingest(item["plan"])
+            ingest(catalog, item["plan"])
         result = completion([item["plan"] for item in plans])
         success = result.done and bool(plans) and not lines
         problems = ti.xcom_pull(task_ids="plan", key="problems") or []
         lines = [*(f"unreadable row of the stereo log: {problem}" for problem in problems), *lines, *result.lines]
         print("\n".join(lines))
-        end_run(*run, DONE if success else FAILED, lines)
+        end_run(catalog, *run, DONE if success else FAILED, lines)
         if not success:
             raise AirflowFailException("the night is not complete: see above")
 
     @task(retries=3)
     def release(**context) -> None:
         """Let other runs work on this night."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.locks import release_night
 
         request = _request(context)
-        release_night(request["night"], request["production"], _owner(context))
+        release_night(Catalog.of_site(), request["night"], request["production"], _owner(context))
 
     locked = lock()
     plans = plan()

@@ -62,6 +62,7 @@ with DAG(
         if not key:
             raise AirflowFailException("which night? Give the date of its evening as `night`, or start a backfill")
 
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.partitions import night_key
         from stereo_tasks.dispatch.requests import request_night
         from stereo_tasks.nights import BadNightError
@@ -70,7 +71,9 @@ with DAG(
         choice = {name: params[name] for name in ("production", "sources", "force", "dry_run")}
         try:
             # The task is not told the number of its backfill; the run's id leads to it.
-            answer = request_night(key, **choice, backfill=dag_run.run_id, by=dag_run.triggering_user_name or "")
+            answer = request_night(
+                Catalog.of_site(), key, **choice, backfill=dag_run.run_id, by=dag_run.triggering_user_name or ""
+            )
         except (BadNightError, SettingsError) as error:
             raise AirflowFailException(str(error)) from None
         print(*answer.lines, sep="\n")
@@ -86,9 +89,10 @@ with DAG(
     @task
     def remember(night) -> None:
         """Note what was handed on, so that detection does not find the same once more."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.detection import note_dispatched
         from stereo_tasks.dispatch.partitions import ReadyNight
 
-        note_dispatched(ReadyNight.from_dict(night))
+        note_dispatched(Catalog.of_site(), ReadyNight.from_dict(night))
 
     remember(request())

@@ -50,9 +50,10 @@ def _outcomes(plan: str, stage: str, force: bool) -> Any:
 
 
 def _report(plan: str, stage: str, force: bool, jobs: list[dict[str, Any]]) -> None:
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.jobs import save_jobs
 
-    save_jobs(plan, stage, jobs)
+    save_jobs(Catalog.of_site(), plan, stage, jobs)
 
 
 def _backend() -> Any:

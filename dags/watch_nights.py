@@ -38,12 +38,13 @@ with DAG(
         """Print all alarms, and tell the new ones."""
         from stereo_portal.notifying import notifiers
 
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.settings import load_settings
         from stereo_tasks.status import alarm_lines, find_alarms
         from stereo_tasks.status.memory import memory_file, tell_news
 
         settings = load_settings()
-        alarms = find_alarms(settings)
+        alarms = find_alarms(Catalog.of_site(settings), settings)
         for line in alarm_lines(alarms):
             print(f"alarm, {line.kind}: {line.text} -> {line.what_to_do}")
 

@@ -38,22 +38,23 @@ def create_app() -> FastAPI:
         production: str = "", source: str = "", state: str = "", first: str = "", last: str = ""
     ) -> HTMLResponse:
         """List nights with their states, under the alarms; the last thirty if not asked for others."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.settings import load_settings
         from stereo_tasks.status import (
             NightState,
             alarm_lines,
             find_alarms,
-            kept_connection,
             newest_known_night,
             status_table,
         )
 
         settings, now = load_settings(), dt.datetime.now(dt.UTC)
-        with kept_connection() as engine:
+        with Catalog.kept(settings) as catalog:
             begin, end = _range(first, last, now)
-            if not (first or last) and (newest := newest_known_night(now, engine=engine)) and newest < begin:
+            if not (first or last) and (newest := newest_known_night(catalog, now)) and newest < begin:
                 begin, end = _range("", str(newest), now)  # an old log, as of a demonstration
             table = status_table(
+                catalog,
                 begin,
                 end,
                 settings=settings,
@@ -61,9 +62,8 @@ def create_app() -> FastAPI:
                 sources=[source] if source else (),
                 states=[NightState(state)] if state in list(NightState) else (),
                 now=now,
-                engine=engine,
             )
-            alarms = alarm_lines(find_alarms(settings, production=production or None, now=now, engine=engine))
+            alarms = alarm_lines(find_alarms(catalog, settings, production=production or None, now=now))
         return render(
             "nights.html",
             table=table,
@@ -77,13 +77,14 @@ def create_app() -> FastAPI:
     @app.get("/{production}/{night}", response_class=HTMLResponse)
     def night_page(production: str, night: str) -> HTMLResponse:
         """Show everything that is known of a night."""
+        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.nights import Night
         from stereo_tasks.settings import load_settings
-        from stereo_tasks.status import kept_connection
         from stereo_tasks.status.story import night_story
 
-        with kept_connection() as engine:
-            story = night_story(Night(night), settings=load_settings(), production=production, engine=engine)
+        settings = load_settings()
+        with Catalog.kept(settings) as catalog:
+            story = night_story(catalog, Night(night), settings=settings, production=production)
         return render("night.html", story=story, at_most=AT_MOST)
 
     @app.get("/{production}/{source}/{night}", response_class=HTMLResponse)

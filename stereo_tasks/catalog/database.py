@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import Any, Self
 
-from sqlalchemy import Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, NullPool, QueuePool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -16,12 +17,11 @@ from stereo_tasks.catalog.errors import CatalogError, NoCatalogError
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.site import CATALOG_URL_FILE, Site
 
-__all__ = ["CatalogError", "Lock", "catalog_url", "engine", "explanation", "journal_folder", "take", "transaction"]
-
 URL_VARIABLE = "STEREO_CATALOG_URL"
 URL_FILE_VARIABLE = "STEREO_CATALOG_URL_FILE"
 _UNDEFINED = {"42P01", "42703"}  # SQLSTATE: no such table, no such column
 _UNREACHABLE = ("08", "28", "3D", "53", "57")  # classes: connection, login, database, resources, shut down
+_ARGUMENTS: dict[str, Any] = {"connect_timeout": 10, "application_name": "stereo catalog"}
 _EXAMPLE = "postgresql+psycopg2://user@host/catalog"
 
 
@@ -88,69 +88,99 @@ def _url_of_file() -> str:
     return url
 
 
-def engine(settings: Settings | str | None = None) -> Engine:
-    """Return an engine for the catalog.
+class Catalog:
+    """The catalog: its database, and the transactions in which its tables are read and written.
 
-    It keeps no connection open between uses, since Airflow forks and a forked connection is shared by two processes.
+    It is made where a program begins (a task, a command, a page, a test), and handed down. It connects for each
+    transaction, since Airflow forks, and two processes must not share a connection; see `kept` for many questions.
 
     Parameters
     ----------
-    settings : Settings or str, optional
-        Settings, or the URL itself; the settings of the site by default.
+    url : str
+        SQLAlchemy URL of the database, which must exist.
 
     Raises
     ------
     CatalogError
-        If there is no URL, or it is not one of PostgreSQL.
+        If it is not a URL of PostgreSQL.
     """
-    try:
-        url = make_url(settings if isinstance(settings, str) else catalog_url(settings))
-    except ArgumentError:
-        raise CatalogError(f"the catalog's URL is not one: write {_EXAMPLE}") from None
-    if url.get_backend_name() != "postgresql":
-        raise CatalogError(f"the catalog needs PostgreSQL, not {url.get_backend_name()}: write {_EXAMPLE}")
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg2")  # the driver that Airflow brings
-    return create_engine(
-        url, poolclass=NullPool, connect_args={"connect_timeout": 10, "application_name": "stereo catalog"}
-    )
 
+    def __init__(self, url: str) -> None:
+        self.url = _checked(url)
+        self.engine = create_engine(self.url, poolclass=NullPool, connect_args=_ARGUMENTS)
 
-@contextmanager
-def transaction(
-    engine_: Engine | None = None, *, writes: bool = False, rebuilds: bool = False, snapshot: bool = False
-) -> Iterator[Session]:
-    """Open a session in one transaction: committed when the block ends, rolled back when it raises.
+    @classmethod
+    def of_site(cls, settings: Settings | None = None) -> Self:
+        """Return the catalog of a site, see `catalog_url`; of ``$STEREO_SITE`` by default."""
+        return cls(catalog_url(settings))
 
-    Parameters
-    ----------
-    engine_ : sqlalchemy.Engine, optional
-        Of the catalog.
-    writes : bool, optional
-        For what a rebuild makes anew: it waits for a rebuild to end, and a rebuild waits for it. So whatever was
-        written is in the tree or the journal that the rebuild reads.
-    rebuilds : bool, optional
-        Keeps all that `writes` away. Readers go on and see what was there before.
-    snapshot : bool, optional
-        All statements see the database as it was at the first one, even if a rebuild ends in between.
+    @classmethod
+    @contextmanager
+    def kept(cls, settings: Settings | None = None) -> Iterator[Self]:
+        """Give the catalog of a site with a connection that is kept until the block ends, for many questions.
 
-    Raises
-    ------
-    CatalogError
-        If the database does not answer, or its tables are not there.
-    """
-    try:
-        with Session(engine_ or engine(), expire_on_commit=False) as session, session.begin():
+        To connect costs more than to ask. Nothing may fork within the block.
+        """
+        catalog = cls.of_site(settings)
+        catalog.engine = create_engine(
+            catalog.url, poolclass=QueuePool, pool_size=1, max_overflow=4, connect_args=_ARGUMENTS
+        )
+        try:
+            yield catalog
+        finally:
+            catalog.engine.dispose()
+
+    @contextmanager
+    def transaction(self, *, writes: bool = False, rebuilds: bool = False, snapshot: bool = False) -> Iterator[Session]:
+        """Open a session in one transaction: committed when the block ends, rolled back when it raises.
+
+        Rows that leave the block are detached: they can be read, and changing them changes nothing.
+
+        Parameters
+        ----------
+        writes : bool, optional
+            For what a rebuild makes anew: it waits for a rebuild to end, and a rebuild waits for it. So whatever was
+            written is in the tree or the journal that the rebuild reads.
+        rebuilds : bool, optional
+            Keeps all that `writes` away. Readers go on and see what was there before.
+        snapshot : bool, optional
+            All statements see the database as it was at the first one, even if a rebuild ends in between.
+
+        Raises
+        ------
+        CatalogError
+            If the database does not answer, or its tables are not there.
+        """
+        with self.explained(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             if snapshot:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             if writes or rebuilds:
                 function = "pg_advisory_xact_lock" if rebuilds else "pg_advisory_xact_lock_shared"
                 session.execute(text(f"SELECT {function}(:key)"), {"key": int(Lock.REBUILD)})
             yield session
-    except (OperationalError, ProgrammingError) as error:
-        if text_ := explanation(error):
-            raise CatalogError(text_) from error
-        raise
+
+    @staticmethod
+    @contextmanager
+    def explained() -> Iterator[None]:
+        """Turn errors of the database within the block into `CatalogError` where they say what an operator can do."""
+        try:
+            yield
+        except (OperationalError, ProgrammingError) as error:
+            if text_ := _explanation(error):
+                raise CatalogError(text_) from error
+            raise
+
+
+def _checked(url: str) -> URL:
+    try:
+        made = make_url(url)
+    except ArgumentError:
+        raise CatalogError(f"the catalog's URL is not one: write {_EXAMPLE}") from None
+    if made.get_backend_name() != "postgresql":
+        raise CatalogError(f"the catalog needs PostgreSQL, not {made.get_backend_name()}: write {_EXAMPLE}")
+    if made.drivername == "postgresql":
+        made = made.set(drivername="postgresql+psycopg2")  # the driver that Airflow brings
+    return made
 
 
 def journal_folder(folder: Path | None = None) -> Path:
@@ -158,7 +188,7 @@ def journal_folder(folder: Path | None = None) -> Path:
     return folder if folder is not None else load_settings().site.paths.output / "journal"
 
 
-def explanation(error: OperationalError | ProgrammingError) -> str:
+def _explanation(error: OperationalError | ProgrammingError) -> str:
     """Return what an operator should know about an error of the database; empty if it is another kind of error."""
     code = str(getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None) or "")
     if code in _UNDEFINED:

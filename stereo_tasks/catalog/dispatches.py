@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sqlalchemy import Engine, func, or_, select, union
+from sqlalchemy import func, or_, select, union
 from sqlalchemy.dialects.postgresql import insert
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Dispatch, ObservationRow, ReadinessRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 
 
-def dispatched(nights: Iterable[Night], production: str, *, engine: Engine | None = None) -> set[tuple[Night, str]]:
+def dispatched(catalog: Catalog, nights: Iterable[Night], production: str) -> set[tuple[Night, str]]:
     """Return (night, content) of all that was emitted for these nights."""
     evenings = [night.evening for night in nights]
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         found = session.execute(
             select(Dispatch.night, Dispatch.content).where(
                 Dispatch.production == production, Dispatch.night.in_(evenings)
@@ -32,23 +32,23 @@ def dispatched(nights: Iterable[Night], production: str, *, engine: Engine | Non
 
 
 def note_dispatch(
+    catalog: Catalog,
     night: Night,
     production: str,
     content: str,
     reason: str = "",
     *,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> bool:
     """Remember that a night was emitted; return whether that is new."""
-    return bool(note_dispatches({(night, content): reason}, production, engine=engine, journal=journal))
+    return bool(note_dispatches(catalog, {(night, content): reason}, production, journal=journal))
 
 
 def note_dispatches(
+    catalog: Catalog,
     reasons: Mapping[tuple[Night, str], str],
     production: str,
     *,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> set[tuple[Night, str]]:
     """Remember (night, content) that were emitted, each with its reason; return those that are new."""
@@ -58,7 +58,7 @@ def note_dispatches(
     ]
     if not rows:
         return set()
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         statement = insert(Dispatch).on_conflict_do_nothing().returning(Dispatch.night, Dispatch.content)
         found = session.execute(statement, [{**row, "dispatched_utc": now} for row in rows])
@@ -67,7 +67,7 @@ def note_dispatches(
     return {(Night(evening), content) for evening, content in new}
 
 
-def unsettled_nights(production: str, *, engine: Engine | None = None) -> set[Night]:
+def unsettled_nights(catalog: Catalog, production: str) -> set[Night]:
     """Return the nights of the ledger that are not settled.
 
     Something of them waits, went out in part, or never went out; or the log has another row for them since.
@@ -92,5 +92,5 @@ def unsettled_nights(production: str, *, engine: Engine | None = None) -> set[Ni
         select(ReadinessRow.night).where(*of_night).exists(),
         ~select(ReadinessRow.night).where(*of_night, *looked_at).exists(),
     )
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return {Night(evening) for evening in session.scalars(union(unsettled, other_row))}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Engine, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import Lock, take, transaction
+from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import HoldRow
 from stereo_tasks.catalog.values import plain
@@ -21,6 +21,7 @@ ENDED = "its end was reached"
 
 
 def hold(
+    catalog: Catalog,
     night: Night,
     production: str,
     reason: str,
@@ -28,13 +29,14 @@ def hold(
     by: str,
     source: str = WHOLE_NIGHT,
     until: dt.datetime | None = None,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> bool:
     """Hold a night or a source of it; return False if it was held already (that hold stays).
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str
@@ -47,8 +49,6 @@ def hold(
         The source; the whole night by default.
     until : datetime.datetime, optional
         When the hold ends by itself, with its zone; only a release ends it by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
 
@@ -63,7 +63,7 @@ def hold(
         raise ValueError("a hold needs a reason: somebody else will find it")
     if until is not None and until.tzinfo is None:
         raise ValueError("the end of a hold needs a time zone")
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         take(session, Lock.HOLDS)  # the times of holds and releases are in the order in which they were made
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         if until is not None and until <= now:
@@ -92,17 +92,17 @@ def put(session: Session, values: dict[str, object], at: dt.datetime) -> bool:
 
 
 def release(
+    catalog: Catalog,
     night: Night,
     production: str,
     *,
     by: str,
     source: str = WHOLE_NIGHT,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> bool:
     """Release a hold; return whether there was one that still held."""
     values = {"night": night.evening, "production": production, "source": source, "released_by": plain(by)}
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         take(session, Lock.HOLDS)
         at = take_away(session, values)
         if at is not None:
@@ -122,22 +122,22 @@ def take_away(session: Session, values: dict[str, object], at: dt.datetime | Non
 
 
 def open_holds(
+    catalog: Catalog,
     production: str | None = None,
     *,
     night: Night | None = None,
     now: dt.datetime | None = None,
-    engine: Engine | None = None,
 ) -> tuple[HoldRow, ...]:
     """Return the holds that nobody released and whose end is not reached, the oldest first.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     production, night : optional
         Only of these.
     now : datetime.datetime, optional
         The time, with its zone; the database's by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     """
     statement = (
         select(HoldRow).where(HoldRow.released_utc.is_(None), _holds_at(now or func.clock_timestamp()))
@@ -146,7 +146,7 @@ def open_holds(
         statement = statement.where(HoldRow.production == production)
     if night is not None:
         statement = statement.where(HoldRow.night == night.evening)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement))
 
 

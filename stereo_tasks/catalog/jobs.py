@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import JobRow
 from stereo_tasks.catalog.values import plain
@@ -29,17 +29,19 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def save_jobs(
+    catalog: Catalog,
     plan: Plan | Path | str,
     stage: Stage | str,
     jobs: Iterable[Mapping[str, Any]],
     *,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> int:
     """Write jobs of a stage; what is known of a job already is replaced.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     plan : Plan or path
         The plan that the jobs worked on.
     stage : Stage or str
@@ -48,8 +50,6 @@ def save_jobs(
         Each with ``token``, ``job`` (number in the array) and ``state``, and as far as known with the other columns of
         `JobRow`. Times are datetimes with zone, or their ISO texts. ``elapsed_s`` and ``queue_wait_s`` come from the
         times when they are not given. Further keys are left out.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
 
@@ -68,7 +68,7 @@ def save_jobs(
     if not rows:
         return 0
     ordered = [rows[key] for key in sorted(rows)]
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         write(session, ordered)
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         note(journal, Kind.JOB, now, ordered)
@@ -82,14 +82,12 @@ def write(session: Session, rows: list[dict[str, Any]]) -> None:
     session.connection().execute(statement.on_conflict_do_update(index_elements=["token", "job"], set_=columns), rows)
 
 
-def jobs_of(
-    night: Night, production: str, *, source: str | None = None, engine: Engine | None = None
-) -> tuple[JobRow, ...]:
+def jobs_of(catalog: Catalog, night: Night, production: str, *, source: str | None = None) -> tuple[JobRow, ...]:
     """Return the jobs of a night, in order of their submission."""
     statement = select(JobRow).where(JobRow.night == night.evening, JobRow.production == production)
     if source is not None:
         statement = statement.where(JobRow.source == source)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement.order_by(JobRow.submitted_utc, JobRow.token, JobRow.job)))
 
 

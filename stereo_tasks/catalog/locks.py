@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Engine, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import NightLock
 from stereo_tasks.nights import Night
 
@@ -43,12 +43,12 @@ class HeldLock:
 
 
 def acquire_night(
+    catalog: Catalog,
     night: Night,
     production: str,
     owner: str,
     *,
     is_dead: Callable[[str], bool] | None = None,
-    engine: Engine | None = None,
 ) -> None:
     """Lock a night of a production.
 
@@ -56,6 +56,8 @@ def acquire_night(
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str
@@ -64,8 +66,6 @@ def acquire_night(
         Id of the run, the same in all its tries.
     is_dead : callable, optional
         Says whether the run of an owner is over. The lock of such a run is taken over.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
 
     Raises
     ------
@@ -75,35 +75,35 @@ def acquire_night(
     if not owner:
         raise ValueError("a lock needs an owner: give the id of the run")
     for attempt in range(1, _TRIES + 1):
-        holder = _try(night, production, owner, engine)
+        holder = _try(catalog, night, production, owner)
         if holder is None or holder.owner == owner:
             return
         # Asked outside a transaction: the answer may take long, and only a lock unchanged since then is taken over.
         if attempt == _TRIES or is_dead is None or not is_dead(holder.owner):
             raise NightLockedError(night, production, holder.owner, holder.since)
-        if _take_over(holder, owner, engine):
+        if _take_over(catalog, holder, owner):
             return
 
 
-def release_night(night: Night, production: str, owner: str, *, engine: Engine | None = None) -> bool:
+def release_night(catalog: Catalog, night: Night, production: str, owner: str) -> bool:
     """Give a night free; return whether the owner held it. Somebody else's lock is left alone."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         statement = delete(NightLock).where(*_key(night, production), NightLock.owner == owner)
         return session.scalar(statement.returning(NightLock.owner)) is not None
 
 
-def break_lock(night: Night, production: str, *, engine: Engine | None = None) -> HeldLock | None:
+def break_lock(catalog: Catalog, night: Night, production: str) -> HeldLock | None:
     """Remove a lock whoever holds it, and return what it was."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         row = session.execute(
             delete(NightLock).where(*_key(night, production)).returning(NightLock.owner, NightLock.since_utc)
         ).one_or_none()
     return HeldLock(night, production, row.owner, row.since_utc) if row else None
 
 
-def held_locks(*, engine: Engine | None = None) -> tuple[HeldLock, ...]:
+def held_locks(catalog: Catalog) -> tuple[HeldLock, ...]:
     """Return all locks, the oldest first."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         found = session.scalars(select(NightLock).order_by(NightLock.since_utc)).all()
         return tuple(HeldLock(Night(one.night), one.production, one.owner, one.since_utc) for one in found)
 
@@ -112,9 +112,9 @@ def _key(night: Night, production: str) -> tuple[ColumnElement[bool], ColumnElem
     return NightLock.night == night.evening, NightLock.production == production
 
 
-def _try(night: Night, production: str, owner: str, engine: Engine | None) -> HeldLock | None:
+def _try(catalog: Catalog, night: Night, production: str, owner: str) -> HeldLock | None:
     """Insert the lock; return who holds it if somebody does."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         while True:
             mine = session.scalar(
                 insert(NightLock)
@@ -131,8 +131,8 @@ def _try(night: Night, production: str, owner: str, engine: Engine | None) -> He
                 return HeldLock(night, production, row.owner, row.since_utc)
 
 
-def _take_over(holder: HeldLock, owner: str, engine: Engine | None) -> bool:
-    with transaction(engine) as session:
+def _take_over(catalog: Catalog, holder: HeldLock, owner: str) -> bool:
+    with catalog.transaction() as session:
         taken = session.scalar(
             update(NightLock)
             .where(*_key(holder.night, holder.production))

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import Lock, take, transaction
+from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import LogVersion
 from stereo_tasks.catalog.observations import Change
@@ -19,6 +19,7 @@ from stereo_tasks.catalog.values import plain
 
 
 def note_log_version(
+    catalog: Catalog,
     origin: str | Path,
     checksum: str,
     *,
@@ -27,13 +28,14 @@ def note_log_version(
     changes: Iterable[Change] = (),
     etag: str = "",
     last_modified: str = "",
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> bool:
     """Note that the stereo log was read; return whether its content is another one than at the last time.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     origin : str or pathlib.Path
         Path, or URL without credentials.
     checksum : str
@@ -46,13 +48,11 @@ def note_log_version(
         As `update_observations` returned them.
     etag, last_modified : str, optional
         As the web server said.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
     """
     row = values(origin, checksum, rows, problems, changes, etag, last_modified)
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         take(session, Lock.LOG_VERSIONS)  # two at once would write it twice
         return take_note(session, row, journal)
 
@@ -89,13 +89,13 @@ def take_note(session: Session, row: dict[str, Any], journal: Path | None) -> bo
     return True
 
 
-def latest_log_version(*, engine: Engine | None = None) -> LogVersion | None:
+def latest_log_version(catalog: Catalog) -> LogVersion | None:
     """Return the content that the log had at the last reading: since when, and when it was last seen."""
-    found = latest_log_versions(1, engine=engine)
+    found = latest_log_versions(catalog, 1)
     return found[0] if found else None
 
 
-def latest_log_versions(limit: int = 50, *, engine: Engine | None = None) -> tuple[LogVersion, ...]:
+def latest_log_versions(catalog: Catalog, limit: int = 50) -> tuple[LogVersion, ...]:
     """Return the last contents of the log, the newest first."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(select(LogVersion).order_by(LogVersion.id.desc()).limit(limit)))

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine
-
 from stereo_tasks.catalog import night_queries
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.records import StageSummary
 from stereo_tasks.nights import Night
 
@@ -179,13 +177,13 @@ class _Facts:
 
 
 def night_overview(
+    catalog: Catalog,
     production: str,
     first: Night,
     last: Night,
     *,
     source: str | None = None,
     now: dt.datetime | None = None,
-    engine: Engine | None = None,
 ) -> tuple[NightRow, ...]:
     """Return all that is known of each source of a range of nights, by night and source.
 
@@ -193,6 +191,8 @@ def night_overview(
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     production : str
         Name of the production.
     first, last : Night
@@ -201,12 +201,10 @@ def night_overview(
         Only this one; rows of a night without any source are then left out.
     now : datetime.datetime, optional
         The time for holds that end by themselves; the database's by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     """
     facts = _Facts()
     asked = night_queries.Range(production, first.evening, last.evening, source)
-    with transaction(engine, snapshot=True) as session:
+    with catalog.transaction(snapshot=True) as session:
         _take_sources(facts, asked, session)
         _take_nights(facts, asked, session)
         for one in session.execute(night_queries.open_holds(asked, now)):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ObservationChange, ObservationRow
 from stereo_tasks.catalog.values import plain
@@ -30,23 +30,23 @@ class Change:
 
 
 def update_observations(
+    catalog: Catalog,
     selection: Selection,
     *,
     too_many: Callable[[int, int], bool] | None = None,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> tuple[Change, ...]:
     """Bring the catalog to what the log says now, and keep what it said before.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     selection : Selection
         The whole log, divided by the policy. What is not in it counts as removed; so does a row that was damaged.
     too_many : callable, optional
         Says by the number of rows that are gone and of those that were known whether the log is rather damaged than
         corrected. Then these rows stay as they are.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
 
@@ -55,7 +55,7 @@ def update_observations(
     tuple of Change
         What is different from the last time.
     """
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         return follow(session, selection, too_many, journal)
 
 
@@ -130,17 +130,17 @@ def _entry(row: ObservationRow, change: ObservationChange) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def history(night: Night, source: str, *, engine: Engine | None = None) -> tuple[ObservationChange, ...]:
+def history(catalog: Catalog, night: Night, source: str) -> tuple[ObservationChange, ...]:
     """Return all changes of a row, the oldest first."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         statement = select(ObservationChange).where(
             ObservationChange.night == night.evening, ObservationChange.source == source
         )
         return tuple(session.scalars(statement.order_by(ObservationChange.id)))
 
 
-def sources_of(night: Night, *, engine: Engine | None = None) -> tuple[str, ...]:
+def sources_of(catalog: Catalog, night: Night) -> tuple[str, ...]:
     """Return the sources that the log has in a night, accepted or not."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         statement = select(ObservationRow.source).where(ObservationRow.night == night.evening, ObservationRow.in_log)
         return tuple(session.scalars(statement.order_by(ObservationRow.source)))

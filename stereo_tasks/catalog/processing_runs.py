@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ProcessingRun
 from stereo_tasks.catalog.values import plain
@@ -21,28 +21,26 @@ ENDS = (DONE, FAILED, NOTHING, LOCKED)
 _KEY = ["night", "production", "run_id"]
 
 
-def begin_run(
-    night: Night, production: str, run_id: str, *, engine: Engine | None = None, journal: Path | None = None
-) -> None:
+def begin_run(catalog: Catalog, night: Night, production: str, run_id: str, *, journal: Path | None = None) -> None:
     """Note that a run works on a night; a run that is cleared begins again.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str
         Name of the production.
     run_id : str
         Id of the run, the same in all its tries.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
     """
     values = {"night": night.evening, "production": production, "run_id": plain(run_id)}
     again: dict[str, Any] = {"state": RUNNING, "lines": [], "started_utc": func.clock_timestamp(), "ended_utc": None}
     statement = insert(ProcessingRun).values(**values, **again)
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         at = session.execute(
             statement.on_conflict_do_update(index_elements=_KEY, set_=again).returning(ProcessingRun.started_utc)
         ).scalar_one()
@@ -50,19 +48,21 @@ def begin_run(
 
 
 def end_run(
+    catalog: Catalog,
     night: Night,
     production: str,
     run_id: str,
     state: str,
     lines: Iterable[str] = (),
     *,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> None:
     """Note how a run ended; doing it again replaces what was noted.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str
@@ -73,8 +73,6 @@ def end_run(
         ``done``, ``failed``, ``nothing`` (there is nothing to process) or ``locked`` (another run is at work).
     lines : iterable of str, optional
         What it says, for a person.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
     """
@@ -84,7 +82,7 @@ def end_run(
         "night": night.evening, "production": production, "run_id": plain(run_id), "state": state,
         "lines": plain(list(lines)),
     }  # fmt: skip
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         session.execute(ending(values, now))
         note(journal, Kind.RUN_ENDS, now, [values])
@@ -101,9 +99,7 @@ def ending(values: dict[str, Any], at: dt.datetime) -> Insert:
     )
 
 
-def latest_processing_runs(
-    production: str, first: Night, last: Night, *, engine: Engine | None = None
-) -> tuple[ProcessingRun, ...]:
+def latest_processing_runs(catalog: Catalog, production: str, first: Night, last: Night) -> tuple[ProcessingRun, ...]:
     """Return the latest run of each night of a range; one that was locked out counts only if there is no other."""
     statement = (
         select(ProcessingRun)
@@ -111,5 +107,5 @@ def latest_processing_runs(
         .where(ProcessingRun.production == production, ProcessingRun.night.between(first.evening, last.evening))
         .order_by(ProcessingRun.night, ProcessingRun.state == LOCKED, ProcessingRun.started_utc.desc())
     )
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement))

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Publication
 from stereo_tasks.catalog.values import plain
@@ -22,6 +22,7 @@ _REST = ("plan", "verdict", "published_utc")
 
 
 def record_publication(
+    catalog: Catalog,
     night: Night,
     production: str,
     source: str,
@@ -31,7 +32,6 @@ def record_publication(
     plan: str,
     verdict: str = "",
     published_utc: dt.datetime | None = None,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> None:
     """Record that DL3 and index were made visible; the same publication again only renews verdict and time.
@@ -40,6 +40,8 @@ def record_publication(
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str
@@ -56,12 +58,10 @@ def record_publication(
         Of QA.
     published_utc : datetime.datetime, optional
         When; now by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
     """
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         now = published_utc or session.execute(select(func.clock_timestamp())).scalar_one()
         row = {
             "night": night.evening, "production": production, "source": source, "cuts": cuts, "path": plain(path),
@@ -82,12 +82,12 @@ def write(session: Session, rows: Iterable[dict[str, Any]], journal: Path | None
 
 
 def published(
+    catalog: Catalog,
     production: str,
     *,
     first: Night | None = None,
     last: Night | None = None,
     source: str | None = None,
-    engine: Engine | None = None,
 ) -> tuple[Publication, ...]:
     """Return what is visible now: of each night, source and cuts the latest publication."""
     statement = (
@@ -102,5 +102,5 @@ def published(
         statement = statement.where(Publication.night <= last.evening)
     if source is not None:
         statement = statement.where(Publication.source == source)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement))

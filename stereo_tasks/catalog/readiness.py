@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import Lock, take, transaction
+from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ReadinessRow
 from stereo_tasks.catalog.values import plain
@@ -37,10 +37,10 @@ class _Turn(NamedTuple):
 
 
 def write_readiness(
+    catalog: Catalog,
     entries: Iterable[tuple[Night, str, Readiness]],
     production: str,
     *,
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> None:
     """Write (night, source, readiness) of a production; an older entry is replaced.
@@ -51,7 +51,7 @@ def write_readiness(
     seen = {(night.evening, source): one for night, source, one in entries}
     if not seen:
         return
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         now = session.execute(select(func.clock_timestamp())).scalar_one()
         before = _locked(session, production, {night for night, _ in seen})
         rows = []
@@ -93,11 +93,9 @@ def _locked(session: Session, production: str, nights: set[dt.date]) -> dict[_Ke
     return {(row["night"], row["source"]): _Turn.of(row) for row in session.execute(known).mappings()}
 
 
-def read_readiness(
-    production: str, *, first: Night, last: Night, engine: Engine | None = None
-) -> tuple[ReadinessRow, ...]:
+def read_readiness(catalog: Catalog, production: str, *, first: Night, last: Night) -> tuple[ReadinessRow, ...]:
     """Return the entries of a production from the first to the last night."""
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         statement = select(ReadinessRow).where(
             ReadinessRow.production == production, ReadinessRow.night.between(first.evening, last.evening)
         )

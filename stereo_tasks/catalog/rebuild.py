@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog import log_versions, publications, telescope_runs, tree
-from stereo_tasks.catalog.database import engine as catalog_engine
-from stereo_tasks.catalog.database import journal_folder, transaction
+from stereo_tasks.catalog.database import Catalog, journal_folder
 from stereo_tasks.catalog.models import (
     Base,
     ElementRecord,
@@ -35,7 +34,7 @@ from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products import journal
-from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.settings import Settings
 from stereo_tasks.stereo_log import Selection, StereoLog, StereoLogError, read_site_log
 from stereo_tasks.stereo_log import select as select_rows
 
@@ -63,24 +62,23 @@ class Rebuilt:
     """Rows that the journal did not have, and has now."""
 
 
-def complete_journal(settings: Settings | None = None, *, engine: Engine | None = None) -> int:
+def complete_journal(catalog: Catalog, settings: Settings) -> int:
     """Write the rows of the catalog to the journal that are not in it, and return how many.
 
     Such rows are those of a program that kept no journal yet.
 
     Parameters
     ----------
-    settings : Settings, optional
-        The site's by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
+    catalog : Catalog
+        The catalog.
+    settings : Settings
+        Of the site.
     """
-    settings = settings or load_settings()
-    with transaction(engine or catalog_engine(settings), rebuilds=True) as session:
+    with catalog.transaction(rebuilds=True) as session:
         return _complete(session, journal_folder(settings.site.paths.output / "journal"))
 
 
-def rebuild(settings: Settings | None = None, *, engine: Engine | None = None) -> Rebuilt:
+def rebuild(catalog: Catalog, settings: Settings) -> Rebuilt:
     """Make all tables again but the locks.
 
     Everything is read within one transaction: readers of the catalog see the old rows until the new ones are complete,
@@ -90,23 +88,21 @@ def rebuild(settings: Settings | None = None, *, engine: Engine | None = None) -
 
     Parameters
     ----------
-    settings : Settings, optional
-        The site's by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
+    catalog : Catalog
+        The catalog.
+    settings : Settings
+        Of the site.
 
     Raises
     ------
     JournalError
         If the journal cannot be read or written. The catalog is then as it was.
     """
-    settings = settings or load_settings()
-    engine = engine or catalog_engine(settings)
     folder = settings.site.paths.output / "journal"
     log = _read_log(settings)
     # Before the others have to wait: the raw files can be many, and detection looks at them again soon.
     files = list(_raw_files(log, settings))
-    with transaction(engine, rebuilds=True) as session:
+    with catalog.transaction(rebuilds=True) as session:
         saved = _complete(session, folder)
         for table in reversed(Base.metadata.sorted_tables):
             if table not in _KEPT:
@@ -119,7 +115,7 @@ def rebuild(settings: Settings | None = None, *, engine: Engine | None = None) -
         runs = [row for rows in telescope_runs.parts(files).values() for row in rows]
         write_rows(session, TelescopeRun, runs)
         observations = session.scalar(select(func.count()).select_from(Base.metadata.tables["observations"]))
-    _analyse(engine)
+    _analyse(catalog)
     return Rebuilt(
         entries=entries, observations=observations or 0, plans=found.plans, records=found.records,
         products=found.products, publications=found.publications, runs=len(runs), saved=saved,
@@ -244,7 +240,7 @@ class _Tree:
         self.publications += len(found)
 
 
-def _analyse(engine: Engine) -> None:
+def _analyse(catalog: Catalog) -> None:
     """Tell the planner of queries how many rows there are now: the server itself looks only after a minute."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with catalog.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE " + ", ".join(Base.metadata.tables)))

@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog import publications, tree
-from stereo_tasks.catalog.database import Lock, take, transaction
+from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow, ProductRow, QaRow
 from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
@@ -84,7 +84,7 @@ class SourceSummary:
     cpu_s: float
 
 
-def ingest(plan: Plan | Path | str, *, engine: Engine | None = None, journal: Path | None = None) -> Ingested:
+def ingest(catalog: Catalog, plan: Plan | Path | str, *, journal: Path | None = None) -> Ingested:
     """Read what became of a plan from the tree into the catalog; doing it again changes nothing.
 
     That is: its records, the files they name, the QA verdict and the publications of its night and source. An element
@@ -92,16 +92,16 @@ def ingest(plan: Plan | Path | str, *, engine: Engine | None = None, journal: Pa
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     plan : Plan or path
         The plan. It becomes the latest of its night and source.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
     """
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     path = plain(loaded.path)  # once: it is a hash of the whole plan
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         # Before the files are read: of two, the one that writes last has read last.
         take(session, Lock.TREE, f"{loaded.production} {loaded.name}")
         records: list[Row] = []
@@ -121,19 +121,17 @@ def ingest(plan: Plan | Path | str, *, engine: Engine | None = None, journal: Pa
     return Ingested(len(records), len(loaded.elements) - len(records))
 
 
-def night_summary(
-    night: Night, production: str | None = None, *, engine: Engine | None = None
-) -> tuple[SourceSummary, ...]:
+def night_summary(catalog: Catalog, night: Night, production: str | None = None) -> tuple[SourceSummary, ...]:
     """Return what became of the latest plan of each source of a night, as of its last `ingest`.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str, optional
         Name of the production; all by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     """
     latest = (
         select(PlanRow)
@@ -143,7 +141,7 @@ def night_summary(
     )
     if production is not None:
         latest = latest.where(PlanRow.production == production)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(_summary(session, plan) for plan in session.scalars(latest).all())
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.values import plain
@@ -19,6 +19,7 @@ OUTCOMES = (REQUESTED, NOTHING, WAITING, REFUSED, DRY_RUN)
 
 
 def note_request(
+    catalog: Catalog,
     night: Night,
     production: str,
     outcome: str,
@@ -28,13 +29,14 @@ def note_request(
     sources: Iterable[str] = (),
     force: bool = False,
     by: str = "",
-    engine: Engine | None = None,
     journal: Path | None = None,
 ) -> int:
     """Note that somebody asked for a night, and the answer.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     production : str
@@ -51,8 +53,6 @@ def note_request(
         Whether what is valid is made again, too.
     by : str, optional
         Who asked.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     journal : pathlib.Path, optional
         Folder of the journal; that of the site by default.
 
@@ -67,19 +67,19 @@ def note_request(
         "night": night.evening, "production": production, "backfill": plain(backfill), "outcome": outcome,
         "reason": plain(reason), "sources": plain(sorted(sources)), "force": force, "requested_by": plain(by),
     }  # fmt: skip
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         row = session.execute(insert(Request).values(**values).returning(Request.id, Request.requested_utc)).one()
         note(journal, Kind.ASK, row.requested_utc, [values])
         return int(row.id)
 
 
 def requests_of(
+    catalog: Catalog,
     production: str,
     first: Night | None = None,
     last: Night | None = None,
     *,
     backfill: str | None = None,
-    engine: Engine | None = None,
 ) -> tuple[Request, ...]:
     """Return what was asked for in a range of nights, the oldest ask of a night first."""
     statement = select(Request).where(Request.production == production).order_by(Request.night, Request.id)
@@ -89,11 +89,11 @@ def requests_of(
         statement = statement.where(Request.night <= last.evening)
     if backfill is not None:
         statement = statement.where(Request.backfill == backfill)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement))
 
 
-def waiting_requests(production: str, *, engine: Engine | None = None) -> tuple[Request, ...]:
+def waiting_requests(catalog: Catalog, production: str) -> tuple[Request, ...]:
     """Return the latest ask of each night where it waits; only what waits or was handed on counts as latest."""
     latest = (
         select(Request)
@@ -103,5 +103,5 @@ def waiting_requests(production: str, *, engine: Engine | None = None) -> tuple[
         .subquery()
     )
     statement = select(Request).join(latest, Request.id == latest.c.id).where(latest.c.outcome == WAITING)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement.order_by(Request.night)))

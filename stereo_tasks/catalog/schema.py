@@ -13,9 +13,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
-from stereo_tasks.catalog.database import Lock, engine, explanation
+from stereo_tasks.catalog.database import Catalog, Lock
 from stereo_tasks.catalog.errors import CatalogError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -40,13 +39,13 @@ class Revisions:
         return self.current == self.head
 
 
-def migrate(url: str | None = None, *, revision: str = "head") -> None:
+def migrate(catalog: Catalog, *, revision: str = "head") -> None:
     """Create the catalog's tables or bring them up to date; safe to call at any time, by several at once.
 
     Parameters
     ----------
-    url : str, optional
-        URL of the database, which must exist; `catalog_url` by default.
+    catalog : Catalog
+        The catalog.
     revision : str, optional
         What to bring them to, if they are older; the latest by default.
 
@@ -55,36 +54,36 @@ def migrate(url: str | None = None, *, revision: str = "head") -> None:
     CatalogError
         If the database does not answer, or is of a newer program.
     """
-    _run(url, lambda config: command.upgrade(config, revision))
+    _run(catalog, lambda config: command.upgrade(config, revision))
 
 
-def downgrade(revision: str, url: str | None = None) -> None:
+def downgrade(catalog: Catalog, revision: str) -> None:
     """Bring the tables back to an older revision. What that revision does not know is lost.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     revision : str
         Such as ``0001``, ``-1`` (one back) or ``base`` (no tables).
-    url : str, optional
-        URL of the database; `catalog_url` by default.
 
     Raises
     ------
     CatalogError
         If there is no such revision, or the database does not answer.
     """
-    _run(url, lambda config: command.downgrade(config, revision))
+    _run(catalog, lambda config: command.downgrade(config, revision))
 
 
-def write_revision(message: str, url: str | None = None) -> Path:
+def write_revision(catalog: Catalog, message: str) -> Path:
     """Write the migration from the database's tables to the models, to be read and corrected by a person.
 
     Parameters
     ----------
+    catalog : Catalog
+        One that is up to date.
     message : str
         What changes, in a few words.
-    url : str, optional
-        URL of a database that is up to date; `catalog_url` by default.
 
     Returns
     -------
@@ -98,11 +97,11 @@ def write_revision(message: str, url: str | None = None) -> Path:
         script = command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
         made.extend(Path(one.path) for one in ([script] if not isinstance(script, list) else script) if one)
 
-    _run(url, write)
+    _run(catalog, write)
     return made[0]
 
 
-def revisions(url: str | None = None) -> Revisions:
+def revisions(catalog: Catalog) -> Revisions:
     """Return the revision of a catalog's tables, and that of this program.
 
     Raises
@@ -110,12 +109,9 @@ def revisions(url: str | None = None) -> Revisions:
     CatalogError
         If the database does not answer.
     """
-    try:
-        with engine(url).connect() as connection:
-            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            current = context.get_current_revision() or ""
-    except OperationalError as error:
-        raise CatalogError(explanation(error) or str(error.orig)) from error
+    with Catalog.explained(), catalog.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        current = context.get_current_revision() or ""
     return Revisions(current, ScriptDirectory.from_config(_config()).get_current_head() or "")
 
 
@@ -125,20 +121,16 @@ def _config() -> Config:
     return config
 
 
-def _run(url: str | None, action: Callable[[Config], None]) -> None:
+def _run(catalog: Catalog, action: Callable[[Config], None]) -> None:
     config = _config()
     try:
-        with _alembic, engine(url).connect() as connection:
+        with _alembic, Catalog.explained(), catalog.engine.connect() as connection:
             # Held by the connection, so that it goes with it however this ends.
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(Lock.MIGRATION)})
             connection.commit()
             config.attributes["connection"] = connection
             action(config)
             connection.commit()
-    except OperationalError as error:
-        if text_ := explanation(error):
-            raise CatalogError(text_) from error
-        raise
     except CommandError as error:
         raise CatalogError(
             f"the catalog's tables cannot be brought to that revision: {error}. A revision that this program does not "

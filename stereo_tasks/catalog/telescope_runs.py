@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog.database import Lock, take, transaction
+from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.models import TelescopeRun
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import NightFiles
@@ -21,21 +21,21 @@ from stereo_tasks.nights import Night
 _Part = tuple[dt.date, str]
 
 
-def write_telescope_runs(found: Iterable[NightFiles], *, engine: Engine | None = None) -> int:
+def write_telescope_runs(catalog: Catalog, found: Iterable[NightFiles]) -> int:
     """Write the runs of several nights; return for how many something was different from what the catalog had.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     found : iterable of NightFiles
         A night that is as it was costs no writing. Runs of other versions of LST-1's DL1 stay.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     """
     now = parts(found)
     if not now:
         return 0
     nights = {night for night, _ in now}
-    with transaction(engine, writes=True) as session:
+    with catalog.transaction(writes=True) as session:
         take(session, Lock.TELESCOPE_RUNS)  # two that replace the rows of one night could wait for each other
         before: defaultdict[_Part, list[dict[str, Any]]] = defaultdict(list)
         known = select(*TelescopeRun.__table__.columns).where(TelescopeRun.night.in_(nights))
@@ -68,10 +68,10 @@ def write(session: Session, rows: Iterable[dict[str, Any]]) -> None:
         session.connection().execute(insert(TelescopeRun), values)
 
 
-def telescope_runs_of(first: Night, last: Night, *, engine: Engine | None = None) -> tuple[TelescopeRun, ...]:
+def telescope_runs_of(catalog: Catalog, first: Night, last: Night) -> tuple[TelescopeRun, ...]:
     """Return the runs of the telescopes from the first to the last night."""
     statement = select(TelescopeRun).where(TelescopeRun.night.between(first.evening, last.evening))
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return tuple(session.scalars(statement.order_by(TelescopeRun.night, TelescopeRun.telescope, TelescopeRun.run)))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from stereo_tasks.airflow_api.backfills import Backfill
     from stereo_tasks.airflow_api.client import AirflowApi
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import Settings
     from stereo_tasks.status.progress import BackfillProgress
@@ -103,13 +104,12 @@ def _start(
 
 def _warn_of_unknown(settings: Settings, first: Night, last: Night, sources: tuple[str, ...]) -> None:
     """Say which sources the log does not have in the range: most often they are misspelt."""
-    from stereo_tasks.airflow_api.reach import reachable_catalog
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.nights import night_overview
 
     if not sources:
         return
-    with reachable_catalog(settings):
-        rows = night_overview(settings.productions.default, first, last)
+    rows = night_overview(Catalog.of_site(settings), settings.productions.default, first, last)
     known = {row.source for row in rows if row.observed}
     for source in sources:
         if known and source not in known:
@@ -121,28 +121,30 @@ def _show(settings: Settings, number: int | None, *, watch: bool, as_json: bool)
     from rich.live import Live
 
     from stereo_tasks.airflow_api.client import site_api
-    from stereo_tasks.airflow_api.reach import reachable_catalog
+    from stereo_tasks.catalog.database import Catalog
 
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
-    with site_api(settings) as api, reachable_catalog(settings):
+    with site_api(settings) as api, Catalog.kept(settings) as catalog:
         if not watch:
-            backfill, progress = _look(api, settings, number)
+            backfill, progress = _look(api, catalog, settings, number)
             if as_json:
                 typer.echo(json.dumps(_as_json(backfill, progress), indent=1))
             else:
                 console.print(_picture(backfill, progress))
         elif console.is_terminal:
             with Live(console=console, auto_refresh=False) as live:
-                for backfill, progress in _looks(api, settings, number):
+                for backfill, progress in _looks(api, catalog, settings, number):
                     live.update(_picture(backfill, progress), refresh=True)
         else:
-            _watch_in_lines(console, api, settings, number)
+            _watch_in_lines(console, api, catalog, settings, number)
 
 
-def _watch_in_lines(console: Console, api: AirflowApi, settings: Settings, number: int | None) -> None:
+def _watch_in_lines(
+    console: Console, api: AirflowApi, catalog: Catalog, settings: Settings, number: int | None
+) -> None:
     """Print a line whenever something has changed, and the whole at the end."""
     before, look = "", None
-    for look in _looks(api, settings, number):
+    for look in _looks(api, catalog, settings, number):
         progress = look[1]
         if (line := _counts(progress)) != before:
             console.print(f"{progress.now:%H:%M:%S} UTC  {line}")
@@ -151,9 +153,11 @@ def _watch_in_lines(console: Console, api: AirflowApi, settings: Settings, numbe
         console.print(_picture(*look))
 
 
-def _looks(api: AirflowApi, settings: Settings, number: int | None) -> Iterator[tuple[Backfill, BackfillProgress]]:
+def _looks(
+    api: AirflowApi, catalog: Catalog, settings: Settings, number: int | None
+) -> Iterator[tuple[Backfill, BackfillProgress]]:
     while True:
-        backfill, progress = _look(api, settings, number)
+        backfill, progress = _look(api, catalog, settings, number)
         number = backfill.id  # the newest of the beginning, even if somebody starts another one
         yield backfill, progress
         if not progress.remaining:
@@ -161,7 +165,9 @@ def _looks(api: AirflowApi, settings: Settings, number: int | None) -> Iterator[
         time.sleep(_EVERY_S)
 
 
-def _look(api: AirflowApi, settings: Settings, number: int | None) -> tuple[Backfill, BackfillProgress]:
+def _look(
+    api: AirflowApi, catalog: Catalog, settings: Settings, number: int | None
+) -> tuple[Backfill, BackfillProgress]:
     from stereo_tasks.airflow_api import backfills
     from stereo_tasks.status.progress import Asking, backfill_progress
 
@@ -169,6 +175,7 @@ def _look(api: AirflowApi, settings: Settings, number: int | None) -> tuple[Back
     found = backfills.asked_nights(api, backfill)
     asked = {night: Asking(one.run, one.ended, one.state == "failed") for night, one in found.items()}
     progress = backfill_progress(
+        catalog,
         backfill.nights,
         asked,
         backfill.created_utc,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from stereo_tasks.commands.edge import Edge
 
 if TYPE_CHECKING:
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.settings import Settings
 
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalog's tables: upgrade, downgrade, rebuild.")
@@ -25,11 +27,11 @@ def upgrade_command(context: typer.Context) -> None:
     from stereo_tasks.settings import load_settings
 
     settings = load_settings()
-    with _database(context, settings):
-        before = schema.revisions()
-        schema.migrate()
-        saved = complete_journal(settings)
-        after = schema.revisions()
+    with _catalog(context, settings) as catalog:
+        before = schema.revisions(catalog)
+        schema.migrate(catalog)
+        saved = complete_journal(catalog, settings)
+        after = schema.revisions(catalog)
     typer.echo(
         f"the catalog is at revision {after.current}"
         + (", as before" if before.current == after.current else f", it was at {before.current or 'none'}")
@@ -54,10 +56,10 @@ def downgrade_command(
             f"tables and columns that revision {revision} does not know would be lost (the journal keeps what people "
             "decided): stop the site, then say so with --yes"
         )
-    with _database(context, load_settings()):
-        before = schema.revisions()
-        schema.downgrade(revision)
-        after = schema.revisions()
+    with _catalog(context, load_settings()) as catalog:
+        before = schema.revisions(catalog)
+        schema.downgrade(catalog, revision)
+        after = schema.revisions(catalog)
     typer.echo(f"the catalog is at revision {after.current or 'none'}, it was at {before.current or 'none'}")
 
 
@@ -70,8 +72,8 @@ def revision_command(
     from stereo_tasks.catalog import schema
     from stereo_tasks.settings import load_settings
 
-    with _database(context, load_settings()):
-        path = schema.write_revision(message)
+    with _catalog(context, load_settings()) as catalog:
+        path = schema.write_revision(catalog, message)
     typer.echo(f"{path}\nread it, correct it, and test it with rows in every table")
 
 
@@ -87,9 +89,9 @@ def rebuild_command(context: typer.Context) -> None:
 
     settings = load_settings()
     begin = time.monotonic()
-    with _database(context, settings):
-        schema.migrate()
-        found = rebuild(settings)
+    with _catalog(context, settings) as catalog:
+        schema.migrate(catalog)
+        found = rebuild(catalog, settings)
     for number, what in (
         (found.entries, "entries of the journal"), (found.observations, "observations"), (found.plans, "plans"),
         (found.records, "records"), (found.products, "products"), (found.publications, "publications"),
@@ -101,9 +103,11 @@ def rebuild_command(context: typer.Context) -> None:
     typer.echo(f"rebuilt in {time.monotonic() - begin:.1f} s; readiness is brought up to date by the next detection")
 
 
-def _database(context: typer.Context, settings: Settings) -> AbstractContextManager[None]:
-    """Keep the catalog's database within reach; the embedded one is started for it if the site is down."""
-    from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE
+@contextmanager
+def _catalog(context: typer.Context, settings: Settings) -> Iterator[Catalog]:
+    """Give the catalog; the embedded database is started for it if the site is down."""
+    from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, Catalog
 
     named = os.environ.get(URL_VARIABLE) or os.environ.get(URL_FILE_VARIABLE)
-    return nullcontext() if named else Edge.of(context).running_database(settings)
+    with nullcontext() if named else Edge.of(context).running_database(settings):
+        yield Catalog.of_site(settings)

@@ -11,6 +11,7 @@ import typer
 from stereo_tasks.errors import StereoError
 
 if TYPE_CHECKING:
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.models import HoldRow
     from stereo_tasks.nights import Night
 
@@ -35,8 +36,8 @@ def hold_command(
     by: ByOption = None,
 ) -> None:
     """Hold a night, or a source of it: it is not handed on until it is released."""
-    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.catalog import holds
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
 
@@ -44,17 +45,15 @@ def hold_command(
     name, end = settings.production(production).name, _until(until)
     if not reason.strip():
         raise HoldError("a hold needs a reason: somebody else will find it")
-    with reachable_catalog(settings):
-        _check_source(one, source)
-        if not holds.hold(one, name, reason, by=by or _user(), source=source, until=end):
-            found = [row for row in holds.open_holds(name, night=one) if row.source == source]
-            said = _described(found[0]) if found else "somebody was quicker"
-            raise HoldError(
-                f"{_subject(one, source)} of {name} is held already, {said}. Release it first to change that"
-            )
-        row = next(row for row in holds.open_holds(name, night=one) if row.source == source)
-        typer.echo(f"{_subject(one, source)} of {name} is held, {_described(row)}")
-        _say_what_happens(one, name, row)
+    catalog = Catalog.of_site(settings)
+    _check_source(catalog, one, source)
+    if not holds.hold(catalog, one, name, reason, by=by or _user(), source=source, until=end):
+        found = [row for row in holds.open_holds(catalog, name, night=one) if row.source == source]
+        said = _described(found[0]) if found else "somebody was quicker"
+        raise HoldError(f"{_subject(one, source)} of {name} is held already, {said}. Release it first to change that")
+    row = next(row for row in holds.open_holds(catalog, name, night=one) if row.source == source)
+    typer.echo(f"{_subject(one, source)} of {name} is held, {_described(row)}")
+    _say_what_happens(catalog, one, name, row)
 
 
 def release_command(
@@ -64,27 +63,27 @@ def release_command(
     by: ByOption = None,
 ) -> None:
     """Release a night, or a source of it, that a person held."""
-    from stereo_tasks.airflow_api.reach import reachable_catalog
     from stereo_tasks.catalog import holds
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
 
     settings, one = load_settings(), Night(night)
     name = settings.production(production).name
-    with reachable_catalog(settings):
-        found = holds.open_holds(name, night=one)
-        mine = [row for row in found if row.source == source]
-        if not mine or not holds.release(one, name, by=by or _user(), source=source):
-            raise HoldError(_nothing_to_release(one, source, name, found))
-        typer.echo(f"{_subject(one, source)} of {name} is released; it was held, {_described(mine[0])}")
-        if others := [row for row in found if row not in mine]:
-            left = (f"{row.source or 'the whole night'}, {_described(row)}" for row in others)
-            typer.echo("still held: " + "; ".join(left))
-        else:
-            typer.echo(
-                "detect_nights hands it on within half an hour if it is complete and not processed yet; "
-                f"to process it now: stereo backfill {one} {one}"
-            )
+    catalog = Catalog.of_site(settings)
+    found = holds.open_holds(catalog, name, night=one)
+    mine = [row for row in found if row.source == source]
+    if not mine or not holds.release(catalog, one, name, by=by or _user(), source=source):
+        raise HoldError(_nothing_to_release(one, source, name, found))
+    typer.echo(f"{_subject(one, source)} of {name} is released; it was held, {_described(mine[0])}")
+    if others := [row for row in found if row not in mine]:
+        left = (f"{row.source or 'the whole night'}, {_described(row)}" for row in others)
+        typer.echo("still held: " + "; ".join(left))
+    else:
+        typer.echo(
+            "detect_nights hands it on within half an hour if it is complete and not processed yet; "
+            f"to process it now: stereo backfill {one} {one}"
+        )
 
 
 def _until(text: str | None) -> dt.datetime | None:
@@ -100,19 +99,19 @@ def _until(text: str | None) -> dt.datetime | None:
     return end
 
 
-def _check_source(night: Night, source: str) -> None:
+def _check_source(catalog: Catalog, night: Night, source: str) -> None:
     """Refuse a source that the log does not have in this night: a hold on it would hold nothing."""
     from stereo_tasks.catalog.observations import sources_of
 
-    known = sources_of(night)
+    known = sources_of(catalog, night)
     if source and known and source not in known:
         raise HoldError(f"the log has no {source} in the night of {night}; it has {', '.join(known)}")
 
 
-def _say_what_happens(night: Night, production: str, row: HoldRow) -> None:
+def _say_what_happens(catalog: Catalog, night: Night, production: str, row: HoldRow) -> None:
     from stereo_tasks.catalog.locks import held_locks
 
-    for lock in held_locks():
+    for lock in held_locks(catalog):
         if (lock.night, lock.production) == (night, production):
             typer.echo(f"{lock.owner} works on the night since {_time(lock.since)} and goes on: stop it in Airflow")
     what = f"{row.source} is left out of the night" if row.source else "the night is not handed on or planned"

@@ -194,12 +194,11 @@ def _verdict(tree: Path, night: Night, source: str) -> str:
 def _catalog_verdicts(settings: Settings, production: str) -> dict[tuple[Night, str], str]:
     from sqlalchemy import select
 
-    from stereo_tasks.airflow_api.reach import reachable_catalog
-    from stereo_tasks.catalog.database import transaction
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.models import QaRow
     from stereo_tasks.nights import Night
 
-    with reachable_catalog(settings), transaction() as session:
+    with Catalog.of_site(settings).transaction() as session:
         statement = select(QaRow.night, QaRow.source, QaRow.verdict).where(QaRow.production == production)
         return {(Night(night), source): verdict for night, source, verdict in session.execute(statement)}
 

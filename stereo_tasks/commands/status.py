@@ -38,13 +38,12 @@ def status_command(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object with alarms, totals and nights.")] = False,
 ) -> None:
     """Show where the nights stand, why, and what needs care."""
-    from stereo_tasks.airflow_api.reach import reachable_catalog
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.settings import load_settings
     from stereo_tasks.status import (
         NightState,
         alarm_lines,
         find_alarms,
-        kept_connection,
         newest_known_night,
         parse_range,
         status_table,
@@ -56,13 +55,13 @@ def status_command(
         raise typer.BadParameter(f"{', '.join(sorted(unknown))} is no state; there are {known}", param_hint="--state")
     first, last = parse_range(nights, now)
     wanted = [NightState(one) for one in state or ()]
-    with reachable_catalog(settings) as url, kept_connection(url) as engine:
+    with Catalog.kept(settings) as catalog:
         table = status_table(
-            first, last, settings=settings, production=production, sources=source or (), states=wanted, now=now,
-            engine=engine,
+            catalog, first, last, settings=settings, production=production, sources=source or (), states=wanted,
+            now=now,
         )  # fmt: skip
-        alarms = find_alarms(settings, production=production, now=now, engine=engine)
-        newest = newest_known_night(now, engine=engine)
+        alarms = find_alarms(catalog, settings, production=production, now=now)
+        newest = newest_known_night(catalog, now)
     if as_json:
         typer.echo(json.dumps(_as_json(table, alarms), indent=1))
         return

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from stereo_tasks.catalog import holds
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.holds import WHOLE_NIGHT
 from stereo_tasks.catalog.models import HoldRow
 from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, readiness, scan_night
@@ -178,11 +177,9 @@ class NightInspector:
         return self._models[key]
 
 
-def held_sources(
-    night: Night, production: str, *, now: dt.datetime | None = None, engine: Engine | None = None
-) -> dict[str, str]:
+def held_sources(catalog: Catalog, night: Night, production: str, *, now: dt.datetime | None = None) -> dict[str, str]:
     """Return the sources of a night that people hold, each with its reason; an empty name stands for all of them."""
-    return {one.source: _held(one) for one in holds.open_holds(production, night=night, now=now, engine=engine)}
+    return {one.source: _held(one) for one in holds.open_holds(catalog, production, night=night, now=now)}
 
 
 def _held(one: HoldRow) -> str:

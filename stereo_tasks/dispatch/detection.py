@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine
-
 from stereo_tasks.catalog import dispatches, holds, requests
-from stereo_tasks.catalog.database import engine as catalog_engine
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.log_versions import note_log_version
 from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.observations import update_observations
@@ -33,11 +31,11 @@ MAX_GROUPS = 100
 
 
 def detect_ready_nights(
+    catalog: Catalog,
     now: dt.datetime | None = None,
     *,
     production: str | None = None,
     settings: Settings | None = None,
-    engine: Engine | None = None,
 ) -> list[ReadyNight]:
     """Return the nights that are ready and new, the oldest first.
 
@@ -51,14 +49,14 @@ def detect_ready_nights(
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     now : datetime.datetime, optional
         The time, with its zone.
     production : str, optional
         Name of the production; by default those of ``detect_productions`` in the policy, or the default one.
     settings : Settings, optional
         The site's by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
 
     Raises
     ------
@@ -71,13 +69,12 @@ def detect_ready_nights(
     """
     now = now or dt.datetime.now(dt.UTC)
     settings = settings or load_settings()
-    engine = engine or catalog_engine(settings)
     names = dict.fromkeys([production] if production else settings.policy.detect_productions or [None])
     productions = [settings.production(name).name for name in names]
 
-    nights = LogNights(follow_log(read_site_log(settings), settings, engine=engine))
+    nights = LogNights(follow_log(catalog, read_site_log(settings), settings))
     finder = FileFinder(settings)
-    rounds = [_Round(name, nights, settings, now, finder, engine) for name in productions]
+    rounds = [_Round(name, nights, settings, now, finder, catalog) for name in productions]
     found: list[ReadyNight] = []
     runs: list[NightFiles] = []
     for night in sorted({night for one in rounds for night in one.nights}):
@@ -85,12 +82,12 @@ def detect_ready_nights(
             found += one.look(night)
         runs += finder.listed(night)
         if len(runs) >= _NIGHTS_AT_ONCE:
-            _write(rounds, runs, engine)
-    _write(rounds, runs, engine)
+            _write(catalog, rounds, runs)
+    _write(catalog, rounds, runs)
     return found
 
 
-def follow_log(log: StereoLog, settings: Settings, *, engine: Engine | None = None) -> Selection:
+def follow_log(catalog: Catalog, log: StereoLog, settings: Settings) -> Selection:
     """Bring the catalog to what the log says, and return what is processed of it.
 
     A log that lost many rows at once (``log_lost_rows_max``, ``log_lost_fraction_max``) is taken for damaged: the
@@ -99,7 +96,7 @@ def follow_log(log: StereoLog, settings: Settings, *, engine: Engine | None = No
     for text in (*log.warnings, *log.problems):
         _log.warning("stereo log, %s", text)
     selection = select(log.observations, settings.policy)
-    changes = update_observations(selection, too_many=settings.policy.lost_too_many, engine=engine)
+    changes = update_observations(catalog, selection, too_many=settings.policy.lost_too_many)
     problems = [str(one) for one in (*log.warnings, *log.problems)]
     if lost := [f"{one.night} {one.source}" for one in changes if one.kind == "lost"]:
         named = ", ".join(lost[:_NAMED]) + (f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else "")
@@ -111,14 +108,14 @@ def follow_log(log: StereoLog, settings: Settings, *, engine: Engine | None = No
         )
         _log.error("stereo log, %s", problems[0])
     note_log_version(
-        log.origin, log.checksum, rows=len(log.observations), problems=problems, changes=changes, etag=log.etag,
-        last_modified=log.last_modified, engine=engine, journal=settings.site.paths.output / "journal",
+        catalog, log.origin, log.checksum, rows=len(log.observations), problems=problems, changes=changes,
+        etag=log.etag, last_modified=log.last_modified, journal=settings.site.paths.output / "journal",
     )  # fmt: skip
     return selection
 
 
 def note_dispatched(
-    nights: ReadyNight | Iterable[ReadyNight], *, settings: Settings | None = None, engine: Engine | None = None
+    catalog: Catalog, nights: ReadyNight | Iterable[ReadyNight], *, settings: Settings | None = None
 ) -> None:
     """Remember that nights were handed on, so that they are not found again with the same content.
 
@@ -130,20 +127,19 @@ def note_dispatched(
         The same as there.
     """
     settings = settings or load_settings()
-    engine = engine or catalog_engine(settings)
     journal = settings.site.paths.output / "journal"
     by_production: defaultdict[str, list[ReadyNight]] = defaultdict(list)
     for one in (nights,) if isinstance(nights, ReadyNight) else nights:
         by_production[one.production].append(one)
     for name, found in by_production.items():
         reasons = {(one.night, content): one.reason for one in found for content in one.contents}
-        dispatches.note_dispatches(reasons, name, engine=engine, journal=journal)
-        waiting = {Night(request.night): request for request in requests.waiting_requests(name, engine=engine)}
+        dispatches.note_dispatches(catalog, reasons, name, journal=journal)
+        waiting = {Night(request.night): request for request in requests.waiting_requests(catalog, name)}
         for one in found:
             if one.answers and (request := waiting.get(one.night)):
                 requests.note_request(
-                    one.night, name, requests.REQUESTED, f"by detection: {one.reason}", backfill=request.backfill,
-                    sources=request.sources, force=request.force, by=request.requested_by, engine=engine,
+                    catalog, one.night, name, requests.REQUESTED, f"by detection: {one.reason}",
+                    backfill=request.backfill, sources=request.sources, force=request.force, by=request.requested_by,
                     journal=journal,
                 )  # fmt: skip
 
@@ -176,7 +172,7 @@ class _Round:
     settings: Settings
     now: dt.datetime
     finder: FileFinder
-    engine: Engine
+    catalog: Catalog
     inspector: NightInspector = field(init=False)
     due: set[Night] = field(init=False)
     asked: dict[Night, Request] = field(init=False)
@@ -186,12 +182,12 @@ class _Round:
     def __post_init__(self) -> None:
         over = {night for night in self.log.accepted if night_over(night, self.now)}
         oldest = self.now.astimezone(dt.UTC).date() - dt.timedelta(days=self.settings.policy.look_back_days)
-        unsettled = dispatches.unsettled_nights(self.production, engine=self.engine)
+        unsettled = dispatches.unsettled_nights(self.catalog, self.production)
         self.due = {night for night in over if night.evening >= oldest or night in unsettled}
-        waiting = requests.waiting_requests(self.production, engine=self.engine)
+        waiting = requests.waiting_requests(self.catalog, self.production)
         self.asked = {night: request for request in waiting if (night := Night(request.night)) in over}
-        self.dispatched = dispatches.dispatched(self.nights, self.production, engine=self.engine)
-        people = holds.open_holds(self.production, now=self.now, engine=self.engine)
+        self.dispatched = dispatches.dispatched(self.catalog, self.nights, self.production)
+        people = holds.open_holds(self.catalog, self.production, now=self.now)
         self.inspector = NightInspector(self.settings, self.production, people, self.finder)
 
     @property
@@ -236,12 +232,12 @@ class _Round:
         return ready if complete else []
 
 
-def _write(rounds: Iterable[_Round], runs: list[NightFiles], engine: Engine) -> None:
+def _write(catalog: Catalog, rounds: Iterable[_Round], runs: list[NightFiles]) -> None:
     """Write what was found to the catalog, and forget it."""
     for one in rounds:
         write_readiness(
-            one.readiness, one.production, engine=engine, journal=one.settings.site.paths.output / "journal"
+            catalog, one.readiness, one.production, journal=one.settings.site.paths.output / "journal"
         )  # fmt: skip
         one.readiness.clear()
-    write_telescope_runs(runs, engine=engine)
+    write_telescope_runs(catalog, runs)
     runs.clear()

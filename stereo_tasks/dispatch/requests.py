@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from stereo_tasks.catalog import holds, requests
-from stereo_tasks.catalog.database import engine as catalog_engine
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.readiness import write_readiness
 from stereo_tasks.dispatch.candidates import Candidate, LogNights, NightInspector
@@ -38,6 +36,7 @@ class Answer:
 
 
 def request_night(
+    catalog: Catalog,
     night: Night | str,
     *,
     production: str | None = None,
@@ -48,7 +47,6 @@ def request_night(
     by: str = "",
     now: dt.datetime | None = None,
     settings: Settings | None = None,
-    engine: Engine | None = None,
 ) -> Answer:
     """Answer somebody who asks for a night, and note it.
 
@@ -57,6 +55,8 @@ def request_night(
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night or str
         The night, by its evening date.
     production : str, optional
@@ -75,8 +75,6 @@ def request_night(
         The time, with its zone.
     settings : Settings, optional
         The site's by default.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
 
     Raises
     ------
@@ -92,16 +90,15 @@ def request_night(
     night = night if isinstance(night, Night) else Night(night)
     now = now or dt.datetime.now(dt.UTC)
     settings = settings or load_settings()
-    engine = engine or catalog_engine(settings)
     name = settings.production(production).name
     wanted = sorted(set(sources))
 
-    outcome, reason, states = _examine(night, name, wanted, now, settings, engine)
+    outcome, reason, states = _examine(catalog, night, name, wanted, now, settings)
     going = [state for state in states if _goes(state)] if outcome == requests.REQUESTED else []
     if dry_run and outcome != requests.REFUSED:
         lines = _plan_lines(night, name, [state.source for state in going], settings) if going else ()
         reason = f"dry run, nothing was requested; without it: {outcome}, {reason}"
-        _note(Answer(night, requests.DRY_RUN, reason), name, wanted, force, backfill, by, settings, engine)
+        _note(catalog, Answer(night, requests.DRY_RUN, reason), name, wanted, force, backfill, by, settings)
         return Answer(night, requests.DRY_RUN, reason, None, lines)
     ready = None
     if going:
@@ -109,14 +106,15 @@ def request_night(
         contents = tuple(state.readiness.content for state in going)
         ready = ReadyNight(night, name, sources, force, contents, False, reason)
     answer = Answer(night, outcome, reason, ready)
-    _note(answer, name, wanted, force, backfill, by, settings, engine)
+    _note(catalog, answer, name, wanted, force, backfill, by, settings)
     # What does not go now is watched by detection from now on.
     entries = [(night, state.source, state.readiness) for state in states]
-    write_readiness(entries, name, engine=engine, journal=_journal(settings))
+    write_readiness(catalog, entries, name, journal=_journal(settings))
     return answer
 
 
 def _note(
+    catalog: Catalog,
     answer: Answer,
     production: str,
     wanted: Sequence[str],
@@ -124,29 +122,28 @@ def _note(
     backfill: str,
     by: str,
     settings: Settings,
-    engine: Engine,
 ) -> None:
     """Note an answer; what somebody asked for before and still waits for goes on waiting."""
-    before = [one for one in requests.waiting_requests(production, engine=engine) if one.night == answer.night.evening]
+    before = [one for one in requests.waiting_requests(catalog, production) if one.night == answer.night.evening]
     again: Request | None = before[0] if before else None
     if again and answer.outcome == requests.WAITING:
         wanted = sorted({*wanted, *again.sources}) if wanted and again.sources else []
         force = force or again.force
     requests.note_request(
-        answer.night, production, answer.outcome, answer.reason, backfill=backfill, sources=wanted, force=force, by=by,
-        engine=engine, journal=_journal(settings),
+        catalog, answer.night, production, answer.outcome, answer.reason, backfill=backfill, sources=wanted,
+        force=force, by=by, journal=_journal(settings),
     )  # fmt: skip
     if again and answer.handed_on and answer.handed_on.sources:
         left = sorted(set(again.sources) - set(answer.handed_on.sources))
         if left or not again.sources:
             requests.note_request(
-                answer.night, production, requests.WAITING, again.reason, backfill=again.backfill, sources=left,
-                force=again.force, by=again.requested_by, engine=engine, journal=_journal(settings),
+                catalog, answer.night, production, requests.WAITING, again.reason, backfill=again.backfill,
+                sources=left, force=again.force, by=again.requested_by, journal=_journal(settings),
             )  # fmt: skip
 
 
 def _examine(
-    night: Night, production: str, wanted: Sequence[str], now: dt.datetime, settings: Settings, engine: Engine
+    catalog: Catalog, night: Night, production: str, wanted: Sequence[str], now: dt.datetime, settings: Settings
 ) -> tuple[str, str, tuple[Candidate, ...]]:
     """Return outcome, reason, and the state of what was asked for, if it was looked at."""
     if night.noon > now:
@@ -159,7 +156,7 @@ def _examine(
         return requests.NOTHING, _nothing(night, wanted, nights, log), ()
     if not night_over(night, now):
         return requests.WAITING, f"the night of {night} is not over", ()
-    inspector = NightInspector(settings, production, holds.open_holds(production, night=night, now=now, engine=engine))
+    inspector = NightInspector(settings, production, holds.open_holds(catalog, production, night=night, now=now))
     states = inspector.inspect(night, accepted, nights.rows(night), now)
     outcome = requests.REQUESTED if any(map(_goes, states)) else requests.WAITING
     return outcome, " | ".join(map(_described, states)), states

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from stereo_tasks.airflow_api.reach import reachable_catalog
 from stereo_tasks.catalog.errors import CatalogError, NoCatalogError
 from stereo_tasks.doctor.clocks import compare
 from stereo_tasks.doctor.finding import Finding, green, red, yellow
 from stereo_tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from stereo_tasks.catalog.database import Catalog
 
 _SLOW_S = 0.5
 
 
 def catalog(settings: Settings) -> Iterator[Finding]:
     """Check that the catalog answers, that its tables are of this program's revision, and its clock."""
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.schema import revisions
 
     try:
-        with reachable_catalog(settings) as url:
-            begin = time.monotonic()
-            yield from _server(url)
-            took_s = time.monotonic() - begin
-            found = revisions(url)
+        database = Catalog.of_site(settings)
+        begin = time.monotonic()
+        yield from _server(database)
+        took_s = time.monotonic() - begin
+        found = revisions(database)
     except NoCatalogError as error:
         yield yellow("catalog", str(error), "start the site, and run this again")
         return
@@ -40,14 +44,12 @@ def catalog(settings: Settings) -> Iterator[Finding]:
         yield yellow("catalog", f"three small questions take {took_s:.1f} s", "look at the load of the database")
 
 
-def _server(url: str) -> Iterator[Finding]:
+def _server(database: Catalog) -> Iterator[Finding]:
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
-    from stereo_tasks.catalog.database import engine
-
     try:
-        with engine(url).connect() as connection:
+        with database.engine.connect() as connection:
             version = connection.scalar(text("SHOW server_version"))
             size_mb = int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0) / 1e6
             before = time.time()

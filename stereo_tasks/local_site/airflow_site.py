@@ -64,9 +64,10 @@ def migrate(settings: Settings) -> None:
     SiteError
         If Airflow cannot; the text has the end of its log.
     """
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.schema import migrate as migrate_catalog
 
-    migrate_catalog(database_url(settings, "catalog"))
+    migrate_catalog(Catalog(database_url(settings, "catalog")))
     if _is_current(settings):
         return
     service = Service("migrate", settings.site.paths.state)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from astropy import units as u
-from sqlalchemy import Engine, select, union
+from sqlalchemy import select, union
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.locks import HeldLock, held_locks
 from stereo_tasks.catalog.log_versions import latest_log_version
 from stereo_tasks.catalog.models import Dispatch, LogVersion, ObservationChange, ProcessingRun, ReadinessRow, Request
@@ -77,24 +77,24 @@ class Alarm:
 
 
 def find_alarms(
+    catalog: Catalog,
     settings: Settings,
     *,
     production: str | None = None,
     now: dt.datetime | None = None,
-    engine: Engine | None = None,
 ) -> tuple[Alarm, ...]:
     """Return all alarms.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     settings : Settings
         Configuration of the site.
     production : str, optional
         Name of the production whose nights are looked at; those that detection asks for by default.
     now : datetime.datetime, optional
         The time, with its zone.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
 
     Raises
     ------
@@ -106,18 +106,18 @@ def find_alarms(
     names = (
         [settings.production(production).name] if production else [settings.production(one).name for one in detected]
     )
-    locks = held_locks(engine=engine)
+    locks = held_locks(catalog)
     found = [*_free_space(settings), *_tables_end(settings, now)]
-    found += _log(latest_log_version(engine=engine), settings, now)
-    found += _log_changes(settings, now, engine)
+    found += _log(latest_log_version(catalog), settings, now)
+    found += _log_changes(catalog, settings, now)
     for name in names:
-        table = _nights_of_interest(settings, name, now, engine)
+        table = _nights_of_interest(catalog, settings, name, now)
         found += [*_not_covered(settings, table), *_locks(locks, table, settings, now), *_nights(table, settings, now)]
     # Two productions want the same table of the configuration.
     return tuple({alarm.key: alarm for alarm in found}.values())
 
 
-def _nights_of_interest(settings: Settings, production: str, now: dt.datetime, engine: Engine | None) -> StatusTable:
+def _nights_of_interest(catalog: Catalog, settings: Settings, production: str, now: dt.datetime) -> StatusTable:
     """Return the states of the nights with which something happened lately, however old they are."""
     since = now - dt.timedelta(days=settings.alarms.look_back_days)
     statement = union(
@@ -128,13 +128,13 @@ def _nights_of_interest(settings: Settings, production: str, now: dt.datetime, e
             ReadinessRow.production == production, ~ReadinessRow.ready, ReadinessRow.checked_utc >= since
         ),
     )
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         nights = sorted(session.scalars(statement))
     newest = newest_night(now)
     if not nights:
         return StatusTable(production, newest, newest, now, ())
     table = status_table(
-        Night(nights[0]), Night(nights[-1]), settings=settings, production=production, now=now, engine=engine
+        catalog, Night(nights[0]), Night(nights[-1]), settings=settings, production=production, now=now
     )
     wanted = set(nights)
     kept = tuple(one for one in table.sources if one.night.evening in wanted)
@@ -222,7 +222,7 @@ def _log(reading: LogVersion | None, settings: Settings, now: dt.datetime) -> It
         yield Alarm(AlarmKind.LOG_ROWS, str(problem), f"a row of the stereo log cannot be read: {problem}")
 
 
-def _log_changes(settings: Settings, now: dt.datetime, engine: Engine | None) -> Iterator[Alarm]:
+def _log_changes(catalog: Catalog, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
     """Yield rows that left the log, and rows of old nights that were changed."""
     since = now - dt.timedelta(days=settings.alarms.log_changes_days)
     old = now.astimezone(dt.UTC).date() - dt.timedelta(days=settings.policy.look_back_days)
@@ -233,7 +233,7 @@ def _log_changes(settings: Settings, now: dt.datetime, engine: Engine | None) ->
         .where(ObservationChange.at_utc >= since, ObservationChange.kind.in_(("removed", "returned", "changed")))
         .order_by(ObservationChange.night, ObservationChange.source, ObservationChange.id.desc())
     )
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         for one in session.execute(latest):
             subject = f"{Night(one.night)} {one.source}"
             if one.kind == "removed":

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import ElementRecord, ObservationRow
 from stereo_tasks.catalog.nights import NightRow, night_overview
 from stereo_tasks.nights import Night
@@ -55,11 +55,11 @@ def newest_night(now: dt.datetime) -> Night:
     return Night(moment.date() - dt.timedelta(days=1 if moment.hour < 12 else 0))
 
 
-def newest_known_night(now: dt.datetime, *, engine: Engine | None = None) -> Night | None:
+def newest_known_night(catalog: Catalog, now: dt.datetime) -> Night | None:
     """Return the newest night of the log that is not to come; None without any."""
     last = newest_night(now).evening
     statement = select(func.max(ObservationRow.night)).where(ObservationRow.in_log, ObservationRow.night <= last)
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         found = session.scalar(statement)
     return Night(found) if found else None
 
@@ -90,6 +90,7 @@ def parse_range(text: str | None, now: dt.datetime) -> tuple[Night, Night]:
 
 
 def status_table(
+    catalog: Catalog,
     first: Night,
     last: Night,
     *,
@@ -98,12 +99,13 @@ def status_table(
     sources: Iterable[str] = (),
     states: Iterable[NightState] = (),
     now: dt.datetime | None = None,
-    engine: Engine | None = None,
 ) -> StatusTable:
     """Return the states of a range of nights. A handful of queries, however many nights there are.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     first, last : Night
         The range, both included.
     settings : Settings
@@ -114,8 +116,6 @@ def status_table(
         Only these.
     now : datetime.datetime, optional
         The time, with its zone.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
 
     Raises
     ------
@@ -127,9 +127,9 @@ def status_table(
     now = now or dt.datetime.now(dt.UTC)
     name = settings.production(production).name
     # All sources, even if few are asked for: those of a night wait for each other.
-    rows = night_overview(name, first, last, now=now, engine=engine)
+    rows = night_overview(catalog, name, first, last, now=now)
     detected = name in (settings.policy.detect_productions or (settings.productions.default,))
-    reasons = _reasons(rows, engine)
+    reasons = _reasons(catalog, rows)
     waits_h = settings.alarms.waits_h
     found = judge(rows, settings.policy, now, detected=detected, waits_h=waits_h, reasons=reasons)
     wanted_sources, wanted_states = set(sources), set(states)
@@ -141,7 +141,7 @@ def status_table(
     return StatusTable(name, first, last, now, kept)
 
 
-def _reasons(rows: Iterable[NightRow], engine: Engine | None) -> dict[tuple[str, str], str]:
+def _reasons(catalog: Catalog, rows: Iterable[NightRow]) -> dict[tuple[str, str], str]:
     """Return of each plan with trouble the first reason of each state."""
     plans = {row.planned.path for row in rows if row.planned and _has_trouble(row)}
     if not plans:
@@ -153,7 +153,7 @@ def _reasons(rows: Iterable[NightRow], engine: Engine | None) -> dict[tuple[str,
         .where(ElementRecord.stage.in_(run_stages()))
         .order_by(ElementRecord.plan_path, ElementRecord.state, ElementRecord.element)
     )
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
         return {(one.plan_path, one.state): f"{one.element}: {one.reason}" for one in session.execute(statement)}
 
 

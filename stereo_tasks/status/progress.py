@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Engine
-
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.requests import requests_of
 from stereo_tasks.nights import Night
@@ -123,6 +122,7 @@ class BackfillProgress:
 
 
 def backfill_progress(
+    catalog: Catalog,
     nights: Sequence[Night],
     asked: Mapping[Night, Asking],
     begun_utc: dt.datetime,
@@ -131,12 +131,13 @@ def backfill_progress(
     production: str | None = None,
     sources: Iterable[str] = (),
     now: dt.datetime | None = None,
-    engine: Engine | None = None,
 ) -> BackfillProgress:
     """Join what Airflow knows of a backfill with what the catalog knows of its nights.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     nights : sequence of Night
         All of the range, in order.
     asked : mapping
@@ -151,12 +152,10 @@ def backfill_progress(
         Those that were asked for; all by default.
     now : datetime.datetime, optional
         The time, with its zone.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     """
     now = now or dt.datetime.now(dt.UTC)
     first, last = nights[0], nights[-1]
-    table = status_table(first, last, settings=settings, production=production, sources=sources, now=now, engine=engine)
+    table = status_table(catalog, first, last, settings=settings, production=production, sources=sources, now=now)
     states: dict[Night, list[SourceStatus]] = {}
     for one in table.sources:
         states.setdefault(one.night, []).append(one)
@@ -164,7 +163,7 @@ def backfill_progress(
     # They come oldest first: of a run that was cleared the last answer counts.
     answers = {
         Night(answer.night): answer
-        for answer in requests_of(table.production, first, last, engine=engine)
+        for answer in requests_of(catalog, table.production, first, last)
         if runs.get(Night(answer.night)) == answer.backfill
     }
     found = (_night(night, asked.get(night), answers.get(night), states.get(night, ())) for night in nights)

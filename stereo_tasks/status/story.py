@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.jobs import jobs_of
 from stereo_tasks.catalog.models import (
     Dispatch,
@@ -82,17 +82,19 @@ class NightStory:
 
 
 def night_story(
+    catalog: Catalog,
     night: Night,
     *,
     settings: Settings,
     production: str | None = None,
     now: dt.datetime | None = None,
-    engine: Engine | None = None,
 ) -> NightStory:
     """Return everything that is known of a night.
 
     Parameters
     ----------
+    catalog : Catalog
+        The catalog.
     night : Night
         The night.
     settings : Settings
@@ -101,13 +103,11 @@ def night_story(
         Name of the production; the default one by default.
     now : datetime.datetime, optional
         The time, with its zone.
-    engine : sqlalchemy.Engine, optional
-        Of the catalog.
     """
-    table = status_table(night, night, settings=settings, production=production, now=now, engine=engine)
-    name, jobs = table.production, jobs_of(night, table.production, engine=engine)
+    table = status_table(catalog, night, night, settings=settings, production=production, now=now)
+    name, jobs = table.production, jobs_of(catalog, night, table.production)
 
-    with transaction(engine) as session:
+    with catalog.transaction() as session:
 
         def rows(model: Any, order: Any) -> tuple[Any, ...]:
             statement = select(model).where(model.night == night.evening).order_by(order)
@@ -122,11 +122,11 @@ def night_story(
             sources=table.sources,
             observations=rows(ObservationRow, ObservationRow.source),
             changes=tuple(LogChange(one.at_utc, one.source, one.kind, _difference(one)) for one in changes),
-            files=telescope_runs_of(night, night, engine=engine),
+            files=telescope_runs_of(catalog, night, night),
             dispatches=rows(Dispatch, Dispatch.dispatched_utc),
-            requests=requests_of(name, night, night, engine=engine),
+            requests=requests_of(catalog, name, night, night),
             runs=rows(ProcessingRun, ProcessingRun.started_utc),
-            summaries=night_summary(night, name, engine=engine),
+            summaries=night_summary(catalog, night, name),
             jobs=tuple(_by_stage(jobs)),
             bad_jobs=tuple(one for one in jobs if one.state != GOOD_JOB),
             publications=rows(Publication, Publication.published_utc),

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
-from stereo_tasks.catalog.database import URL_VARIABLE, engine
+from stereo_tasks.catalog.database import URL_VARIABLE, Catalog
 from stereo_tasks.catalog.models import Base
 from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.local_site.database import EmbeddedPostgres
@@ -26,7 +26,7 @@ def server() -> Iterator[str]:
     try:
         running.start()
         url = running.url("postgres")
-        with engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with Catalog(url).engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # The database is thrown away: nothing of it must reach the disk.
             for setting in ("fsync", "full_page_writes", "synchronous_commit"):
                 connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
@@ -42,7 +42,7 @@ def fresh(server: str) -> Callable[[str], str]:
     """Make an empty database of this name; gives its URL."""
 
     def make(name: str) -> str:
-        with engine(server).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with Catalog(server).engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             connection.execute(text(f"CREATE DATABASE {name}"))
         return server.replace("/postgres?", f"/{name}?")
@@ -52,17 +52,17 @@ def fresh(server: str) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def migrated(server: str) -> str:
-    migrate(server)
+    migrate(Catalog(server))
     return server
 
 
 @pytest.fixture
-def catalog(migrated: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+def catalog(migrated: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Catalog:
     """An empty catalog, which is also the default one; its journal is below `tmp_path`, which is the site."""
     monkeypatch.setenv(URL_VARIABLE, migrated)
     monkeypatch.setenv("STEREO_SITE", str(tmp_path))
-    made = engine(migrated)
-    with made.begin() as connection:
+    made = Catalog(migrated)
+    with made.engine.begin() as connection:
         connection.execute(text("TRUNCATE " + ", ".join(Base.metadata.tables)))
     return made
 

@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from stereo_tasks.catalog import holds, schema
-from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, engine
+from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, Catalog, CatalogError
 from stereo_tasks.commands.catalog import catalog_app
 from stereo_tasks.nights import Night
 
@@ -35,21 +35,22 @@ def stereo(fresh, tmp_path, monkeypatch):
 
 
 def test_up_rebuild_and_down(stereo, tmp_path: Path):
+    catalog = Catalog.of_site()
     assert "at revision 0003, it was at none" in stereo("upgrade").output
     assert "as before" in stereo("upgrade").output
-    holds.hold(Night("2020-12-15"), "v1", "wait", by="me")
+    holds.hold(catalog, Night("2020-12-15"), "v1", "wait", by="me")
     done = stereo("rebuild")
     assert done.exit_code == 0, done.output
     assert "1 entries of the journal" in done.output
-    assert [one.reason for one in holds.open_holds("v1")] == ["wait"]
+    assert [one.reason for one in holds.open_holds(catalog, "v1")] == ["wait"]
     refused = stereo("downgrade", "0001")
     assert isinstance(refused.exception, CatalogError)
     assert "--yes" in str(refused.exception)
-    assert schema.revisions().up_to_date
+    assert schema.revisions(catalog).up_to_date
     assert "at revision 0001, it was at 0003" in stereo("downgrade", "0001", "--yes").output
     assert isinstance(stereo("downgrade", "0815", "--yes").exception, CatalogError)
     for path in (tmp_path / "products" / "journal").glob("*"):
         path.unlink()
     assert "1 rows that were in no journal" in stereo("upgrade").output
-    with engine().connect() as connection:
+    with catalog.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM holds").scalar() == 1

@@ -65,14 +65,14 @@ def test_what_cannot_be_written_down_is_not_done(catalog, night, tmp_path):
     folder = tmp_path / "file"
     folder.write_text("not a folder")
     with pytest.raises(JournalError, match="cannot be written"):
-        holds.hold(night, "v1", "wait", by="me", journal=folder)
+        holds.hold(catalog, night, "v1", "wait", by="me", journal=folder)
     with pytest.raises(JournalError):
-        dispatches.note_dispatch(night, "v1", "abc", journal=folder)
+        dispatches.note_dispatch(catalog, night, "v1", "abc", journal=folder)
     with pytest.raises(JournalError):
-        requests.note_request(night, "v1", requests.WAITING, journal=folder)
-    assert holds.open_holds() == ()
-    assert dispatches.dispatched([night], "v1") == set()
-    assert requests.requests_of("v1") == ()
+        requests.note_request(catalog, night, "v1", requests.WAITING, journal=folder)
+    assert holds.open_holds(catalog) == ()
+    assert dispatches.dispatched(catalog, [night], "v1") == set()
+    assert requests.requests_of(catalog, "v1") == ()
 
 
 def test_it_is_in_the_journal_before_it_is_in_the_catalog(catalog, night, tmp_path: Path, monkeypatch):
@@ -80,19 +80,19 @@ def test_it_is_in_the_journal_before_it_is_in_the_catalog(catalog, night, tmp_pa
 
     def look(*arguments: object) -> None:
         written(*arguments)
-        seen.append(holds.open_holds(engine=catalog))
+        seen.append(holds.open_holds(catalog))
 
     written = journal._write
     monkeypatch.setattr(journal, "_write", look)
-    holds.hold(night, "v1", "wait", by="me", journal=tmp_path / "j")
+    holds.hold(catalog, night, "v1", "wait", by="me", journal=tmp_path / "j")
     assert seen == [()]
-    assert len(holds.open_holds()) == 1
+    assert len(holds.open_holds(catalog)) == 1
     assert [one["kind"] for one in read(tmp_path / "j")] == ["hold"]
 
 
 def test_what_changes_nothing_is_not_written_down(catalog, night, tmp_path):
     for _ in range(2):
-        holds.hold(night, "v1", "wait", by="me", journal=tmp_path / "j")
-        dispatches.note_dispatch(night, "v1", "abc", journal=tmp_path / "j")
-    holds.release(night, "v2", by="me", journal=tmp_path / "j")
+        holds.hold(catalog, night, "v1", "wait", by="me", journal=tmp_path / "j")
+        dispatches.note_dispatch(catalog, night, "v1", "abc", journal=tmp_path / "j")
+    holds.release(catalog, night, "v2", by="me", journal=tmp_path / "j")
     assert [one["kind"] for one in read(tmp_path / "j")] == ["hold", "request"]

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, text
 
 from stereo_tasks.catalog import holds, jobs, log_versions, processing_runs, requests
-from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, CatalogError, catalog_url, transaction
+from stereo_tasks.catalog.database import URL_FILE_VARIABLE, URL_VARIABLE, Catalog, CatalogError, catalog_url
 from stereo_tasks.catalog.locks import acquire_night
 from stereo_tasks.catalog.models import ProductRow, QaRow
 from stereo_tasks.catalog.nights import night_overview
@@ -41,91 +41,91 @@ WAITS = replace(READY, ready=False, missing=("LST-1 run 3265: no file",))
 
 def test_a_hold_ends_by_itself_and_makes_room(catalog, night):
     end = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    assert holds.hold(night, "v1", "moon", by="me", until=end)
-    assert not holds.hold(night, "v1", "again", by="me")
-    assert len(holds.open_holds("v1", now=end - dt.timedelta(seconds=0.1))) == 1
-    assert holds.open_holds("v1", now=end) == ()
-    with catalog.begin() as connection:  # an hour later
+    assert holds.hold(catalog, night, "v1", "moon", by="me", until=end)
+    assert not holds.hold(catalog, night, "v1", "again", by="me")
+    assert len(holds.open_holds(catalog, "v1", now=end - dt.timedelta(seconds=0.1))) == 1
+    assert holds.open_holds(catalog, "v1", now=end) == ()
+    with catalog.engine.begin() as connection:  # an hour later
         connection.execute(text("UPDATE holds SET until_utc = clock_timestamp()"))
-    assert holds.open_holds("v1") == ()
-    assert not holds.release(night, "v1", by="me")
-    assert holds.hold(night, "v1", "again", by="me")
-    assert [one.reason for one in holds.open_holds("v1")] == ["again"]
+    assert holds.open_holds(catalog, "v1") == ()
+    assert not holds.release(catalog, night, "v1", by="me")
+    assert holds.hold(catalog, night, "v1", "again", by="me")
+    assert [one.reason for one in holds.open_holds(catalog, "v1")] == ["again"]
     with pytest.raises(ValueError, match="passed"):
-        holds.hold(NEXT, "v1", "moon", by="me", until=end - dt.timedelta(hours=2))
+        holds.hold(catalog, NEXT, "v1", "moon", by="me", until=end - dt.timedelta(hours=2))
     with pytest.raises(ValueError, match="zone"):
-        holds.hold(NEXT, "v1", "moon", by="me", until=end.replace(tzinfo=None))
+        holds.hold(catalog, NEXT, "v1", "moon", by="me", until=end.replace(tzinfo=None))
 
 
-def test_the_latest_ask_of_a_night_counts(night):
-    requests.note_request(night, "v1", requests.WAITING, "no files", backfill="7", sources=["b", "a"], by="me")
-    requests.note_request(NEXT, "v1", requests.WAITING)
-    requests.note_request(NEXT, "v2", requests.WAITING)
-    assert [one.night for one in requests.waiting_requests("v1")] == [night.evening, NEXT.evening]
-    requests.note_request(NEXT, "v1", requests.REQUESTED, backfill="8", force=True)
-    requests.note_request(night, "v1", requests.DRY_RUN)
-    (waiting,) = requests.waiting_requests("v1")
+def test_the_latest_ask_of_a_night_counts(catalog, night):
+    requests.note_request(catalog, night, "v1", requests.WAITING, "no files", backfill="7", sources=["b", "a"], by="me")
+    requests.note_request(catalog, NEXT, "v1", requests.WAITING)
+    requests.note_request(catalog, NEXT, "v2", requests.WAITING)
+    assert [one.night for one in requests.waiting_requests(catalog, "v1")] == [night.evening, NEXT.evening]
+    requests.note_request(catalog, NEXT, "v1", requests.REQUESTED, backfill="8", force=True)
+    requests.note_request(catalog, night, "v1", requests.DRY_RUN)
+    (waiting,) = requests.waiting_requests(catalog, "v1")
     assert (waiting.night, waiting.sources, waiting.requested_by, waiting.force) == (
         night.evening,
         ["a", "b"],
         "me",
         False,
     )
-    assert [one.outcome for one in requests.requests_of("v1", night, night)] == ["waiting", "dry run"]
-    assert [one.night for one in requests.requests_of("v1", backfill="8")] == [NEXT.evening]
+    assert [one.outcome for one in requests.requests_of(catalog, "v1", night, night)] == ["waiting", "dry run"]
+    assert [one.night for one in requests.requests_of(catalog, "v1", backfill="8")] == [NEXT.evening]
     with pytest.raises(ValueError, match="outcome"):
-        requests.note_request(night, "v1", "maybe")
+        requests.note_request(catalog, night, "v1", "maybe")
 
 
-def test_the_latest_run_counts_unless_it_was_locked_out(night):
-    processing_runs.begin_run(night, "v1", "one")
-    processing_runs.end_run(night, "v1", "two", processing_runs.LOCKED, ["one is at work"])
-    processing_runs.end_run(NEXT, "v1", "three", processing_runs.LOCKED)
-    assert [(one.run_id, one.state) for one in processing_runs.latest_processing_runs("v1", night, NEXT)] == [
+def test_the_latest_run_counts_unless_it_was_locked_out(catalog, night):
+    processing_runs.begin_run(catalog, night, "v1", "one")
+    processing_runs.end_run(catalog, night, "v1", "two", processing_runs.LOCKED, ["one is at work"])
+    processing_runs.end_run(catalog, NEXT, "v1", "three", processing_runs.LOCKED)
+    assert [(one.run_id, one.state) for one in processing_runs.latest_processing_runs(catalog, "v1", night, NEXT)] == [
         ("one", "running"), ("three", "locked"),
     ]  # fmt: skip
-    processing_runs.end_run(night, "v1", "one", processing_runs.FAILED, ["no DL3"])
-    (found,) = processing_runs.latest_processing_runs("v1", night, night)
+    processing_runs.end_run(catalog, night, "v1", "one", processing_runs.FAILED, ["no DL3"])
+    (found,) = processing_runs.latest_processing_runs(catalog, "v1", night, night)
     assert (found.state, found.lines) == ("failed", ["no DL3"])
     assert found.started_utc < found.ended_utc
-    processing_runs.begin_run(night, "v1", "one")
-    (found,) = processing_runs.latest_processing_runs("v1", night, night)
+    processing_runs.begin_run(catalog, night, "v1", "one")
+    (found,) = processing_runs.latest_processing_runs(catalog, "v1", night, night)
     assert (found.state, found.lines, found.ended_utc) == ("running", [], None)
     with pytest.raises(ValueError, match="end"):
-        processing_runs.end_run(night, "v1", "one", "running")
+        processing_runs.end_run(catalog, night, "v1", "one", "running")
 
 
-def test_a_reading_is_a_content_of_the_log(night):
+def test_a_reading_is_a_content_of_the_log(catalog, night):
     changes = [Change(night, "Crab", kind) for kind in ("added", "returned", "changed", "removed", "selection")]
-    assert log_versions.latest_log_version() is None
-    assert log_versions.note_log_version("/log", "abc", rows=3, problems=["line 4"], changes=changes)
-    assert not log_versions.note_log_version("/log", "abc", rows=3, etag="e")
-    first = log_versions.latest_log_version()
+    assert log_versions.latest_log_version(catalog) is None
+    assert log_versions.note_log_version(catalog, "/log", "abc", rows=3, problems=["line 4"], changes=changes)
+    assert not log_versions.note_log_version(catalog, "/log", "abc", rows=3, etag="e")
+    first = log_versions.latest_log_version(catalog)
     assert (first.added, first.changed, first.removed, first.problems, first.etag) == (2, 1, 1, ["line 4"], "e")
     assert first.first_seen_utc < first.last_seen_utc
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda _: log_versions.note_log_version("/log", "def", rows=4), range(12))) == 1
-    assert log_versions.note_log_version("/log", "abc", rows=3)  # back to what it was
-    assert [one.checksum for one in log_versions.latest_log_versions()] == ["abc", "def", "abc"]
-    assert len(log_versions.latest_log_versions(2)) == 2
+        assert sum(pool.map(lambda _: log_versions.note_log_version(catalog, "/log", "def", rows=4), range(12))) == 1
+    assert log_versions.note_log_version(catalog, "/log", "abc", rows=3)  # back to what it was
+    assert [one.checksum for one in log_versions.latest_log_versions(catalog)] == ["abc", "def", "abc"]
+    assert len(log_versions.latest_log_versions(catalog, 2)) == 2
 
 
-def test_jobs_are_written_with_what_is_known_of_them(tmp_path, night):
+def test_jobs_are_written_with_what_is_known_of_them(catalog, tmp_path, night):
     plan = _plan(tmp_path)
     at = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
     one = {"token": "t", "job": 0, "state": "RUNNING", "elements": (0, 1), "submitted_utc": at, "other": object()}
-    assert jobs.save_jobs(plan, CALIBRATE, [one]) == 1
+    assert jobs.save_jobs(catalog, plan, CALIBRATE, [one]) == 1
     done = one | {"state": "COMPLETED", "started_utc": at + dt.timedelta(seconds=5), "max_rss_mb": 12.5}
     done["ended_utc"] = (at + dt.timedelta(seconds=65)).isoformat()
-    assert jobs.save_jobs(plan.path, "calibrate", [done, done | {"job": 1, "signal": 9}]) == 2
-    first, second = jobs.jobs_of(night, "v1", source="CrabNebula")
+    assert jobs.save_jobs(catalog, plan.path, "calibrate", [done, done | {"job": 1, "signal": 9}]) == 2
+    first, second = jobs.jobs_of(catalog, night, "v1", source="CrabNebula")
     assert (first.state, first.elements, first.elapsed_s, first.queue_wait_s) == ("COMPLETED", [0, 1], 60.0, 5.0)
     assert (second.signal, second.plan_path, second.stage) == (9, str(plan.path), "calibrate")
-    assert jobs.save_jobs(plan, "dl2", []) == 0
-    assert jobs.jobs_of(night, "v2") == ()
+    assert jobs.save_jobs(catalog, plan, "dl2", []) == 0
+    assert jobs.jobs_of(catalog, night, "v2") == ()
 
 
-def test_runs_of_telescopes_follow_the_files(tmp_path, night):
+def test_runs_of_telescopes_follow_the_files(catalog, tmp_path, night):
     lst = tmp_path / "lst" / night.lst_date / "v0.10" / "tailcut84"
     magic = tmp_path / "magic" / "M1" / "event" / "Calibrated" / night.magic_date
     for path in (
@@ -141,23 +141,28 @@ def test_runs_of_telescopes_follow_the_files(tmp_path, night):
             lst_tailcut="tailcut84",
         )  # fmt: skip
 
-    write_telescope_runs([look()])
-    found = {(one.telescope, one.run): one for one in telescope_runs_of(night, night)}
+    write_telescope_runs(catalog, [look()])
+    found = {(one.telescope, one.run): one for one in telescope_runs_of(catalog, night, night)}
     assert set(found) == {("LST-1", 3265), ("LST-1", 3266), ("M1", 5093711)}
     first = found["LST-1", 3265]
     assert (first.subruns, first.first_subrun, first.last_subrun, first.missing) == (3, 0, 4, [2, 3])
     assert (first.size_bytes, first.version, found["M1", 5093711].source) == (9, "v0.10/tailcut84", "Crab")
-    assert write_telescope_runs([look()]) == 0
+    assert write_telescope_runs(catalog, [look()]) == 0
     (lst / "dl1_LST-1.Run03266.0000.h5").unlink()
-    assert write_telescope_runs([look()]) == 1
-    assert write_telescope_runs([look("v0.9")]) == 0  # another version's files are not there: those that are stay
-    assert [(one.telescope, one.run) for one in telescope_runs_of(night, night)] == [("LST-1", 3265), ("M1", 5093711)]
+    assert write_telescope_runs(catalog, [look()]) == 1
+    assert (
+        write_telescope_runs(catalog, [look("v0.9")]) == 0
+    )  # another version's files are not there: those that are stay
+    assert [(one.telescope, one.run) for one in telescope_runs_of(catalog, night, night)] == [
+        ("LST-1", 3265),
+        ("M1", 5093711),
+    ]
 
 
-def test_an_observation_waits_since_it_was_first_seen_so(night):
+def test_an_observation_waits_since_it_was_first_seen_so(catalog, night):
     def since(seen: Readiness) -> dt.datetime | None:
-        write_readiness([(night, "Crab", seen)], "v1")
-        (entry,) = read_readiness("v1", first=night, last=night)
+        write_readiness(catalog, [(night, "Crab", seen)], "v1")
+        (entry,) = read_readiness(catalog, "v1", first=night, last=night)
         return entry.waiting_since_utc
 
     first = since(WAITS)
@@ -191,26 +196,26 @@ def _done(plan: Plan, number: int, *files: str) -> None:
     ).save(element.record_path)  # fmt: skip
 
 
-def _products() -> list[tuple[str, int, str]]:
-    with transaction() as session:
+def _products(catalog: Catalog) -> list[tuple[str, int, str]]:
+    with catalog.transaction() as session:
         return [(Path(row.path).name, row.size_bytes, row.checksum) for row in session.scalars(select(ProductRow))]
 
 
-def test_products_follow_the_records(tmp_path):
+def test_products_follow_the_records(catalog, tmp_path):
     plan = _plan(tmp_path)
     _done(plan, 0, "a", "b")
     _done(plan, 1, "c")
-    ingest(plan)
-    assert sorted(_products()) == [("a", 7, "abc"), ("b", 7, "abc"), ("c", 7, "abc")]
+    ingest(catalog, plan)
+    assert sorted(_products(catalog)) == [("a", 7, "abc"), ("b", 7, "abc"), ("c", 7, "abc")]
     _done(plan, 0, "b")
     plan.elements[1].record_path.unlink()
-    ingest(plan)
-    assert _products() == [("b", 7, "abc")]
+    ingest(catalog, plan)
+    assert _products(catalog) == [("b", 7, "abc")]
 
 
-def test_quality_and_publications_follow_the_tree(tmp_path, night):
+def test_quality_and_publications_follow_the_tree(catalog, tmp_path, night):
     plan = _plan(tmp_path)
-    ingest(plan)
+    ingest(catalog, plan)
     qa = tmp_path / "v1" / "CrabNebula" / "QA" / night.lst_date / "qa.json"
     qa.parent.mkdir(parents=True)
     qa.write_text(json.dumps({"verdict": {"level": "bad", "reason": "clouds"}, "metrics": {"s": 1.5}, "runs": []}))
@@ -221,8 +226,8 @@ def test_quality_and_publications_follow_the_tree(tmp_path, night):
         (folder / "published.json").write_text(json.dumps({"plan": str(plan.path), "qa": version}))
         link.unlink(missing_ok=True)
         link.symlink_to(Path(".versions") / folder.name)
-        ingest(plan)
-    with transaction() as session:
+        ingest(catalog, plan)
+    with catalog.transaction() as session:
         row = session.scalars(select(QaRow)).one()
     assert (row.verdict, row.reason, row.metrics, row.page) == (
         "bad",
@@ -230,28 +235,28 @@ def test_quality_and_publications_follow_the_tree(tmp_path, night):
         {"s": 1.5},
         str(qa.with_name("report.html")),
     )
-    (visible,) = published("v1")
+    (visible,) = published(catalog, "v1")
     assert (visible.cuts, visible.verdict, visible.path) == ("g_0.9", "two", str(link.parent / link.readlink()))
     assert abs(dt.datetime.now(dt.UTC) - visible.published_utc) < dt.timedelta(minutes=1)
     qa.unlink()
-    ingest(plan)
-    with transaction() as session:
+    ingest(catalog, plan)
+    with catalog.transaction() as session:
         assert session.scalars(select(QaRow)).all() == []
 
 
-def test_an_overview_has_nights_without_a_source_too(night):
-    requests.note_request(night, "v1", requests.NOTHING, "no observation", by="me")
-    holds.hold(NEXT, "v1", "look first", by="me")
-    holds.hold(NEXT, "v1", "odd", by="me", source="Mrk421")
-    write_readiness([(NEXT, "CrabNebula", WAITS)], "v1")
-    acquire_night(NEXT, "v1", "run-1")
-    first, crab, markarian = night_overview("v1", night, NEXT)
+def test_an_overview_has_nights_without_a_source_too(catalog, night):
+    requests.note_request(catalog, night, "v1", requests.NOTHING, "no observation", by="me")
+    holds.hold(catalog, NEXT, "v1", "look first", by="me")
+    holds.hold(catalog, NEXT, "v1", "odd", by="me", source="Mrk421")
+    write_readiness(catalog, [(NEXT, "CrabNebula", WAITS)], "v1")
+    acquire_night(catalog, NEXT, "v1", "run-1")
+    first, crab, markarian = night_overview(catalog, "v1", night, NEXT)
     assert (first.source, first.asked.outcome, first.held) == ("", "nothing", ())
     assert (crab.source, crab.readiness.missing, crab.locked.owner) == ("CrabNebula", WAITS.missing, "run-1")
     assert [one.reason for one in crab.held] == ["look first"]
     assert [one.reason for one in markarian.held] == ["look first", "odd"]
-    assert [one.source for one in night_overview("v1", night, NEXT, source="CrabNebula")] == ["CrabNebula"]
-    assert night_overview("v2", night, NEXT) == ()
+    assert [one.source for one in night_overview(catalog, "v1", night, NEXT, source="CrabNebula")] == ["CrabNebula"]
+    assert night_overview(catalog, "v2", night, NEXT) == ()
 
 
 def test_the_url_may_lie_in_a_file(tmp_path, monkeypatch):

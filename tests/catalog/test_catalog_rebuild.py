@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from stereo_tasks.catalog import dispatches, holds, jobs, log_versions, processing_runs, requests
 from stereo_tasks.catalog import rebuild as rebuilding
-from stereo_tasks.catalog.database import engine, transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Base, HoldRow
 from stereo_tasks.catalog.observations import update_observations
 from stereo_tasks.catalog.readiness import write_readiness
@@ -61,10 +61,10 @@ def _moving(table: str, row: Any) -> set[str]:
     return MOVING if table == "readiness" and not row["ready"] else set()
 
 
-def dump(catalog: Engine) -> dict[str, list[dict[str, Any]]]:
+def dump(catalog: Catalog) -> dict[str, list[dict[str, Any]]]:
     """All derived tables in the order of their rows' numbers or keys, without what cannot be the same."""
     tables = {}
-    with catalog.connect() as connection:
+    with catalog.engine.connect() as connection:
         for name, table in Base.metadata.tables.items():
             rows = connection.execute(select(table).order_by(*table.primary_key.columns)).mappings()
             left_out = {"id"} | CLOCKS.get(name, set())
@@ -80,7 +80,8 @@ def dump(catalog: Engine) -> dict[str, list[dict[str, Any]]]:
 class Life:
     """What happens at a site in some days, by the ordinary functions."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, catalog: Catalog) -> None:
+        self.catalog = catalog
         self.settings = load_settings(root)
         self.paths = self.settings.site.paths
         self.rows: dict[tuple[Night, str], list[str]] = {}
@@ -103,9 +104,9 @@ class Life:
             csv.writer(file).writerows(self.rows.values())
         log = read_site_log(self.settings)
         chosen = select_rows(log.observations, self.settings.policy)
-        changes = update_observations(chosen)
+        changes = update_observations(self.catalog, chosen)
         log_versions.note_log_version(
-            log.origin, log.checksum, rows=len(log.observations), problems=log.problems, changes=changes
+            self.catalog, log.origin, log.checksum, rows=len(log.observations), problems=log.problems, changes=changes
         )
         return chosen
 
@@ -132,9 +133,11 @@ class Life:
             )
             for night in sorted({row.night for row in chosen.accepted})
         }  # fmt: skip
-        write_telescope_runs(files.values())
+        write_telescope_runs(self.catalog, files.values())
         write_readiness(
-            [(r.night, r.source, readiness(r, files[r.night], self.settings.policy, NOW)) for r in chosen.accepted], V
+            self.catalog,
+            [(r.night, r.source, readiness(r, files[r.night], self.settings.policy, NOW)) for r in chosen.accepted],
+            V,
         )
 
     def plan(self, night: Night | None, source: str, elements: int = 3, **more: Any) -> Plan:
@@ -186,27 +189,27 @@ class Life:
 
     def decisions(self) -> None:
         """What people and the DAGs decide."""
-        holds.hold(FIRST, V, "moon too bright", by="shifter", source="CrabNebula")
-        holds.release(FIRST, V, by="boss", source="CrabNebula")
-        holds.hold(FIRST, V, "once more", by="shifter", source="CrabNebula")
+        holds.hold(self.catalog, FIRST, V, "moon too bright", by="shifter", source="CrabNebula")
+        holds.release(self.catalog, FIRST, V, by="boss", source="CrabNebula")
+        holds.hold(self.catalog, FIRST, V, "once more", by="shifter", source="CrabNebula")
         soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1.5)
-        holds.hold(SECOND, V, "for a moment", by="shifter", until=soon)
-        while any(one.until_utc == soon for one in holds.open_holds(V)):
+        holds.hold(self.catalog, SECOND, V, "for a moment", by="shifter", until=soon)
+        while any(one.until_utc == soon for one in holds.open_holds(self.catalog, V)):
             time.sleep(0.1)
-        holds.hold(SECOND, V, "until somebody comes", by="other", until=NOW.replace(year=2099))
-        dispatches.note_dispatch(FIRST, V, "abc", "complete")
-        dispatches.note_dispatch(FIRST, V, "def", "more files")
-        dispatches.note_dispatch(FIRST, V, "abc", "not again")
+        holds.hold(self.catalog, SECOND, V, "until somebody comes", by="other", until=NOW.replace(year=2099))
+        dispatches.note_dispatch(self.catalog, FIRST, V, "abc", "complete")
+        dispatches.note_dispatch(self.catalog, FIRST, V, "def", "more files")
+        dispatches.note_dispatch(self.catalog, FIRST, V, "abc", "not again")
         requests.note_request(
-            FIRST, V, requests.REQUESTED, backfill="7", sources=["Mrk421", "CrabNebula"], force=True, by="me"
+            self.catalog, FIRST, V, requests.REQUESTED, backfill="7", sources=["Mrk421"], force=True, by="me"
         )
-        requests.note_request(SECOND, V, requests.WAITING, "no files", by="me")
-        processing_runs.begin_run(FIRST, V, "one")
-        processing_runs.end_run(FIRST, V, "two", processing_runs.LOCKED, ["one is at work"])
-        processing_runs.end_run(FIRST, V, "one", processing_runs.FAILED, ["not done"])
-        processing_runs.begin_run(FIRST, V, "one")  # cleared
-        processing_runs.begin_run(SECOND, V, "three")
-        processing_runs.end_run(SECOND, V, "three", processing_runs.DONE, ["done", "2 of 2"])
+        requests.note_request(self.catalog, SECOND, V, requests.WAITING, "no files", by="me")
+        processing_runs.begin_run(self.catalog, FIRST, V, "one")
+        processing_runs.end_run(self.catalog, FIRST, V, "two", processing_runs.LOCKED, ["one is at work"])
+        processing_runs.end_run(self.catalog, FIRST, V, "one", processing_runs.FAILED, ["not done"])
+        processing_runs.begin_run(self.catalog, FIRST, V, "one")  # cleared
+        processing_runs.begin_run(self.catalog, SECOND, V, "three")
+        processing_runs.end_run(self.catalog, SECOND, V, "three", processing_runs.DONE, ["done", "2 of 2"])
 
     def all(self) -> None:
         self.log((FIRST, "CrabNebula", 3265), (FIRST, "Mrk421", 3266), (SECOND, "CrabNebula", 3270))
@@ -230,26 +233,26 @@ class Life:
             if plan.night:
                 self.qa(plan, "good" if plan is new else "warning")
                 self.publish(plan, plan.digest)
-            ingest(plan)
-        jobs.save_jobs(new, DL2, [
+            ingest(self.catalog, plan)
+        jobs.save_jobs(self.catalog, new, DL2, [
             {"token": "t", "job": number, "job_id": f"12_{number}", "elements": (number,), "state": "COMPLETED",
              "submitted_utc": NOW, "started_utc": NOW + dt.timedelta(seconds=3),
              "ended_utc": (NOW + dt.timedelta(seconds=10)).isoformat(), "max_rss_mb": 12.5, "label": "left out"}
             for number in (0, 1)
         ])  # fmt: skip
-        jobs.save_jobs(new.path, DL2, [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}])
+        jobs.save_jobs(self.catalog, new.path, DL2, [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}])
 
 
 @pytest.fixture
-def life(catalog: Engine, tmp_path: Path) -> Life:
-    return Life(tmp_path)
+def life(catalog: Catalog, tmp_path: Path) -> Life:
+    return Life(tmp_path, catalog)
 
 
 @pytest.fixture
-def empty(fresh, life) -> Engine:
+def empty(fresh, life) -> Catalog:
     url = fresh("rebuilt")
-    migrate(url)
-    return engine(url)
+    migrate(Catalog(url))
+    return Catalog(url)
 
 
 def test_a_rebuild_equals_the_original(catalog, life, empty):
@@ -257,7 +260,7 @@ def test_a_rebuild_equals_the_original(catalog, life, empty):
     original = dump(catalog)
     assert not [name for name, rows in original.items() if not rows]  # every table has something to compare
     assert {row["ready"] for row in original["readiness"]} == {True, False}
-    found = rebuild(life.settings, engine=empty)
+    found = rebuild(empty, life.settings)
     rebuilt = dump(empty)
     for name in original:
         assert rebuilt[name] == original[name], name
@@ -265,9 +268,9 @@ def test_a_rebuild_equals_the_original(catalog, life, empty):
         entries=found.entries, observations=4, plans=4, records=len(original["element_records"]),
         products=len(original["products"]), publications=2, runs=3, saved=0,
     )  # fmt: skip
-    assert rebuild(life.settings, engine=empty) == found
+    assert rebuild(empty, life.settings) == found
     assert dump(empty) == original
-    assert rebuild(life.settings) == found
+    assert rebuild(catalog, life.settings) == found
     assert dump(catalog) == original
 
 
@@ -275,8 +278,8 @@ def test_the_visible_plan_and_publication_are_the_same(catalog, life, empty):
     from stereo_tasks.catalog.nights import night_overview
 
     life.all()
-    rebuild(life.settings, engine=empty)
-    before, after = (night_overview(V, FIRST, SECOND, engine=one) for one in (catalog, empty))
+    rebuild(empty, life.settings)
+    before, after = (night_overview(one, V, FIRST, SECOND) for one in (catalog, empty))
     assert [(row.night, row.source) for row in before] == [
         (FIRST, "CrabNebula"), (FIRST, "Mrk421"), (SECOND, "CrabNebula"), (SECOND, "Mrk421"),
     ]  # fmt: skip
@@ -294,9 +297,9 @@ def test_what_only_the_catalog_has_goes_to_the_journal_first(catalog, life, empt
     original = dump(catalog)
     for path in (life.paths.output / "journal").iterdir():  # as if an older program had written it all
         path.unlink()
-    assert complete_journal(life.settings) > 20
-    assert complete_journal(life.settings) == 0
-    assert rebuild(life.settings, engine=empty).saved == 0
+    assert complete_journal(catalog, life.settings) > 20
+    assert complete_journal(catalog, life.settings) == 0
+    assert rebuild(empty, life.settings).saved == 0
     rebuilt = dump(empty)
     for name in original:
         assert rebuilt[name] == original[name], name
@@ -304,16 +307,16 @@ def test_what_only_the_catalog_has_goes_to_the_journal_first(catalog, life, empt
 
 def test_a_rebuild_keeps_what_an_older_program_wrote(catalog, life):
     life.log((FIRST, "CrabNebula", 3265))
-    with transaction() as session:
+    with catalog.transaction() as session:
         session.add(HoldRow(night=FIRST.evening, production=V, source="", reason="old", held_by="shifter"))
-    assert rebuild(life.settings).saved == 1
-    assert [one.reason for one in holds.open_holds(V)] == ["old"]
+    assert rebuild(catalog, life.settings).saved == 1
+    assert [one.reason for one in holds.open_holds(catalog, V)] == ["old"]
 
 
 def test_a_new_log_is_followed_and_a_lost_one_is_not(catalog, life, caplog):
     life.log((FIRST, "CrabNebula", 3265))
     Path(life.paths.stereo_log).unlink()
-    assert rebuild(life.settings).observations == 1
+    assert rebuild(catalog, life.settings).observations == 1
     assert "cannot be read" in caplog.text
     life.rows[SECOND, "Mrk421"] = list(life.rows[FIRST, "CrabNebula"])
     life.rows[SECOND, "Mrk421"][:2] = [SECOND.log_date, "Mrk421"]
@@ -321,8 +324,8 @@ def test_a_new_log_is_followed_and_a_lost_one_is_not(catalog, life, caplog):
     with Path(life.paths.stereo_log).open("w", newline="") as file:
         file.write(HEADER)
         csv.writer(file).writerows(life.rows.values())
-    assert rebuild(life.settings).observations == 2
-    assert [(one.rows, one.added) for one in log_versions.latest_log_versions()] == [(2, 1), (1, 1)]
+    assert rebuild(catalog, life.settings).observations == 2
+    assert [(one.rows, one.added) for one in log_versions.latest_log_versions(catalog)] == [(2, 1), (1, 1)]
 
 
 def test_readers_see_the_old_and_writers_wait(catalog, life, monkeypatch):
@@ -337,8 +340,10 @@ def test_readers_see_the_old_and_writers_wait(catalog, life, monkeypatch):
 
     replay = rebuilding.replay
     monkeypatch.setattr(rebuilding, "replay", wait)
-    worker = threading.Thread(target=rebuild, args=(life.settings,))
-    writer = threading.Thread(target=holds.hold, args=(SECOND, V, "meanwhile"), kwargs={"by": "me", "source": "X"})
+    worker = threading.Thread(target=rebuild, args=(catalog, life.settings))
+    writer = threading.Thread(
+        target=holds.hold, args=(catalog, SECOND, V, "meanwhile"), kwargs={"by": "me", "source": "X"}
+    )
     worker.start()
     try:
         assert half_way.wait(30)
@@ -352,7 +357,7 @@ def test_readers_see_the_old_and_writers_wait(catalog, life, monkeypatch):
     writer.join(30)
     assert not worker.is_alive()
     assert not writer.is_alive()
-    assert "meanwhile" in [one.reason for one in holds.open_holds(V)]
+    assert "meanwhile" in [one.reason for one in holds.open_holds(catalog, V)]
     after = dump(catalog)
     assert {name for name in after if after[name] != before[name]} == {"holds"}
 
@@ -366,14 +371,14 @@ def test_a_rebuild_that_fails_changes_nothing(catalog, life, monkeypatch):
 
     monkeypatch.setattr(rebuilding, "replay", fail)
     with pytest.raises(JournalError):
-        rebuild(life.settings)
+        rebuild(catalog, life.settings)
     assert dump(catalog) == before
 
 
 def test_a_plan_that_cannot_be_read_is_left_out(catalog, life, caplog):
     plan = life.plan(FIRST, "CrabNebula")
     (plan.path.parent / "plan_broken.json").write_text("{}")
-    assert rebuild(life.settings).plans == 1
+    assert rebuild(catalog, life.settings).plans == 1
     assert "plan_broken.json" in caplog.text
-    with transaction() as session:
+    with catalog.transaction() as session:
         assert session.scalar(select(func.count()).select_from(Base.metadata.tables["plans"])) == 1

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, Select, text
+from sqlalchemy import Select, text
 from sqlalchemy.dialects import postgresql
 
 from stereo_tasks.catalog import night_queries
-from stereo_tasks.catalog.database import engine
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.nights import night_overview
 from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.nights import Night
@@ -59,27 +59,27 @@ FILL = (
 )
 
 
-def _filled(url: str, nights: int) -> Engine:
-    migrate(url)
-    made = engine(url)
-    with made.begin() as connection:
+def _filled(url: str, nights: int) -> Catalog:
+    migrate(Catalog(url))
+    made = Catalog(url)
+    with made.engine.begin() as connection:
         for statement in FILL:
             connection.execute(text(statement), {"nights": nights})
-    with made.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     return made
 
 
 @pytest.fixture(scope="module")
-def ten_years(fresh: Callable[[str], str]) -> Engine:
+def ten_years(fresh: Callable[[str], str]) -> Catalog:
     return _filled(fresh("ten_years"), NIGHTS)
 
 
 @pytest.fixture(scope="module")
-def one_year(fresh: Callable[[str], str]) -> Engine:
+def one_year(fresh: Callable[[str], str]) -> Catalog:
     """A tenth of it, with the same last nights."""
     made = _filled(fresh("one_year"), NIGHTS // 10)
-    with made.begin() as connection:
+    with made.engine.begin() as connection:
         shift = FIRST.evening.toordinal() - Night("2018-11-01").evening.toordinal()
         for table in (
             "observations",
@@ -108,7 +108,7 @@ QUERIES = {
 def test_a_range_of_nights_is_found_by_an_index(ten_years, table):
     query: Select[tuple[object]] = QUERIES[table](night_queries.Range("v1", FIRST.evening, LAST.evening))
     sql = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
-    with ten_years.connect() as connection:
+    with ten_years.engine.connect() as connection:
         (plan,) = connection.execute(
             text(f"EXPLAIN (ANALYZE, FORMAT JSON) {str(sql).replace(':', chr(92) + ':')}")
         ).scalar_one()
@@ -124,11 +124,11 @@ def test_a_range_of_nights_is_found_by_an_index(ten_years, table):
     assert looked_at <= 2 * nights * (20 if table == "element_records" else 2)
 
 
-def _time_s(catalog: Engine) -> float:
+def _time_s(catalog: Catalog) -> float:
     times = []
     for _ in range(5):
         begin = time.perf_counter()
-        assert len(night_overview("v1", FIRST, LAST, engine=catalog)) == 30
+        assert len(night_overview(catalog, "v1", FIRST, LAST)) == 30
         times.append(time.perf_counter() - begin)
     return min(times)
 
@@ -138,7 +138,7 @@ def test_an_overview_of_a_month_takes_as_long_in_ten_years_as_in_one(ten_years, 
 
 
 def test_an_overview_has_the_numbers(ten_years):
-    (row,) = night_overview("v2", Night("2018-10-10"), Night("2018-11-29"), engine=ten_years)[49:]
+    (row,) = night_overview(ten_years, "v2", Night("2018-10-10"), Night("2018-11-29"))[49:]
     assert (row.night, row.source) == (Night("2018-11-29"), "CrabNebula")
     assert [(one.stage, one.total, one.done, one.failed, one.open) for one in row.planned.stages] == [
         ("calibrate", 15, 14, 1, 0), ("dl2", 5, 5, 0, 0),

@@ -12,21 +12,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
-from stereo_tasks.catalog.database import URL_VARIABLE, CatalogError, catalog_url, engine
+from stereo_tasks.catalog.database import URL_VARIABLE, Catalog, CatalogError, catalog_url
 from stereo_tasks.catalog.locks import held_locks
 from stereo_tasks.catalog.models import Base
 from stereo_tasks.catalog.schema import migrate
 
 
 def test_migrations_and_models_say_the_same(catalog):
-    with catalog.connect() as connection:
+    with catalog.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "stereo_catalog_version"})
         assert compare_metadata(context, Base.metadata) == []
 
 
 def test_migrating_again_changes_nothing(migrated, catalog):
-    migrate(migrated)
-    assert "stereo_catalog_version" in inspect(catalog).get_table_names()
+    migrate(Catalog(migrated))
+    assert "stereo_catalog_version" in inspect(catalog.engine).get_table_names()
 
 
 def test_processes_may_migrate_at_once(fresh):
@@ -37,7 +37,7 @@ def test_processes_may_migrate_at_once(fresh):
     def race() -> None:
         together.wait(20)
         try:
-            migrate(url)
+            migrate(Catalog(url))
         finally:
             os._exit(0 if sys.exc_info()[0] is None else 1)
 
@@ -48,25 +48,25 @@ def test_processes_may_migrate_at_once(fresh):
         run.join(30)
         run.kill()  # only one that hangs is still there
     assert [run.exitcode for run in runs] == [0, 0, 0]
-    assert set(Base.metadata.tables) <= set(inspect(engine(url)).get_table_names())
+    assert set(Base.metadata.tables) <= set(inspect(Catalog(url).engine).get_table_names())
 
 
 def test_threads_may_migrate_different_databases(fresh):
     urls = [fresh("first"), fresh("second")]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(migrate, urls))
+        list(pool.map(migrate, map(Catalog, urls)))
     for url in urls:
-        assert set(Base.metadata.tables) <= set(inspect(engine(url)).get_table_names())
+        assert set(Base.metadata.tables) <= set(inspect(Catalog(url).engine).get_table_names())
 
 
-def test_a_database_without_tables_says_what_to_do(fresh):
+def test_a_database_without_tables_says_what_to_do(catalog, fresh):
     with pytest.raises(CatalogError, match="up to date"):
-        held_locks(engine=engine(fresh("bare")))
+        held_locks(Catalog(fresh("bare")))
 
 
-def test_a_database_that_is_not_there_is_an_error_without_the_password(tmp_path):
+def test_a_database_that_is_not_there_is_an_error_without_the_password(catalog, tmp_path):
     url = f"postgresql://user:sesame@/x?host={tmp_path}"
-    for ask in (lambda: held_locks(engine=engine(url)), lambda: migrate(url)):
+    for ask in (lambda: held_locks(Catalog(url)), lambda: migrate(Catalog(url))):
         with pytest.raises(CatalogError, match="does not answer") as caught:
             ask()
         assert "sesame" not in str(caught.value)
@@ -81,11 +81,11 @@ def test_the_environment_comes_before_the_settings(monkeypatch, tmp_path):
     (tmp_path / "config" / "site.yaml").write_text("airflow: {catalog_url: 'postgresql://there/catalog'}")
     assert catalog_url() == "postgresql://there/catalog"
     (tmp_path / "config" / "site.yaml").unlink()
-    with pytest.raises(CatalogError, match="no database"):
+    with pytest.raises(CatalogError, match="does not run"):
         catalog_url()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "not a url"])
 def test_only_postgresql_will_do(url):
     with pytest.raises(CatalogError, match="postgresql"):
-        engine(url)
+        Catalog(url)

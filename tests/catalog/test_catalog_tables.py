@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from stereo_tasks.catalog import dispatches, holds
-from stereo_tasks.catalog.database import transaction
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import ObservationRow
 from stereo_tasks.catalog.observations import history, update_observations
 from stereo_tasks.catalog.publications import published, record_publication
@@ -24,69 +24,69 @@ CRAB = Observation(
 )  # fmt: skip
 
 
-def _kinds(selection: Selection) -> list[tuple[str, str]]:
-    return [(one.source, one.kind) for one in update_observations(selection)]
+def _kinds(catalog: Catalog, selection: Selection) -> list[tuple[str, str]]:
+    return [(one.source, one.kind) for one in update_observations(catalog, selection)]
 
 
-def test_the_log_is_kept_with_its_history(night):
+def test_the_log_is_kept_with_its_history(catalog, night):
     mono = replace(CRAB, source="Mrk421")
     first = Selection((CRAB,), ((mono, "stereo is False"),))
-    assert _kinds(first) == [("CrabNebula", "added"), ("Mrk421", "added")]
-    assert _kinds(first) == []
+    assert _kinds(catalog, first) == [("CrabNebula", "added"), ("Mrk421", "added")]
+    assert _kinds(catalog, first) == []
     changed = replace(CRAB, same_wobble_min=12.0, line=10)
-    assert _kinds(Selection((changed,), ((mono, "stereo is False"),))) == [("CrabNebula", "changed")]
-    assert _kinds(Selection((changed, mono), ())) == [("Mrk421", "selection")]
-    assert _kinds(Selection((mono,), ())) == [("CrabNebula", "removed")]
-    assert _kinds(Selection((mono,), ())) == []
-    assert _kinds(Selection((changed, mono), ())) == [("CrabNebula", "returned")]
-    crab = history(night, "CrabNebula")
+    assert _kinds(catalog, Selection((changed,), ((mono, "stereo is False"),))) == [("CrabNebula", "changed")]
+    assert _kinds(catalog, Selection((changed, mono), ())) == [("Mrk421", "selection")]
+    assert _kinds(catalog, Selection((mono,), ())) == [("CrabNebula", "removed")]
+    assert _kinds(catalog, Selection((mono,), ())) == []
+    assert _kinds(catalog, Selection((changed, mono), ())) == [("CrabNebula", "returned")]
+    crab = history(catalog, night, "CrabNebula")
     assert [one.kind for one in crab] == ["added", "changed", "removed", "returned"]
     assert (crab[1].before["same_wobble_min"], crab[1].after["same_wobble_min"]) == (55.2, 12.0)
     assert crab[0].at_utc < crab[1].at_utc
-    assert history(night, "Mrk421")[1].after == {"reason": ""}
-    with transaction() as session:
+    assert history(catalog, night, "Mrk421")[1].after == {"reason": ""}
+    with catalog.transaction() as session:
         rows = session.scalars(select(ObservationRow).order_by(ObservationRow.source)).all()
     assert [(one.source, one.accepted, one.in_log, one.line) for one in rows] == [
         ("CrabNebula", True, True, 10), ("Mrk421", True, True, 9),
     ]  # fmt: skip
 
 
-def test_a_moved_row_is_no_change():
-    update_observations(Selection((CRAB,), ()))
-    assert _kinds(Selection((replace(CRAB, line=200),), ())) == []
+def test_a_moved_row_is_no_change(catalog):
+    update_observations(catalog, Selection((CRAB,), ()))
+    assert _kinds(catalog, Selection((replace(CRAB, line=200),), ())) == []
 
 
-def test_a_request_is_remembered_once(night):
-    assert dispatches.note_dispatch(night, "v1", "abc", "complete")
-    assert not dispatches.note_dispatch(night, "v1", "abc")
-    assert dispatches.note_dispatch(night, "v1", "def")
-    assert dispatches.note_dispatch(night, "v2", "abc")
-    assert dispatches.dispatched([night], "v1") == {(night, "abc"), (night, "def")}
-    assert dispatches.dispatched([Night("2020-12-16")], "v1") == set()
+def test_a_request_is_remembered_once(catalog, night):
+    assert dispatches.note_dispatch(catalog, night, "v1", "abc", "complete")
+    assert not dispatches.note_dispatch(catalog, night, "v1", "abc")
+    assert dispatches.note_dispatch(catalog, night, "v1", "def")
+    assert dispatches.note_dispatch(catalog, night, "v2", "abc")
+    assert dispatches.dispatched(catalog, [night], "v1") == {(night, "abc"), (night, "def")}
+    assert dispatches.dispatched(catalog, [Night("2020-12-16")], "v1") == set()
 
 
-def test_holds_are_put_once_and_kept_after_their_release(night):
-    assert holds.hold(night, "v1", "moon too bright", by="shifter", source="CrabNebula")
-    assert not holds.hold(night, "v1", "again", by="other", source="CrabNebula")
-    assert holds.hold(night, "v1", "drive problem", by="shifter")
-    assert [(one.source, one.reason) for one in holds.open_holds("v1", night=night)] == [
+def test_holds_are_put_once_and_kept_after_their_release(catalog, night):
+    assert holds.hold(catalog, night, "v1", "moon too bright", by="shifter", source="CrabNebula")
+    assert not holds.hold(catalog, night, "v1", "again", by="other", source="CrabNebula")
+    assert holds.hold(catalog, night, "v1", "drive problem", by="shifter")
+    assert [(one.source, one.reason) for one in holds.open_holds(catalog, "v1", night=night)] == [
         ("CrabNebula", "moon too bright"), ("", "drive problem"),
     ]  # fmt: skip
-    assert holds.release(night, "v1", by="boss", source="CrabNebula")
-    assert not holds.release(night, "v1", by="boss", source="CrabNebula")
-    assert [one.source for one in holds.open_holds()] == [""]
-    assert holds.hold(night, "v1", "once more", by="shifter", source="CrabNebula")
-    assert holds.open_holds("v2") == ()
+    assert holds.release(catalog, night, "v1", by="boss", source="CrabNebula")
+    assert not holds.release(catalog, night, "v1", by="boss", source="CrabNebula")
+    assert [one.source for one in holds.open_holds(catalog)] == [""]
+    assert holds.hold(catalog, night, "v1", "once more", by="shifter", source="CrabNebula")
+    assert holds.open_holds(catalog, "v2") == ()
     with pytest.raises(ValueError, match="reason"):
-        holds.hold(night, "v1", " ", by="shifter")
+        holds.hold(catalog, night, "v1", " ", by="shifter")
 
 
-def test_the_latest_publication_is_the_visible_one(night):
+def test_the_latest_publication_is_the_visible_one(catalog, night):
     for path in ("/a/1", "/a/2", "/a/1"):  # the last goes back to the first
-        record_publication(night, "v1", "CrabNebula", cuts="g_dyn_0.9", path=path, plan="p", verdict="good")
-    record_publication(night, "v1", "Mrk421", cuts="g_dyn_0.9", path="/b/1", plan="p")
-    assert [(one.source, one.path, one.verdict) for one in published("v1")] == [
+        record_publication(catalog, night, "v1", "CrabNebula", cuts="g_dyn_0.9", path=path, plan="p", verdict="good")
+    record_publication(catalog, night, "v1", "Mrk421", cuts="g_dyn_0.9", path="/b/1", plan="p")
+    assert [(one.source, one.path, one.verdict) for one in published(catalog, "v1")] == [
         ("CrabNebula", "/a/1", "good"), ("Mrk421", "/b/1", ""),
     ]  # fmt: skip
-    assert [one.source for one in published("v1", source="Mrk421")] == ["Mrk421"]
-    assert published("v1", first=Night("2020-12-16")) == published("v2") == ()
+    assert [one.source for one in published(catalog, "v1", source="Mrk421")] == ["Mrk421"]
+    assert published(catalog, "v1", first=Night("2020-12-16")) == published(catalog, "v2") == ()

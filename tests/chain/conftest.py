@@ -115,15 +115,13 @@ class Site:
         from stereo_tasks.catalog.requests import requests_of
 
         first, last = Night("2018-10-10"), Night("2026-01-01")
-        return requests_of(self.settings.production().name, first, last, engine=self.catalog())
+        return requests_of(self.catalog(), self.settings.production().name, first, last)
 
     def catalog(self):
-        """The catalog's engine."""
-        from stereo_tasks.airflow_api.reach import reachable_catalog
-        from stereo_tasks.catalog.database import engine
+        """The catalog."""
+        from stereo_tasks.catalog.database import Catalog
 
-        with reachable_catalog(self.settings) as url:
-            return engine(url)
+        return Catalog.of_site(self.settings)
 
     def science(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.settings.site.science_python), *arguments]

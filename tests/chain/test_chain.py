@@ -247,6 +247,6 @@ def test_a_backfill_makes_a_run_only_where_something_was_observed_and_passes_its
 def test_every_job_of_the_night_is_in_the_catalog(processed):
     from stereo_tasks.catalog.jobs import jobs_of
 
-    jobs = jobs_of(Night("2024-01-10"), processed.settings.production().name, engine=processed.catalog())
+    jobs = jobs_of(processed.catalog(), Night("2024-01-10"), processed.settings.production().name)
     assert {job.stage for job in jobs} == {str(stage) for stage in Stage if not str(stage).startswith("mc_")}
     assert all(job.job_id and job.state for job in jobs)

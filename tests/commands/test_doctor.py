@@ -53,15 +53,14 @@ def test_a_wrong_configuration_ends_it(site, stereo, tmp_path):
 
 
 def test_old_and_missing_tables(site, scene, stereo, fresh, monkeypatch):
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.schema import migrate
 
     url = fresh("doctor")
     monkeypatch.setenv("STEREO_CATALOG_URL", url)
     assert "there are none" in stereo("doctor", code=1)
-    migrate(url)
-    from stereo_tasks.catalog.database import engine
-
-    with engine(url).begin() as connection:
+    migrate(Catalog(url))
+    with Catalog(url).engine.begin() as connection:
         connection.execute(text("UPDATE stereo_catalog_version SET version_num = '0001'"))
     output = stereo("doctor", code=1)
     assert "revision 0001, not" in output

@@ -22,7 +22,7 @@ def night(scene):
     return one
 
 
-def test_a_night_is_held_and_released(scene, stereo, night):
+def test_a_night_is_held_and_released(catalog, scene, stereo, night):
     text = stereo("hold", night, "--reason", "clouds", "--by", "ana")
     assert f"the night of {night} of mcp062 is held, by ana since" in text
     assert "not handed on or planned until `stereo release`" in text
@@ -30,14 +30,14 @@ def test_a_night_is_held_and_released(scene, stereo, night):
     text = stereo("release", night, "--by", "ben")
     assert "is released; it was held, by ana since" in text
     assert "clouds" in text
-    assert open_holds("mcp062") == ()
+    assert open_holds(catalog, "mcp062") == ()
 
 
-def test_a_source_is_held_by_itself_until_a_date(scene, stereo, night):
+def test_a_source_is_held_by_itself_until_a_date(catalog, scene, stereo, night):
     end = (scene.now + dt.timedelta(days=2)).date()
     text = stereo("hold", night, "--source", "Mrk421", "--reason", "wrong pointing", "--until", end)
     assert f"Mrk421 is left out of the night until {end} 00:00 UTC" in text
-    (row,) = open_holds("mcp062")
+    (row,) = open_holds(catalog, "mcp062")
     assert (row.source, row.held_by) == ("Mrk421", getpass.getuser())
     assert row.until_utc == dt.datetime.combine(end, dt.time(), dt.UTC)
     assert "nobody holds the night" in stereo("release", night, code=1)

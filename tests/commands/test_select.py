@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from stereo_tasks.catalog.database import URL_VARIABLE, transaction
+from stereo_tasks.catalog.database import URL_VARIABLE, Catalog
 from stereo_tasks.catalog.models import QaRow
 from stereo_tasks.catalog.schema import migrate
 from stereo_tasks.commands.select import select_command
@@ -189,7 +189,7 @@ def catalog(monkeypatch) -> Iterator[None]:
     try:
         server.start()
         monkeypatch.setenv(URL_VARIABLE, server.url("postgres"))
-        migrate(server.url("postgres"))
+        migrate(Catalog(server.url("postgres")))
         yield
     finally:
         server.stop()
@@ -197,7 +197,7 @@ def catalog(monkeypatch) -> Iterator[None]:
 
 
 def test_where_the_pages_are_elsewhere_the_catalog_knows_qa(stereo_select, catalog):
-    with transaction() as session:
+    with Catalog.of_site().transaction() as session:
         for production, source, verdict in (
             ("mcp062", "CrabNebula", "bad"), ("mcp062", "GalacticCent", "good"), ("other", "Mrk421", "good")
         ):  # fmt: skip

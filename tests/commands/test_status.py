@@ -97,7 +97,7 @@ def test_two_years_take_at_most_twice_as_long_as_one(scene, stereo):
     from sqlalchemy import text
 
     last = scene.night(1)
-    with scene.engine.begin() as connection:
+    with scene.catalog.engine.begin() as connection:
         connection.execute(text("INSERT INTO productions (name, versions) VALUES ('mcp062', '{}')"))
         values = {"last": last.evening}
         connection.execute(

@@ -14,6 +14,7 @@ NIGHT = "2024-01-10"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A site with a stereo log without observations, and a catalog."""
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.schema import migrate
     from stereo_tasks.local_site.database import database_url, running_database
     from stereo_tasks.settings import load_settings
@@ -31,7 +32,7 @@ def site(tmp_path_factory):
         with running_database(settings):
             url = database_url(settings, "catalog")
             patch.setenv("STEREO_CATALOG_URL", url)
-            migrate(url)
+            migrate(Catalog(url))
             yield root
 
 
@@ -51,9 +52,10 @@ def run(read_dags, site):
 
 
 def locks():
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.locks import held_locks
 
-    return [(str(lock.night), lock.owner) for lock in held_locks()]
+    return [(str(lock.night), lock.owner) for lock in held_locks(Catalog.of_site())]
 
 
 def test_a_night_without_observations_is_skipped(run, capfd):
@@ -68,12 +70,13 @@ def test_a_night_without_observations_is_skipped(run, capfd):
 
 
 def test_a_night_that_somebody_else_processes_is_left_alone(run, capfd):
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.locks import acquire_night, release_night
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
 
     production = load_settings().production().name
-    acquire_night(Night(NIGHT), production, "somebody")
+    acquire_night(Catalog.of_site(), Night(NIGHT), production, "somebody")
     try:
         state, tasks = run("process_night", night=NIGHT)
         assert state == "failed"
@@ -81,7 +84,7 @@ def test_a_night_that_somebody_else_processes_is_left_alone(run, capfd):
         assert "is being processed by somebody" in capfd.readouterr().out
         assert locks() == [("2024-01-10", "somebody")]
     finally:
-        release_night(Night(NIGHT), production, "somebody")
+        release_night(Catalog.of_site(), Night(NIGHT), production, "somebody")
 
 
 def test_a_night_that_cannot_be_planned_is_a_failure(run, site, capfd):
@@ -101,6 +104,7 @@ def test_the_lock_of_a_dead_run_is_taken_over(run):
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.locks import acquire_night
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
@@ -108,7 +112,7 @@ def test_the_lock_of_a_dead_run_is_taken_over(run):
     run("process_night", night=NIGHT)
     with create_session() as session:
         run_id = session.scalars(select(DagRun.run_id).where(DagRun.dag_id == "process_night")).first()
-    acquire_night(Night(NIGHT), load_settings().production().name, f"process_night/{run_id}")
+    acquire_night(Catalog.of_site(), Night(NIGHT), load_settings().production().name, f"process_night/{run_id}")
     assert run("process_night", night=NIGHT)[0] == "success"
     assert locks() == []
 
@@ -234,11 +238,12 @@ def test_nothing_is_emitted_when_no_night_is_ready(run):
 
 
 def latest_ask(night):
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.requests import requests_of
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
 
-    return requests_of(load_settings().production().name, Night(night), Night(night))[-1]
+    return requests_of(Catalog.of_site(), load_settings().production().name, Night(night), Night(night))[-1]
 
 
 def events():

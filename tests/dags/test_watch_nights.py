@@ -12,6 +12,7 @@ pytestmark = pytest.mark.usefixtures("airflow_database")
 @pytest.fixture
 def watch(read_dags, tmp_path, monkeypatch):
     """Run the watch of a site whose log was never read; gives the state of its run."""
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.schema import migrate
     from stereo_tasks.local_site.database import database_url, running_database
     from stereo_tasks.settings import load_settings
@@ -23,7 +24,7 @@ def watch(read_dags, tmp_path, monkeypatch):
     with running_database(settings):
         url = database_url(settings, "catalog")
         monkeypatch.setenv("STEREO_CATALOG_URL", url)
-        migrate(url)
+        migrate(Catalog(url))
         yield lambda: str(read_dags().dags["watch_nights"].test().state)
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 import os
 from pathlib import Path
 
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.dispatch.detection import detect_ready_nights, note_dispatched
 from stereo_tasks.dispatch.partitions import ReadyNight
 from stereo_tasks.nights import Night
@@ -25,7 +26,8 @@ TELESCOPES = ("LST-1", "M1", "M2")
 class FakeSite:
     """Everything that detection looks at. Files have three bytes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, catalog: Catalog) -> None:
+        self.catalog = catalog
         self.settings: Settings = load_settings(root)
         self.paths = self.settings.site.paths
         self.rows: dict[tuple[str, str], list[str]] = {}
@@ -104,7 +106,7 @@ class FakeSite:
 
     # --- detection
     def detect(self, now: dt.datetime, **choice: object) -> list[ReadyNight]:
-        return detect_ready_nights(now, settings=self.settings, **choice)
+        return detect_ready_nights(self.catalog, now, settings=self.settings, **choice)
 
     def emit(self, nights) -> None:
-        note_dispatched(nights, settings=self.settings)
+        note_dispatched(self.catalog, nights, settings=self.settings)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from fake_site import FakeSite
-from sqlalchemy import Engine
 
 from stereo_tasks.catalog import holds, requests
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.log_versions import latest_log_version, latest_log_versions
 from stereo_tasks.catalog.observations import history, sources_of
 from stereo_tasks.catalog.readiness import read_readiness
@@ -28,8 +28,8 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
 @pytest.fixture
-def site(catalog: Engine, tmp_path: Path) -> FakeSite:
-    made = FakeSite(tmp_path)
+def site(catalog: Catalog, tmp_path: Path) -> FakeSite:
+    made = FakeSite(tmp_path, catalog)
     made.log(NIGHT, "CrabNebula", [3265], 5093711)
     made.models(NIGHT, "CrabNebula", "Mrk421")
     return made
@@ -58,7 +58,7 @@ def _old(site: FakeSite) -> dt.datetime:
 
 def _entries(site: FakeSite, production: str | None = None):
     night = Night(NIGHT)
-    found = read_readiness(site.settings.production(production).name, first=night, last=night)
+    found = read_readiness(site.catalog, site.settings.production(production).name, first=night, last=night)
     return {entry.source: entry for entry in found}
 
 
@@ -115,7 +115,7 @@ def test_a_rejected_row_changes_nothing(site):
     assert site.detect(NOW) == []
 
 
-def test_a_row_that_is_removed_and_returns_changes_nothing(site):
+def test_a_row_that_is_removed_and_returns_changes_nothing(catalog, site):
     _both(site)
     site.emit(site.detect(NOW))
     row = site.rows.pop((NIGHT, "Mrk421"))
@@ -124,7 +124,7 @@ def test_a_row_that_is_removed_and_returns_changes_nothing(site):
     site.rows[NIGHT, "Mrk421"] = row
     site.write_log()
     assert site.detect(NOW) == []
-    assert [one.kind for one in history(Night(NIGHT), "Mrk421")] == ["added", "removed", "returned"]
+    assert [one.kind for one in history(catalog, Night(NIGHT), "Mrk421")] == ["added", "removed", "returned"]
 
 
 def test_the_night_waits_for_all_its_sources_until_it_is_old(site):
@@ -179,43 +179,43 @@ def test_a_night_that_waited_is_looked_at_however_old_it_is(site):
 # --- what people hold
 
 
-def test_a_night_held_by_a_person_stays_until_its_release(site):
+def test_a_night_held_by_a_person_stays_until_its_release(catalog, site):
     _crab(site)
     production = site.settings.production().name
-    holds.hold(Night(NIGHT), production, "look first", by="shifter")
+    holds.hold(catalog, Night(NIGHT), production, "look first", by="shifter")
     assert site.detect(NOW) == []
     entry = _entries(site)["CrabNebula"]
     assert not entry.ready
     assert entry.missing[0].startswith("held by shifter since 20")
     assert entry.missing[0].endswith("look first ('stereo release 2020-12-15' ends it)")
-    holds.release(Night(NIGHT), production, by="shifter")
+    holds.release(catalog, Night(NIGHT), production, by="shifter")
     assert len(site.detect(NOW + 300 * DAY)) == 1
 
 
-def test_a_held_source_is_left_out_and_goes_when_it_is_released(site):
+def test_a_held_source_is_left_out_and_goes_when_it_is_released(catalog, site):
     _both(site)
     production = site.settings.production().name
-    holds.hold(Night(NIGHT), production, "pointing", by="shifter", source="Mrk421")
+    holds.hold(catalog, Night(NIGHT), production, "pointing", by="shifter", source="Mrk421")
     (found,) = site.detect(NOW)
     assert found.sources == ("CrabNebula",)
     assert "Mrk421: waits: held by shifter" in found.reason
     site.emit(found)
     assert site.detect(NOW) == []
-    holds.release(Night(NIGHT), production, by="shifter", source="Mrk421")
+    holds.release(catalog, Night(NIGHT), production, by="shifter", source="Mrk421")
     (found,) = site.detect(NOW)
     assert found.sources == ()
     site.emit(found)
     # A hold on what went out already sends nothing out, and neither does its end.
-    holds.hold(Night(NIGHT), production, "once more", by="shifter", source="Mrk421")
+    holds.hold(catalog, Night(NIGHT), production, "once more", by="shifter", source="Mrk421")
     assert site.detect(NOW) == []
-    holds.release(Night(NIGHT), production, by="shifter", source="Mrk421")
+    holds.release(catalog, Night(NIGHT), production, by="shifter", source="Mrk421")
     assert site.detect(NOW) == []
 
 
-def test_a_hold_ends_by_itself(site):
+def test_a_hold_ends_by_itself(catalog, site):
     _crab(site)
     production, end = site.settings.production().name, dt.datetime.now(dt.UTC) + HOUR
-    holds.hold(Night(NIGHT), production, "look first", by="shifter", until=end)
+    holds.hold(catalog, Night(NIGHT), production, "look first", by="shifter", until=end)
     site.policy(look_back_days=10_000)
     assert site.detect(end - HOUR / 2) == []
     assert f"until {end:%Y-%m-%d %H:%M} UTC" in _entries(site)["CrabNebula"].missing[0]
@@ -272,7 +272,7 @@ def test_it_is_written_since_when_a_source_waits(site):
     assert _entries(site)["CrabNebula"].waiting_since_utc is None
 
 
-def test_the_ledger_the_log_and_the_runs_are_in_the_catalog(site):
+def test_the_ledger_the_log_and_the_runs_are_in_the_catalog(catalog, site):
     site.detect(NOW)
     assert not _entries(site)["CrabNebula"].ready
     assert "LST-1 run 3265: no file" in _entries(site)["CrabNebula"].missing
@@ -281,8 +281,8 @@ def test_the_ledger_the_log_and_the_runs_are_in_the_catalog(site):
     entry = _entries(site)["CrabNebula"]
     assert entry.ready
     assert entry.files_changed_utc == WRITTEN
-    assert [one.kind for one in history(Night(NIGHT), "CrabNebula")] == ["added"]
-    runs = [(one.telescope, one.run, one.subruns) for one in telescope_runs_of(Night(NIGHT), Night(NIGHT))]
+    assert [one.kind for one in history(catalog, Night(NIGHT), "CrabNebula")] == ["added"]
+    runs = [(one.telescope, one.run, one.subruns) for one in telescope_runs_of(catalog, Night(NIGHT), Night(NIGHT))]
     assert runs == [("LST-1", 3265, 1), ("M1", 5093711, 1), ("M2", 5093711, 1)]
 
 
@@ -304,20 +304,20 @@ def test_problems_of_the_log_are_said(site, caplog):
     site.write_log()
     site.detect(NOW)
     assert "line 4, Date" in caplog.text
-    assert "line 4, Date" in latest_log_version().problems[0]
+    assert "line 4, Date" in latest_log_version(site.catalog).problems[0]
 
 
 def test_each_content_of_the_log_is_one_reading(site):
     site.detect(NOW)
     site.detect(NOW)
-    assert [(one.rows, one.added) for one in latest_log_versions()] == [(1, 1)]
+    assert [(one.rows, one.added) for one in latest_log_versions(site.catalog)] == [(1, 1)]
     site.log(NIGHT, "Mrk421", [3300], 5093800)
     site.log(NIGHT, "CrabNebula", [3265], 5093711, minutes=39)
     site.detect(NOW)
-    assert [(one.rows, one.added, one.changed) for one in latest_log_versions()] == [(2, 1, 1), (1, 1, 0)]
+    assert [(one.rows, one.added, one.changed) for one in latest_log_versions(site.catalog)] == [(2, 1, 1), (1, 1, 0)]
 
 
-def test_a_log_that_lost_many_rows_is_not_followed(site, caplog):
+def test_a_log_that_lost_many_rows_is_not_followed(catalog, site, caplog):
     for number in range(30):
         site.log("2020-12-01", f"S{number}", [2000 + number], 5090000 + number)
     _crab(site)
@@ -328,18 +328,18 @@ def test_a_log_that_lost_many_rows_is_not_followed(site, caplog):
     site.write_log()
     assert [one.night for one in site.detect(NOW)] == [Night(NIGHT)]  # it goes on with what there is
     assert "10 known rows are gone at once" in caplog.text
-    assert "10 known rows are gone at once: 2020-12-01 S" in latest_log_version().problems[0]
-    assert latest_log_version().removed == 0
-    assert len(sources_of(Night("2020-12-01"))) == 30
+    assert "10 known rows are gone at once: 2020-12-01 S" in latest_log_version(site.catalog).problems[0]
+    assert latest_log_version(site.catalog).removed == 0
+    assert len(sources_of(catalog, Night("2020-12-01"))) == 30
     site.rows = everything
     site.write_log()
     site.detect(NOW)
-    assert [one.kind for one in history(Night("2020-12-01"), "S2")] == ["added"]
+    assert [one.kind for one in history(catalog, Night("2020-12-01"), "S2")] == ["added"]
     # A single row may go.
     del site.rows["2020-12-01", "S2"]
     site.write_log()
     site.detect(NOW)
-    assert [one.kind for one in history(Night("2020-12-01"), "S2")] == ["added", "removed"]
+    assert [one.kind for one in history(catalog, Night("2020-12-01"), "S2")] == ["added", "removed"]
 
 
 # --- productions
@@ -388,14 +388,14 @@ def test_productions_with_the_same_files_list_them_once(site, monkeypatch):
 # --- nights that people asked for
 
 
-def test_a_night_that_was_asked_for_goes_out_when_its_files_come_however_old_it_is(site):
+def test_a_night_that_was_asked_for_goes_out_when_its_files_come_however_old_it_is(catalog, site):
     later = NOW + 300 * DAY
     _both(site)
     site.emit(site.detect(NOW))  # it went out once, long ago, and then its files were removed
     for path in [*site.paths.lst_dl1.rglob("*.h5")]:
         path.unlink()
     answer = request_night(
-        NIGHT, sources=["Mrk421"], force=True, by="me", backfill="b", now=later, settings=site.settings
+        catalog, NIGHT, sources=["Mrk421"], force=True, by="me", backfill="b", now=later, settings=site.settings
     )
     assert answer.outcome == "waiting"
     assert site.detect(later) == []
@@ -406,23 +406,23 @@ def test_a_night_that_was_asked_for_goes_out_when_its_files_come_however_old_it_
     site.emit(found)
     assert site.detect(later) == []
     production = site.settings.production().name
-    assert [(one.outcome, one.requested_by, one.backfill) for one in requests.requests_of(production)] == [
+    assert [(one.outcome, one.requested_by, one.backfill) for one in requests.requests_of(catalog, production)] == [
         ("waiting", "me", "b"), ("requested", "me", "b"),
     ]  # fmt: skip
-    assert requests.waiting_requests(production) == ()
+    assert requests.waiting_requests(catalog, production) == ()
 
 
-def test_a_request_that_waits_is_not_answered_by_another_source(site):
+def test_a_request_that_waits_is_not_answered_by_another_source(catalog, site):
     _both(site)
     production = site.settings.production().name
     site.emit(site.detect(NOW))
-    holds.hold(Night(NIGHT), production, "look first", by="shifter", source="Mrk421")
-    request_night(NIGHT, sources=["Mrk421"], force=True, now=NOW, settings=site.settings)
+    holds.hold(catalog, Night(NIGHT), production, "look first", by="shifter", source="Mrk421")
+    request_night(catalog, NIGHT, sources=["Mrk421"], force=True, now=NOW, settings=site.settings)
     site.log(NIGHT, "CrabNebula", [3265], 5093711, minutes=39)
     (found,) = site.detect(NOW)
     assert (found.sources, found.force) == (("CrabNebula",), False)
     site.emit(found)
-    holds.release(Night(NIGHT), production, by="shifter", source="Mrk421")
+    holds.release(catalog, Night(NIGHT), production, by="shifter", source="Mrk421")
     (found,) = site.detect(NOW)
     assert (found.sources, found.force) == (("Mrk421",), True)
     site.emit(found)

@@ -18,9 +18,10 @@ from fake_site import FakeSite
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from stereo_tasks.catalog import holds
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Base
 from stereo_tasks.dispatch.requests import request_night
 from stereo_tasks.nights import Night
@@ -74,13 +75,13 @@ def night_end(night: str) -> dt.datetime:
 class Detection(RuleBasedStateMachine):
     """Files, log, people, clock and productions change; the detector looks, and dies at times before it handed on."""
 
-    engine: Engine
+    catalog: Catalog
     root: Path
     empty_site: FakeSite
 
     def __init__(self) -> None:
         super().__init__()
-        with self.engine.begin() as connection:
+        with self.catalog.engine.begin() as connection:
             connection.execute(text("TRUNCATE " + ", ".join(Base.metadata.tables)))
         shutil.rmtree(self.root, ignore_errors=True)
         self.site = site = copy.copy(self.empty_site)
@@ -164,7 +165,16 @@ class Detection(RuleBasedStateMachine):
     def a_person_holds(self, night, source, hours):
         until = None if hours is None else self.now + hours * HOUR
         self.forget_ended_holds()
-        if holds.hold(Night(night), self.default, "look first", by="me", source=source, until=until, journal=self.root):
+        if holds.hold(
+            self.catalog,
+            Night(night),
+            self.default,
+            "look first",
+            by="me",
+            source=source,
+            until=until,
+            journal=self.root,
+        ):
             assert (night, source) not in self.held or self.ended(night, source)
             self.held[night, source] = until
 
@@ -172,12 +182,14 @@ class Detection(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_person_releases(self, data):
         night, source = data.draw(st.sampled_from(sorted(self.held)))
-        holds.release(Night(night), self.default, by="me", source=source, journal=self.root)
+        holds.release(self.catalog, Night(night), self.default, by="me", source=source, journal=self.root)
         del self.held[night, source]
 
     @rule(night=nights, only=st.sets(sources, max_size=1), force=st.booleans(), told=st.booleans())
     def a_person_asks(self, night, only, force, told):
-        answer = request_night(night, sources=sorted(only), force=force, now=self.now, settings=self.site.settings)
+        answer = request_night(
+            self.catalog, night, sources=sorted(only), force=force, now=self.now, settings=self.site.settings
+        )
         accepted = [source for source in SOURCES if self.accepted(night, source) and (not only or source in only)]
         states = {source: self.state(self.default, night, source) for source in accepted}
         going = [s for s in accepted if self.rows[night, s].usable and not self.blocked(self.default, night, s)]
@@ -237,7 +249,7 @@ class Detection(RuleBasedStateMachine):
     def forget_ended_holds(self) -> None:
         # The clock of the database stands still compared with ours: it would find them open.
         for night, source in [key for key in self.held if self.ended(*key)]:
-            holds.release(Night(night), self.default, by="me", source=source, journal=self.root)
+            holds.release(self.catalog, Night(night), self.default, by="me", source=source, journal=self.root)
             del self.held[night, source]
 
     def accepted(self, night, source) -> bool:
@@ -340,7 +352,7 @@ class Detection(RuleBasedStateMachine):
     def nothing_is_forgotten(self) -> None:
         """After all that keeps something back is gone and time has passed, everything has gone out as it is now."""
         for night, source in self.held:
-            holds.release(Night(night), self.default, by="me", source=source, journal=self.root)
+            holds.release(self.catalog, Night(night), self.default, by="me", source=source, journal=self.root)
         self.held.clear()
         for source in list(self.without_models):
             self.models_go_or_come(source)
@@ -368,7 +380,7 @@ class Detection(RuleBasedStateMachine):
 
 
 def test_every_ready_night_is_requested_once_per_content_and_none_is_forgotten(catalog, tmp_path):
-    Detection.engine, Detection.root, Detection.empty_site = catalog, tmp_path, FakeSite(tmp_path)
+    Detection.catalog, Detection.root, Detection.empty_site = catalog, tmp_path, FakeSite(tmp_path, catalog)
     run_state_machine_as_test(
         Detection,
         settings=settings(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from fake_site import FakeSite
-from sqlalchemy import Engine
 
 from stereo_tasks.catalog import holds, requests
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.locks import NightLockedError, acquire_night
 from stereo_tasks.catalog.readiness import read_readiness
 from stereo_tasks.dispatch import candidates
@@ -29,8 +29,8 @@ WRITTEN = dt.datetime(2020, 12, 16, 9, 0, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def site(catalog: Engine, tmp_path: Path) -> FakeSite:
-    made = FakeSite(tmp_path)
+def site(catalog: Catalog, tmp_path: Path) -> FakeSite:
+    made = FakeSite(tmp_path, catalog)
     made.log(str(NIGHT), "CrabNebula", [3265, 3266], 5093711)
     made.log(str(NIGHT), "Mrk421", [3300], 5093800)
     made.models(str(NIGHT), "CrabNebula", "Mrk421")
@@ -38,7 +38,7 @@ def site(catalog: Engine, tmp_path: Path) -> FakeSite:
 
 
 def _ask(site: FakeSite, *sources: str, now: dt.datetime = NOW, night: Night = NIGHT, **choice):
-    return request_night(night, sources=sources, now=now, settings=site.settings, **choice)
+    return request_night(site.catalog, night, sources=sources, now=now, settings=site.settings, **choice)
 
 
 def _crab(site: FakeSite) -> None:
@@ -53,7 +53,7 @@ def _mrk(site: FakeSite) -> None:
 
 
 def _asked(site: FakeSite):
-    found = requests.requests_of(site.settings.production().name, NIGHT, NIGHT)
+    found = requests.requests_of(site.catalog, site.settings.production().name, NIGHT, NIGHT)
     return [(one.outcome, one.sources, one.force, one.requested_by) for one in found]
 
 
@@ -109,12 +109,12 @@ def test_nights_to_come_are_refused_and_the_present_one_waits(site):
     assert (answer.outcome, answer.reason) == ("waiting", "the night of 2020-12-15 is not over")
 
 
-def test_a_held_night_and_one_without_forests_wait_with_their_reason(site):
+def test_a_held_night_and_one_without_forests_wait_with_their_reason(catalog, site):
     _crab(site)
     _mrk(site)
     production = site.settings.production().name
-    holds.hold(NIGHT, production, "pointing", by="shifter", source="CrabNebula")
-    assert held_sources(NIGHT, production)["CrabNebula"].endswith(
+    holds.hold(catalog, NIGHT, production, "pointing", by="shifter", source="CrabNebula")
+    assert held_sources(catalog, NIGHT, production)["CrabNebula"].endswith(
         "pointing ('stereo release 2020-12-15 --source CrabNebula' ends it)"
     )
     assert _ask(site).handed_on.sources == ("Mrk421",)
@@ -126,10 +126,10 @@ def test_a_held_night_and_one_without_forests_wait_with_their_reason(site):
     assert "run 'stereo prepare-mc'" in answer.reason
 
 
-def test_the_ledger_has_what_was_looked_at(site):
+def test_the_ledger_has_what_was_looked_at(catalog, site):
     _crab(site)
     _ask(site)
-    found = read_readiness(site.settings.production().name, first=NIGHT, last=NIGHT)
+    found = read_readiness(catalog, site.settings.production().name, first=NIGHT, last=NIGHT)
     assert [(one.source, one.ready, one.partial) for one in found] == [
         ("CrabNebula", True, True), ("Mrk421", False, False),
     ]  # fmt: skip
@@ -152,7 +152,7 @@ def test_two_people_who_wait_get_what_both_asked_for(site):
     assert found.force
 
 
-def test_a_dry_run_changes_nothing(site, monkeypatch):
+def test_a_dry_run_changes_nothing(catalog, site, monkeypatch):
     versions = {"magic-cta-pipe": "0.6.2"}
     monkeypatch.setattr("stereo_tasks.processing.night_plans.science_versions", lambda _: versions)
     _crab(site)
@@ -161,15 +161,15 @@ def test_a_dry_run_changes_nothing(site, monkeypatch):
     assert answer.reason.startswith("dry run, nothing was requested; without it: requested, CrabNebula: partial")
     assert answer.lines[0].startswith("20201215/CrabNebula, production mcp062")
     assert not any("Mrk421" in line for line in answer.lines)
-    assert read_readiness(site.settings.production().name, first=NIGHT, last=NIGHT) == ()
-    assert requests.waiting_requests(site.settings.production().name) == ()
+    assert read_readiness(catalog, site.settings.production().name, first=NIGHT, last=NIGHT) == ()
+    assert requests.waiting_requests(catalog, site.settings.production().name) == ()
 
 
-def test_what_cannot_be_understood_is_said(site):
+def test_what_cannot_be_understood_is_said(catalog, site):
     with pytest.raises(SettingsError, match="no production 'mine'"):
         _ask(site, production="mine")
     with pytest.raises(BadNightError, match="not a date"):
-        request_night("2020-12-32", settings=site.settings)
+        request_night(catalog, "2020-12-32", settings=site.settings)
 
 
 def test_the_answer_for_a_night_costs_little(site):
@@ -224,7 +224,7 @@ def test_of_two_runs_at_once_one_works_and_the_other_says_who(catalog):
     def run(owner: str) -> None:
         together.wait(20)
         try:
-            acquire_night(NIGHT, "v1", owner)
+            acquire_night(catalog, NIGHT, "v1", owner)
             answers.put((owner, ""))
         except NightLockedError as error:
             answers.put((owner, str(error)))

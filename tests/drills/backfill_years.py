@@ -22,8 +22,7 @@ import yaml
 from sqlalchemy import text
 
 from stereo_tasks.airflow_api.client import site_api
-from stereo_tasks.airflow_api.reach import reachable_catalog
-from stereo_tasks.catalog.database import engine
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.nights import night_overview
 from stereo_tasks.local_site import control
 from stereo_tasks.local_site.demo import prepare_demo_config
@@ -90,9 +89,9 @@ def run(settings: Settings, first: Night, last: Night) -> int:
             time.sleep(20)
     print(stereo("backfill", "--show").stdout)
     wall_s = time.monotonic() - begin
-    rows = night_overview(settings.production().name, first, last, engine=engine(settings))
+    rows = night_overview(Catalog.of_site(settings), settings.production().name, first, last)
     published = {str(row.night) for row in rows if row.published is not None}
-    with engine(settings).connect() as connection:
+    with Catalog.of_site(settings).engine.connect() as connection:
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
     print(stereo("status", f"{first}..{last}").stdout[-6000:])
     print(f"{wall_s:.0f} s for {(last.evening - first.evening).days + 1} nights; catalog {size / 1e6:.1f} MB")
@@ -111,7 +110,7 @@ def _unfinished(api) -> bool:
 
 
 def _states(settings: Settings, first: Night, last: Night) -> dict[str, int]:
-    with engine(settings).connect() as connection:
+    with Catalog.of_site(settings).engine.connect() as connection:
         found = connection.execute(
             text("SELECT outcome, count(*) FROM requests WHERE night BETWEEN :first AND :last GROUP BY outcome"),
             {"first": first.evening, "last": last.evening},
@@ -132,8 +131,7 @@ def main() -> int:
     settings = load_settings(options.site) if options.site.exists() else prepare(options.site.absolute(), options.log)
     control.up(settings, paused=True, echo=print)
     try:
-        with reachable_catalog(settings):
-            return run(settings, options.first, options.last)
+        return run(settings, options.first, options.last)
     finally:
         print(control.down(settings), "processes stopped")
 

@@ -112,6 +112,7 @@ def site_settings(look_back_days: int):
 
 def part(name: str) -> dict[str, object]:
     """Run one part in this process, and say what it did."""
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.readiness import read_readiness
     from stereo_tasks.dispatch.detection import detect_ready_nights, note_dispatched
     from stereo_tasks.nights import Night
@@ -130,14 +131,16 @@ def part(name: str) -> dict[str, object]:
         log = read_site_log(settings)
         found = f"{len(log.observations)} rows, {len(log.problems)} problems"
     elif name.startswith("detect"):
-        nights = detect_ready_nights(NOW, settings=settings)
+        nights = detect_ready_nights(Catalog.of_site(settings), NOW, settings=settings)
         found = f"{len(nights)} nights go out"
         took = time.perf_counter() - start
-        note_dispatched(nights, settings=settings)
+        note_dispatched(Catalog.of_site(settings), nights, settings=settings)
         found += f", remembered in {time.perf_counter() - start - took:.2f} s more"
         start = time.perf_counter() - took
     else:
-        ledger = read_readiness(settings.production().name, first=Night(FIRST), last=Night(NOW.date()))
+        ledger = read_readiness(
+            Catalog.of_site(settings), settings.production().name, first=Night(FIRST), last=Night(NOW.date())
+        )
         found = f"{len(ledger)} entries"
     seconds = time.perf_counter() - start
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -163,6 +166,7 @@ def main() -> None:
         print(json.dumps(part(choice.part)))
         return
 
+    from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.schema import migrate
     from stereo_tasks.local_site.database import EmbeddedPostgres
 
@@ -176,7 +180,7 @@ def main() -> None:
         print(f"{count} files in {time.perf_counter() - start:.0f} s", flush=True)
         server.start()
         os.environ["STEREO_CATALOG_URL"] = server.url("postgres")
-        migrate(server.url("postgres"))
+        migrate(Catalog(server.url("postgres")))
         for name in PARTS:
             command = [sys.executable, __file__, "--part", name]
             done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import (
     Dispatch,
     ElementRecord,
@@ -36,7 +36,7 @@ STAGES = (("calibrate", 6), ("merge", 2), ("coincide", 4), ("dl2", 4), ("dl3", 4
 class Scene:
     """A catalog to be filled; `ago` and `night` count back from `now`."""
 
-    engine: Engine
+    catalog: Catalog
     now: dt.datetime
 
     def ago(self, hours: float) -> dt.datetime:
@@ -46,7 +46,7 @@ class Scene:
         return Night(self.now.date() - dt.timedelta(days=days))
 
     def add(self, *rows: Any) -> None:
-        with Session(self.engine) as session, session.begin():
+        with Session(self.catalog.engine) as session, session.begin():
             for row in rows:
                 session.add(row)
 
@@ -143,7 +143,7 @@ class Scene:
     ) -> str:
         """Write a plan whose elements are done, but for those in `trouble` and those that are gone."""
         path = f"/out/{PRODUCTION}/{source}/plans/{night.lst_date}/plan_abc.json"
-        with Session(self.engine) as session, session.begin():
+        with Session(self.catalog.engine) as session, session.begin():
             session.merge(ProductionRow(name=PRODUCTION, versions={}, first_seen_utc=self.ago(999)))
             session.flush()
             session.add(

@@ -35,7 +35,7 @@ def alarms(settings, scene):
 
     def of(now=None, settings=settings):
         found: dict[AlarmKind, list[str]] = {}
-        for one in find_alarms(settings, now=now or scene.now, engine=scene.engine):
+        for one in find_alarms(scene.catalog, settings, now=now or scene.now):
             found.setdefault(one.kind, []).append(one.text)
             assert one.what_to_do
         return found
@@ -103,7 +103,7 @@ def test_what_a_waiting_night_lacks_may_change_without_another_alarm(scene, sett
         night = scene.night(days)
         scene.log(night)
         scene.files(night, "CrabNebula", missing, waits_h=30)
-    for one in find_alarms(settings, now=scene.now, engine=scene.engine):
+    for one in find_alarms(scene.catalog, settings, now=scene.now):
         assert one.kind == AlarmKind.WAITS
         keys.add((one.key, one.content))
     assert {content for _, content in keys} == {""}

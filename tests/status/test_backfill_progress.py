@@ -21,7 +21,7 @@ def progress(scene, tmp_path, monkeypatch):
 
     def of(nights, asked, **more):
         return backfill_progress(
-            nights, asked, scene.ago(3), settings=load_settings(tmp_path), now=scene.now, engine=scene.engine, **more
+            scene.catalog, nights, asked, scene.ago(3), settings=load_settings(tmp_path), now=scene.now, **more
         )
 
     return of

@@ -23,7 +23,7 @@ def status(settings, scene):
 
     def of(night=None, **more):
         first, last = (night, night) if night else (scene.night(400), scene.night(0))
-        table = status_table(first, last, settings=settings, now=scene.now, engine=scene.engine, **more)
+        table = status_table(scene.catalog, first, last, settings=settings, now=scene.now, **more)
         return {one.source: one for one in table.sources} if night else table
 
     return of

@@ -18,7 +18,7 @@ from scenes import Scene, every_state
 from sqlalchemy import text
 from stereo_portal.app import create_app
 
-from stereo_tasks.catalog.database import URL_VARIABLE, engine
+from stereo_tasks.catalog.database import URL_VARIABLE, Catalog
 from stereo_tasks.catalog.models import Base
 
 
@@ -26,7 +26,7 @@ from stereo_tasks.catalog.models import Base
 def root(migrated, tmp_path_factory) -> Iterator[Path]:  # noqa: F811
     """A site whose catalog is empty."""
     folder = tmp_path_factory.mktemp("portal")
-    with engine(migrated).begin() as connection:
+    with Catalog(migrated).engine.begin() as connection:
         connection.execute(text("TRUNCATE " + ", ".join(Base.metadata.tables)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(URL_VARIABLE, migrated)
@@ -37,7 +37,7 @@ def root(migrated, tmp_path_factory) -> Iterator[Path]:  # noqa: F811
 @pytest.fixture(scope="module")
 def scene(root, migrated) -> Scene:  # noqa: F811
     """The catalog of the module. A test may add to it, not take away."""
-    return Scene(engine(migrated), dt.datetime.now(dt.UTC))
+    return Scene(Catalog(migrated), dt.datetime.now(dt.UTC))
 
 
 @pytest.fixture(scope="module")

@@ -141,14 +141,14 @@ def test_other_paths_lead_nowhere(client, path):
 def test_an_old_log_is_shown_from_its_end(client, migrated):
     from sqlalchemy import text
 
-    from stereo_tasks.catalog.database import engine
+    from stereo_tasks.catalog.database import Catalog
 
-    with engine(migrated).begin() as connection:
+    with Catalog(migrated).engine.begin() as connection:
         connection.execute(text("UPDATE observations SET night = night - 2000"))
     try:
         assert len(_rows(client.get("/").text)) == 10
     finally:
-        with engine(migrated).begin() as connection:
+        with Catalog(migrated).engine.begin() as connection:
             connection.execute(text("UPDATE observations SET night = night + 2000"))
 
 

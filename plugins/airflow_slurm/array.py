@@ -84,12 +84,10 @@ class ArraySpec:
     token: str
     """Which submission this is, unique among all tries of all tasks: letters, digits, and ``._-``."""
     command: tuple[str, ...]
-    indices: tuple[int, ...]
-    """The elements; not empty."""
+    jobs: tuple[tuple[int, ...], ...]
+    """The elements of each job, which works on them one after the other; neither is empty."""
     log_folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    per_job: int = 1
-    """Elements a job works on, one after the other."""
     memory_mb: int = 2000
     """Limit of a job's resident memory in MB (10^6 bytes)."""
     time_s: int = 3600
@@ -104,24 +102,25 @@ class ArraySpec:
     """How often these elements have been tried in this task, this time included."""
 
     @property
-    def jobs(self) -> range:
-        """Numbers of the jobs."""
-        return range(-(-len(self.indices) // self.per_job))
+    def indices(self) -> tuple[int, ...]:
+        """The elements of all jobs."""
+        return tuple(index for elements in self.jobs for index in elements)
 
-    def elements(self, job: int) -> tuple[int, ...]:
-        """Return the indices of the elements of a job."""
-        return self.indices[job * self.per_job : (job + 1) * self.per_job]
+    @property
+    def per_job(self) -> int:
+        """Elements of the job that has most of them."""
+        return max(map(len, self.jobs))
 
     def log_file(self, job: int) -> Path:
         """Return where a job's output goes.
 
         It is named after the job's first element, so all tries of an element that has its own job end in one file.
         """
-        return self.log_folder / f"{self.name}_{self.elements(job)[0]}.log"
+        return self.log_folder / f"{self.name}_{self.jobs[job][0]}.log"
 
     def job_command(self, job: int) -> list[str]:
         """Return the command line of a job."""
-        return [*self.command, *(str(index) for index in self.elements(job))]
+        return [*self.command, *(str(index) for index in self.jobs[job])]
 
     def job_env(self, job: int) -> dict[str, str]:
         """Return what a job finds in its environment, beside what the back end adds.
@@ -175,7 +174,7 @@ class ArraySpec:
                 **{
                     **content,
                     "command": tuple(content["command"]),
-                    "indices": tuple(content["indices"]),
+                    "jobs": tuple(map(tuple, content["jobs"])),
                     "log_folder": Path(content["log_folder"]),
                     "placement": Placement(**{**placement, "exclude": tuple(placement["exclude"])}),
                 }
@@ -197,19 +196,31 @@ class ArrayHandle:
 class ElementArray(Protocol):
     """What a stage gives to be run: the elements that are not valid yet, and how to run them.
 
-    Any object with these attributes will do. Memory in MB, time in seconds.
+    Any object with these attributes will do. It may have three more: ``placement`` (a `Placement`), ``cpus`` (of a job,
+    1 if it does not say) and ``jobs_min`` (at least so many jobs, if there are so many elements; 1 if it does not say).
     """
 
     name: str
     command: Sequence[str]
+    """What a job runs; the indices of its elements are appended."""
     indices: Sequence[int]
+    """The elements to be done, in the order in which jobs work on them."""
+    element_time_s: Mapping[int, float]
+    """How long each of them is expected to take, with a margin, in seconds."""
+    start_s: float
+    """What the start of a job takes, in seconds."""
+    job_time_max_s: float
+    """No job is planned longer, in seconds; the limit of the partition is heeded as well."""
+    per_job: int
+    """A job works on so many elements at the most."""
+    memory_mb: int
+    """Limit of a job's resident memory in MB (10^6 bytes)."""
     total: int
+    """All elements of the stage, with those that are done."""
     env: Mapping[str, str]
     log_folder: Path
-    memory_mb: int
-    time_s: int
-    per_job: int
     labels: Mapping[int, str]
+    """What each element is called, for people."""
 
 
 class ElementOutcome(Protocol):

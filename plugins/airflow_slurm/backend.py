@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from airflow_slurm.array import ArrayHandle, ArraySpec, JobStatus
+from airflow_slurm.array import ArrayHandle, ArraySpec, JobStatus, Placement
 
 
 class ArrayBackend(ABC):
@@ -22,6 +22,8 @@ class ArrayBackend(ABC):
 
     poll_interval_s: float
     """Pause between two polls that suits the place, in seconds."""
+    time_step_s: int = 1
+    """The place rounds time limits up to a multiple of this, in seconds."""
 
     @abstractmethod
     def submit(self, spec: ArraySpec) -> ArrayHandle:
@@ -54,6 +56,16 @@ class ArrayBackend(ABC):
         A final state never changes again. If the place does not answer, the last known states are returned: not
         knowing is not an end. `LOST` is said only when the place answers and knows nothing of the job.
         """
+
+    def time_limit_s(self, placement: Placement) -> float | None:
+        """Return how long a job may take there at the most, in seconds; None if there is no limit.
+
+        Raises
+        ------
+        NoAnswerError
+            If the place does not answer.
+        """
+        return None
 
     def find_tries(self, prefix: str) -> tuple[ArrayHandle, ...]:
         """Return the arrays whose token starts so and that have jobs which have not ended, the newest first.

@@ -16,8 +16,10 @@ from airflow_slurm.parsing import (
     QUEUE_FORMAT,
     AccountRow,
     Mark,
+    Partition,
     QueueRow,
     parse_accounting,
+    parse_partitions,
     parse_queue,
     parse_settings,
 )
@@ -63,6 +65,7 @@ class SlurmClient:
         self.calls: Counter[str] = Counter()
         """How often each command was run by this object."""
         self._settings: dict[str, str] | None = None
+        self._partitions: list[Partition] | None = None
         self._counting = threading.Lock()
 
     def queue(self, *, names: Sequence[str] = (), ids: Sequence[str] = ()) -> list[QueueRow]:
@@ -185,6 +188,23 @@ class SlurmClient:
     def has_accounting(self) -> bool:
         """Whether the cluster keeps accounts of jobs that have ended."""
         return self.settings.get("AccountingStorageType", "").endswith("/slurmdbd")
+
+    def time_limit_s(self, partition: str | None = None) -> float | None:
+        """Return how long a job of a partition may take, in seconds; None if there is no limit, or no such partition.
+
+        Parameters
+        ----------
+        partition : str, optional
+            Its name, or several with commas, of which SLURM takes one; the cluster's default if not given.
+        """
+        if self._partitions is None:
+            answer = self._run([*_PLAIN, "scontrol", "--all", "--oneliner", "show", "partition"])
+            if answer.code != 0:
+                raise self._silence("scontrol", answer)
+            self._partitions = parse_partitions(answer.stdout)
+        names = set(partition.split(",")) if partition else None
+        chosen = [known for known in self._partitions if (known.name in names if names else known.default)]
+        return min((known.max_time_s for known in chosen if known.max_time_s is not None), default=None)
 
     @property
     def max_array_size(self) -> int:

@@ -43,10 +43,16 @@ class CommandArray:
         Where logs and those files go, under the same path on all nodes.
     env : mapping
         Variables that the command sees, beside those of `ArraySpec.job_env`.
-    memory_mb, time_s : int
-        Limits of a job, in MB (10^6 bytes) and seconds.
+    memory_mb : int
+        Limit of a job's memory, in MB (10^6 bytes).
+    time_s : float
+        How long an element takes at the most, in seconds.
+    start_s : float
+        What the start of a job takes, in seconds.
+    job_time_max_s : float
+        No job is planned longer, in seconds.
     per_job : int
-        Elements a job works on, one after the other; good for elements of seconds.
+        Elements a job works on at the most, one after the other; good for elements of seconds.
     """
 
     name: str
@@ -55,7 +61,9 @@ class CommandArray:
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int = 2000
-    time_s: int = 3600
+    time_s: float = 3600
+    start_s: float = 0
+    job_time_max_s: float = 86_400
     per_job: int = 1
 
     def outcomes(self) -> dict[int, PlainOutcome]:
@@ -66,6 +74,11 @@ class CommandArray:
     def indices(self) -> tuple[int, ...]:
         """The elements that are not done."""
         return tuple(index for index in self.elements if not self._file(index).exists())
+
+    @property
+    def element_time_s(self) -> dict[int, float]:
+        """How long each element is expected to take, in seconds."""
+        return dict.fromkeys(self.elements, self.time_s)
 
     @property
     def command(self) -> tuple[str, ...]:

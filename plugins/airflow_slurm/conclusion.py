@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from airflow_slurm.array import ElementOutcome, JobState, JobStatus
-from airflow_slurm.repair import GivenUp, Limits, RepairPolicy
+from airflow_slurm.repair import EndedJob, GivenUp, Limits, RepairPolicy
 from airflow_slurm.task_state import SubmittedArray, TaskState
 from airflow_slurm.watch import Log
 
@@ -51,20 +51,23 @@ def review(
     for job, end in sorted(ends.items()):
         if end.state == JobState.NODE_FAIL and end.node and policy.exclude_failed_nodes:
             task_state.excluded = tuple(dict.fromkeys([*task_state.excluded, end.node]))
-        for index in array.spec.elements(job):
-            if index not in array.elements or _state(outcomes, index) not in _AGAIN:
-                continue
+        elements = array.spec.jobs[job]
+        unfinished = tuple(index for index in elements if index in array.elements and _state(outcomes, index) in _AGAIN)
+        ended = EndedJob(end, elements, unfinished, array.spec)
+        for index in unfinished:
             history = task_state.history(index)
-            history.note(end, array.spec.log_file(job))
+            history.note(ended, array.spec.log_file(job))
             if array.recovered is not None and end.state == JobState.CANCELLED and not end.stuck:
                 # The end of the earlier try has cancelled it after it was taken over.
-                again[index] = Limits(array.spec.memory_mb, array.spec.time_s, array.spec.per_job)
+                again[index] = ended.same_limits(task_state.times)
                 continue
-            decision = policy.next_limits(array.spec, end, history.counts)
+            decision = policy.next_limits(ended, index, history.counts, task_state.times)
             if isinstance(decision, GivenUp):
                 history.given_up, history.for_good = decision
-            else:
-                again[index] = decision
+                continue
+            again[index] = decision
+            if ended.cause == JobState.TIMEOUT:
+                task_state.times.element_s[index] = policy.next_time_s(ended, index, task_state.times)
     return again
 
 

@@ -82,7 +82,7 @@ class LocalBackend(ArrayBackend):
         if spec.token in self._arrays:
             raise ValueError(f"the array {spec.token} was submitted before; watch it by its handle")
         spec.log_folder.mkdir(parents=True, exist_ok=True)
-        jobs = [_Job(number) for number in spec.jobs]
+        jobs = [_Job(number) for number in range(len(spec.jobs))]
         self._arrays[spec.token] = _Array(spec, jobs)
         return ArrayHandle(token=spec.token, id=f"local-{os.getpid()}", jobs=len(jobs))
 

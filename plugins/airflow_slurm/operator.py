@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout, TaskDef
 from airflow_slurm import conclusion
 from airflow_slurm.array import ArrayHandle, ArraySpec, ElementArray, ElementOutcome, JobState, JobStatus, Placement
 from airflow_slurm.backend import ArrayBackend
+from airflow_slurm.chunks import JobTimes
 from airflow_slurm.conclusion import FailOn
 from airflow_slurm.links import JobLink
 from airflow_slurm.recovery import recover, unfinished_arrays
@@ -59,7 +60,8 @@ class SlurmArrayOperator(BaseOperator):
     ----------
     array : callable
         Called with `op_kwargs`; gives an `ElementArray` of the elements that are not valid yet. None, or one without
-        indices, means that there is nothing to do. Attributes ``placement`` and ``cpus`` are used if it has them.
+        indices, means that there is nothing to do. Its elements are cut into jobs that
+        take no longer than it says, nor than the partition allows.
     outcomes : callable
         Called with `op_kwargs`; gives the `ElementOutcome` of the stage's elements by index.
     backend : callable
@@ -157,14 +159,17 @@ class SlurmArrayOperator(BaseOperator):
             self._end(backend, [handle for handle, _ in unfinished])
             return {"counts": {}, "valid_before": total, "attempts": 0, "failures": [], "elapsed_s": 0.0}
 
-        wanted = self._spec(array, context["ti"])
+        placement = self.placement or getattr(array, "placement", None) or Placement()
+        place_max_s = ask_until_answered(lambda: backend.time_limit_s(placement), self.log, self._check)
+        times = _job_times(array, place_max_s, backend.time_step_s)
+        wanted = self._spec(array, times, placement, context["ti"])
         task_state = TaskState.begin(
-            wanted, base, context["ti"].try_number, array.total, array.labels,
+            wanted, base, context["ti"].try_number, array.total, array.labels, times,
             limit=self.execution_timeout, shared=backend.trigger_arguments() is not None,
         )  # fmt: skip
         self.log.info(
-            "%s: %d of %d elements to do, %d a job, %d MB and %d s each job; logs in %s",
-            self._what, len(wanted.indices), array.total, wanted.per_job, wanted.memory_mb, wanted.time_s,
+            "%s: %d of %d elements to do in %d jobs, %d MB and %d s each job; logs in %s",
+            self._what, len(wanted.indices), array.total, len(wanted.jobs), wanted.memory_mb, wanted.time_s,
             wanted.log_folder,
         )  # fmt: skip
         task_state.save()
@@ -180,7 +185,8 @@ class SlurmArrayOperator(BaseOperator):
                 backend.cancel(handle)
             taken = {index for submitted in recovered for index in submitted.elements}
             if rest := tuple(index for index in wanted.indices if index not in taken):
-                self._submit(backend, task_state, replace(wanted, indices=rest))
+                jobs, time_s = times.jobs(rest, array.per_job, jobs_min=_jobs_min(array))
+                self._submit(backend, task_state, replace(wanted, jobs=jobs, time_s=time_s))
             return self._run_to_the_end(backend, task_state)
 
     def resume(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
@@ -206,20 +212,20 @@ class SlurmArrayOperator(BaseOperator):
     def _what(self) -> str:
         return f"{self.task_id.rpartition('.')[2]} {self.title}".rstrip()
 
-    def _spec(self, array: ElementArray, ti: Any) -> ArraySpec:
+    def _spec(self, array: ElementArray, times: JobTimes, placement: Placement, ti: Any) -> ArraySpec:
+        jobs, time_s = times.jobs(array.indices, array.per_job, jobs_min=_jobs_min(array))
         return ArraySpec(
             name=safe_name(array.name),
             token="",
             command=tuple(str(part) for part in array.command),
-            indices=tuple(array.indices),
+            jobs=jobs,
             log_folder=Path(array.log_folder),
             env=dict(array.env),
-            per_job=max(1, array.per_job),
             memory_mb=array.memory_mb,
-            time_s=array.time_s,
+            time_s=time_s,
             cpus=getattr(array, "cpus", 1),
             max_parallel=self.max_parallel,
-            placement=self.placement or getattr(array, "placement", None) or Placement(),
+            placement=placement,
             owner=owner(ti),
         )
 
@@ -329,7 +335,7 @@ class SlurmArrayOperator(BaseOperator):
             }
             jobs += [describe_job(submitted.spec, job, status) for job, status in sorted(ends.items())]
             limits = conclusion.review(submitted, ends, outcomes, task_state, self.repair)
-            again += next_arrays(submitted.spec, limits)
+            again += next_arrays(submitted.spec, limits, task_state.times)
             backend.forget(submitted.handle)
         task_state.arrays = []
         if self.report is not None and jobs:
@@ -399,3 +405,12 @@ class SlurmArrayOperator(BaseOperator):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._cancelled:
             time.sleep(min(left, _CANCEL_CHECK_S))
+
+
+def _job_times(array: ElementArray, place_max_s: float | None, step_s: int) -> JobTimes:
+    planned_max_s = array.job_time_max_s if place_max_s is None else min(array.job_time_max_s, place_max_s)
+    return JobTimes(dict(array.element_time_s), array.start_s, planned_max_s, place_max_s, step_s)
+
+
+def _jobs_min(array: ElementArray) -> int:
+    return int(getattr(array, "jobs_min", 1))

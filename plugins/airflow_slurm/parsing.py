@@ -237,6 +237,35 @@ def parse_settings(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, separator, value in lines if separator}
 
 
+class Partition(NamedTuple):
+    """A partition of the cluster, as far as it matters to us."""
+
+    name: str
+    default: bool
+    """Whether jobs go there that name none."""
+    max_time_s: float | None
+    """How long a job may take, in seconds; None for no limit."""
+
+
+def parse_partitions(text: str) -> list[Partition]:
+    """Read ``scontrol --oneliner show partition``."""
+    partitions = []
+    for line in text.splitlines():
+        fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        if name := fields.get("PartitionName"):
+            partitions.append(Partition(name, fields.get("Default") == "YES", _duration_s(fields.get("MaxTime", ""))))
+    return partitions
+
+
+def _duration_s(text: str) -> float | None:
+    """Return ``days-hours:minutes:seconds`` in seconds; None for ``UNLIMITED``."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(number or 0) for number in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
 def _split_wait_status(text: str, state: JobState) -> tuple[int | None, int | None]:
     number = int(text) if text.isdigit() else 0
     return _ended_with(state, (number >> 8) & 0xFF, number & 0x7F)

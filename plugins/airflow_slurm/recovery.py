@@ -48,7 +48,7 @@ def recover(unfinished: Sequence[Unfinished], wanted: ArraySpec) -> tuple[list[S
     open_elements = set(wanted.indices)
     for handle, running in unfinished:
         spec = _spec(handle, wanted)
-        elements = {index for job in running for index in spec.elements(job)} if spec is not None else set()
+        elements = {index for job in running for index in spec.jobs[job]} if spec is not None else set()
         useful = elements & open_elements
         clash = (elements & set(wanted.indices)) - open_elements
         if spec is None or not useful or clash:

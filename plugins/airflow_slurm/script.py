@@ -17,17 +17,16 @@ _TEXT = """\
 export PATH=/usr/local/bin:/usr/bin:/bin
 : "${{HOME:=$(cd ~ 2>/dev/null && pwd)}}"
 export HOME
-elements=({elements})
+jobs=({jobs})
 job=$(({first} + SLURM_ARRAY_TASK_ID))
-from=$((SLURM_ARRAY_TASK_ID * {per_job}))
-mine=("${{elements[@]:from:{per_job}}}")
-log={log_folder}/{name}_"${{mine[0]}}".log
+elements=(${{jobs[SLURM_ARRAY_TASK_ID]}})
+log={log_folder}/{name}_"${{elements[0]}}".log
 cd {log_folder} || exit
 exec >>"$log" 2>&1 </dev/null || exit
-printf "%s\n" {heading}"${{mine[*]}}"
+printf "%s\n" {heading}"${{elements[*]}}"
 {environment}
 export ARRAY_JOB="$job" ARRAY_LOG="$log"
-exec {command} "${{mine[@]}}"
+exec {command} "${{elements[@]}}"
 """
 
 
@@ -62,19 +61,17 @@ def batch_script(spec: ArraySpec, first: int, count: int) -> str:
     count : int
         Number of jobs.
     """
-    elements = spec.indices[first * spec.per_job : (first + count) * spec.per_job]
+    jobs = [" ".join(map(str, elements)) for elements in spec.jobs[first : first + count]]
     # The parts of a heading and an environment that all jobs have in common; what differs are the elements.
-    tail = " ".join(str(index) for index in spec.elements(first))
     environment = dict.fromkeys(THREADS, str(spec.cpus)) | spec.job_env(first)
     return _TEXT.format(
         token=spec.token,
         first=first,
         last=first + count - 1,
-        elements=" ".join(str(index) for index in elements),
-        per_job=spec.per_job,
+        jobs=" ".join(f'"{elements}"' for elements in jobs),
         log_folder=shlex.quote(str(spec.log_folder)),
         name=spec.name,
-        heading=shlex.quote(spec.log_heading(first).removesuffix(tail)),
+        heading=shlex.quote(spec.log_heading(first).removesuffix(jobs[0])),
         environment="\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
         command=shlex.join(spec.command),
     )

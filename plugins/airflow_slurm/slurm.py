@@ -60,6 +60,8 @@ class SlurmBackend(ArrayBackend):
         How long after a submission that was cut off its jobs may still appear, in seconds.
     """
 
+    time_step_s = 60
+
     def __init__(
         self,
         client: SlurmClient,
@@ -167,6 +169,17 @@ class SlurmBackend(ArrayBackend):
             self.view.watched(handle.token) or handle
             for handle, _ in _handles(row for row in rows if row.name in alive)
         )
+
+    def time_limit_s(self, placement: Placement) -> float | None:
+        """Return how long a job may take in its partition, in seconds; None if there is no limit.
+
+        Raises
+        ------
+        NoAnswerError
+            If the cluster does not answer.
+        """
+        partition = placement.partition or self.placement.partition
+        return self._until_answered(lambda: self.client.time_limit_s(partition))
 
     def poll(self, handle: ArrayHandle) -> dict[int, JobStatus]:
         """Return the state of every job of the array; the last known ones if the cluster does not answer."""

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_slurm.array import ArrayHandle, ArraySpec, JobState, JobStatus, write_json
-from airflow_slurm.repair import cause
+from airflow_slurm.array import ArrayHandle, ArraySpec, JobState, write_json
+from airflow_slurm.chunks import JobTimes
+from airflow_slurm.repair import EndedJob
 
 
 class SupersededError(RuntimeError):
@@ -51,10 +52,10 @@ class History:
         """Return it as plain values."""
         return {**{name: getattr(self, name) for name in self.__slots__}, "counts": dict(self.counts)}
 
-    def note(self, end: JobStatus, log: Path) -> None:
+    def note(self, job: EndedJob, log: Path) -> None:
         """Add a try."""
-        self.counts[cause(end)] += 1
-        self.end = f"{end.state}{f' ({end.reason})' if end.reason else ''}"
+        self.counts[job.cause] += job.counts
+        self.end = f"{job.end.state}{f' ({job.end.reason})' if job.end.reason else ''}"
         self.log = str(log)
 
 
@@ -75,6 +76,8 @@ class TaskState:
     indices: tuple[int, ...]
     """The elements to be done."""
     labels: dict[int, str]
+    times: JobTimes
+    """How long its elements take."""
     started_utc: dt.datetime
     deadline_utc: dt.datetime | None = None
     arrays: list[SubmittedArray] = field(default_factory=list)
@@ -98,6 +101,7 @@ class TaskState:
         try_number: int,
         total: int,
         labels: Mapping[int, str],
+        times: JobTimes,
         *,
         limit: dt.timedelta | None,
         shared: bool,
@@ -111,6 +115,7 @@ class TaskState:
             total=total,
             indices=wanted.indices,
             labels={index: labels.get(index, str(index)) for index in wanted.indices},
+            times=times,
             started_utc=now,
             deadline_utc=now + limit if limit else None,
             shared=shared,
@@ -167,6 +172,7 @@ class TaskState:
             {"spec": str(array.spec.file), "handle": asdict(array.handle), "recovered": array.recovered}
             for array in self.arrays
         ]
+        content["times"] = asdict(self.times)
         content["histories"] = {index: history.as_json() for index, history in self.histories.items()}
         for name in ("started_utc", "deadline_utc", "stuck_since_utc"):
             moment = content[name]
@@ -196,6 +202,9 @@ class TaskState:
             content["indices"] = tuple(content["indices"])
             content["excluded"] = tuple(content["excluded"])
             content["labels"] = {int(index): label for index, label in content["labels"].items()}
+            times = content["times"]
+            element_s = {int(index): time_s for index, time_s in times["element_s"].items()}
+            content["times"] = JobTimes(**{**times, "element_s": element_s})
             content["histories"] = {int(index): _history(saved) for index, saved in content["histories"].items()}
             content["arrays"] = [
                 SubmittedArray(

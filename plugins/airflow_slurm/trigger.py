@@ -183,7 +183,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
     def _watcher(self) -> Watcher:
         return Watcher(
             what=self.what,
-            arrays=[Watched(_handle(array), array["elements"], array["per_job"]) for array in self.arrays],
+            arrays=[Watched(_handle(array), tuple(array["elements"])) for array in self.arrays],
             log=self.log,
             stuck_after_s=self.stuck_after_s,
             stuck_since_utc=dt.datetime.fromisoformat(self.stuck_since) if self.stuck_since else None,
@@ -193,7 +193,7 @@ class SlurmArrayTrigger(BaseEventTrigger):
 
 def serialize(array: Watched) -> dict[str, Any]:
     """Return an array as the trigger takes it."""
-    return {**asdict(array.handle), "elements": array.elements, "per_job": array.per_job}
+    return {**asdict(array.handle), "elements": list(array.elements)}
 
 
 def _handle(content: Mapping[str, Any]) -> ArrayHandle:

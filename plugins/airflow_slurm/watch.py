@@ -43,17 +43,13 @@ class Watched:
     """An array, as far as it matters for watching."""
 
     handle: ArrayHandle
-    elements: int
-    per_job: int
+    elements: tuple[int, ...]
+    """How many elements each job works on."""
 
     @classmethod
     def of(cls, spec: ArraySpec, handle: ArrayHandle) -> Watched:
         """Return an array that was submitted."""
-        return cls(handle, len(spec.indices), spec.per_job)
-
-    def weight(self, job: int) -> int:
-        """Return how many elements a job works on."""
-        return min(self.per_job, self.elements - job * self.per_job)
+        return cls(handle, tuple(map(len, spec.jobs)))
 
 
 @dataclass(slots=True)
@@ -87,7 +83,7 @@ class Watcher:
         going = 0
         for array in self.arrays:
             for job, status in states[array.handle.token].items():
-                counts[status.state] += array.weight(job)
+                counts[status.state] += array.elements[job]
                 if status.stuck:
                     stuck.setdefault(status.reason or "no reason given", []).append(status.job_id or "?")
                 elif not status.state.final:
@@ -138,7 +134,7 @@ def describe_job(spec: ArraySpec, job: int, status: JobStatus) -> dict[str, Any]
         "job": job,
         "job_id": status.job_id,
         "attempt": spec.attempt,
-        "elements": list(spec.elements(job)),
+        "elements": list(spec.jobs[job]),
         "state": str(status.state),
         "exit_code": status.exit_code,
         "signal": status.signal,

@@ -38,11 +38,6 @@ class StageArray:
     placement: dict[str, str]
     """Partition, account and QOS of its jobs, as far as the site names them; the process pool has no use for it."""
 
-    @property
-    def time_s(self) -> int:
-        """Limit of a job of the largest number of elements, in s."""
-        return round(self.start_s + self.per_job * max(self.element_time_s.values(), default=0))
-
 
 @dataclass(frozen=True, slots=True)
 class ElementOutcome:

@@ -14,6 +14,7 @@ from airflow_slurm.cluster_view import ClusterView
 from airflow_slurm.private_cluster import PrivateCluster
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.transport import CommandTransport, Transport
+from small_arrays import jobs_of
 
 _numbers = itertools.count(1)
 
@@ -43,7 +44,7 @@ def shell_array(folder: Path, *lines: str, token: str | None = None, **changes) 
         "name": "stage",
         "token": f"test-{os.getpid()}-{next(_numbers)}" if token is None else token,
         "command": ("bash", "-c", 'folder=$0; for one; do . "$folder/$one.sh"; done', str(lines_folder)),
-        "indices": tuple(range(len(lines))),
+        "jobs": jobs_of(range(len(lines))),
         "log_folder": folder / "logs",
         "memory_mb": 100,
         "time_s": 600,

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +32,7 @@ for index in sys.argv[2:]:
     if attempt <= plan.get("memory_until", 0):
         block = bytearray(300_000_000)
     if attempt <= plan.get("slow_until", 0):
-        time.sleep(60)
+        time.sleep(600)
     if plan.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if plan.get("child"):
@@ -45,6 +46,11 @@ for index in sys.argv[2:]:
     with tries.open("a") as file:
         file.write(f"end {os.getpid()} {time.time()}\\n")
 """
+
+
+def jobs_of(indices: Sequence[int], per_job: int = 1) -> tuple[tuple[int, ...], ...]:
+    """Jobs of so many elements each."""
+    return tuple(tuple(indices[first : first + per_job]) for first in range(0, len(indices), per_job))
 
 
 @dataclass
@@ -63,7 +69,9 @@ class Stage:
     plan: dict[int, dict]
     per_job: int = 1
     memory_mb: int = 200
-    time_s: int = 30
+    time_s: float = 30
+    start_s: float = 0
+    job_time_max_s: float = 3600
     name: str = "stage"
     total: int | None = None
     env: dict[str, str] = field(default_factory=lambda: {"GIVEN": "yes"})
@@ -78,6 +86,11 @@ class Stage:
         self.log_folder = self.folder / "logs"
         self.labels = {index: f"element {index}" for index in self.plan}
         self.total = len(self.plan) if self.total is None else self.total
+
+    @property
+    def element_time_s(self) -> dict[int, float]:
+        """What each element is expected to take; the dictionary may say it."""
+        return {index: plan.get("time_s", self.time_s) for index, plan in self.plan.items()}
 
     @property
     def indices(self) -> tuple[int, ...]:
@@ -102,18 +115,17 @@ class Stage:
             found.append((float(begin.split()[2]), float(end.split()[2])))
         return found
 
-    def spec(self, token: str = "token", **changes) -> ArraySpec:
-        """The array of all elements."""
+    def spec(self, token: str = "token", indices: Sequence[int] | None = None, **changes) -> ArraySpec:
+        """The array of all elements, or some."""
         values = {
             "name": self.name,
             "token": token,
             "command": self.command,
-            "indices": tuple(self.plan),
+            "jobs": jobs_of(tuple(self.plan) if indices is None else indices, self.per_job),
             "log_folder": self.log_folder,
             "env": self.env,
-            "per_job": self.per_job,
             "memory_mb": self.memory_mb,
-            "time_s": self.time_s,
+            "time_s": int(self.time_s),
         }
         return ArraySpec(**(values | changes))
 

@@ -53,7 +53,7 @@ def test_a_deferred_task_goes_on_and_repairs(site, tmp_path, capfd):
 
 def test_the_time_limit_holds_while_deferred(site, tmp_path, capfd):
     stage = Stage(tmp_path / "a", {0: {"sleep": 60}})
-    assert run("late", stage, execution_timeout=dt.timedelta(seconds=3))[0] == "failed"
+    assert run("late", stage, execution_timeout=dt.timedelta(seconds=8))[0] == "failed"
     log = capfd.readouterr().out
     assert "Pausing task as DEFERRED" in log
     assert "longer than its execution_timeout" in log
@@ -72,7 +72,7 @@ def watching(site, tmp_path, *stages):
     triggers = []
     for stage in stages:
         handle = backend.submit(stage.spec(stage.folder.name))
-        array = {"token": handle.token, "id": handle.id, "jobs": handle.jobs, "elements": handle.jobs, "per_job": 1}
+        array = {"token": handle.token, "id": handle.id, "jobs": handle.jobs, "elements": [1] * handle.jobs}
         triggers.append(
             SlurmArrayTrigger("slurm_default", f"task_state-{handle.token}", stage.folder.name, [array], 0.0)
         )

@@ -58,7 +58,7 @@ def test_an_exit_code_and_a_program_that_is_not_there(backend, tmp_path):
 def test_a_job_works_on_several_elements_and_keeps_one_log_for_all_tries(backend, tmp_path):
     stage = Stage(tmp_path / "a", {index: {} for index in (0, 1, 2, 7, 8)}, per_job=2)
     spec = stage.spec()
-    assert [spec.elements(job) for job in spec.jobs] == [(0, 1), (2, 7), (8,)]
+    assert spec.jobs == ((0, 1), (2, 7), (8,))
     watch(backend, backend.submit(stage.spec("t1")))
     watch(backend, backend.submit(stage.spec("t2", indices=(2,), attempt=2)))
     assert set(stage.outcomes()) == {0, 1, 2, 7, 8}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from airflow_slurm.array import ArraySpec, JobState
+from airflow_slurm.chunks import JobTimes
 from airflow_slurm.recovery import recover, unfinished_arrays
 from airflow_slurm.slurm import SlurmBackend
 from airflow_slurm.task_identity import is_unwanted, owner, parse_owner, token_prefix
@@ -142,9 +143,22 @@ def test_a_stuck_array_is_said_at_once_and_ended_by_policy(site, tmp_path, capfd
     from airflow_slurm.array import Placement
     from airflow_slurm.conclusion import ArrayGivenUpError
 
-    stage = Stage(tmp_path / "stuck", {0: {}, 1: {}}, time_s=7200)  # the partition allows an hour
-    with pytest.raises(ArrayGivenUpError):
-        operator(stage, stuck_after_s=2, placement=Placement(partition="short")).execute({"ti": task_try(1)})
+    stage = Stage(tmp_path / "stuck", {0: {}, 1: {}}, time_s=1800)
+    backend = SlurmBackend.from_connection()
+    submit = backend.submit
+
+    def submit_to_less(spec):
+        site.run("scontrol", "update", "PartitionName=short", "MaxTime=10")
+        return submit(spec)
+
+    backend.submit = submit_to_less
+    try:
+        with pytest.raises(ArrayGivenUpError):
+            operator(stage, stuck_after_s=2, placement=Placement(partition="short"), backend=lambda: backend).execute(
+                {"ti": task_try(1)}
+            )
+    finally:
+        site.run("scontrol", "update", "PartitionName=short", "MaxTime=60")
     log = capfd.readouterr()
     text = log.out + log.err
     assert "2 jobs will not start by themselves" in text
@@ -190,7 +204,8 @@ def test_a_try_that_was_given_up_submits_nothing_more(tmp_path):
     def task_state(number: int) -> TaskState:
         import datetime as dt
 
-        return TaskState(tmp_path, "base-", number, 1, (0,), {0: "a"}, dt.datetime.now(dt.UTC))
+        times = JobTimes({0: 1.0}, 0.0, 3600.0)
+        return TaskState(tmp_path, "base-", number, 1, (0,), {0: "a"}, times, dt.datetime.now(dt.UTC))
 
     task_state(1).save()
     task_state(2).save()

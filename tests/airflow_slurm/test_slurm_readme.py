@@ -11,6 +11,7 @@ import pytest
 from airflow_slurm.command_array import CommandArray
 from dag_runs import connection, write_down
 from slurm_backends import make_backend, shell_array, to_the_end
+from small_arrays import jobs_of
 
 README = Path(airflow_slurm.__file__).with_name("README.md").read_text()
 
@@ -48,8 +49,10 @@ def test_a_plain_array_does_what_did_not_end_well(cluster, tmp_path):
     backend = make_backend(cluster, tmp_path)
 
     def run(array: CommandArray) -> list[int | None]:
-        names = ("name", "command", "indices", "log_folder", "env", "per_job", "memory_mb", "time_s")
-        spec = shell_array(tmp_path, **{name: getattr(array, name) for name in names} | {"memory_mb": 100})
+        names = ("name", "command", "log_folder", "env")
+        spec = shell_array(
+            tmp_path, jobs=jobs_of(array.indices, array.per_job), **{name: getattr(array, name) for name in names}
+        )
         return [job.exit_code for job in to_the_end(backend, backend.submit(spec)).values()]
 
     assert (plain.indices, plain.total) == (tuple(range(5)), 5)

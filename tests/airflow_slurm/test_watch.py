@@ -9,7 +9,7 @@ from airflow_slurm.array import ArrayHandle, ArraySpec, JobState, JobStatus
 from airflow_slurm.watch import Event, Watched, Watcher, describe_job
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-ARRAY = Watched(ArrayHandle("t", "7", 3), elements=5, per_job=2)
+ARRAY = Watched(ArrayHandle("t", "7", 3), elements=(2, 2, 1))
 PENDING, RUNNING = JobStatus(JobState.PENDING), JobStatus(JobState.RUNNING)
 HELD = JobStatus(JobState.PENDING, reason="JobHeldUser: held", stuck=True, job_id="7_2")
 DONE = JobStatus(JobState.COMPLETED, exit_code=0)
@@ -85,7 +85,7 @@ def test_the_deadline_ends_the_wait_but_not_before_the_end_of_the_work(log):
 
 
 def test_a_job_is_described_for_a_catalog(tmp_path):
-    spec = ArraySpec("stage", "t", ("do",), (3, 5, 7), tmp_path, per_job=2, attempt=2)
+    spec = ArraySpec("stage", "t", ("do",), ((3, 5), (7,)), tmp_path, attempt=2)
     status = JobStatus(
         JobState.TIMEOUT, submitted_utc=at(0), started_utc=at(30), ended_utc=at(90), node="n1", max_rss_mb=12.5
     )

@@ -26,7 +26,9 @@ class Elements:
     total: int
     log_folder: str
     memory_mb: int
-    time_s: int
+    element_time_s: dict[int, float]
+    start_s: float = 0
+    job_time_max_s: float = 86_400
     per_job: int = 1
     env: dict[str, str] = field(default_factory=dict)
     labels: dict[int, str] = field(default_factory=dict)
@@ -54,16 +56,16 @@ def array(folder: str) -> Elements:
         file.write(f"{os.getpid()}\n")
     stage = json.loads((Path(folder) / "stage.json").read_text())
     known = outcomes(folder)
-    left = (index for index in range(stage["elements"]) if index not in known or known[index].state != "done")
+    left = tuple(index for index in range(stage["elements"]) if index not in known or known[index].state != "done")
     return Elements(
         folder=folder,
         name=Path(folder).name,
         command=("/bin/sh", f"{folder}/worker.sh", folder, str(stage["sleep_s"])),
-        indices=tuple(left),
+        indices=left,
         total=stage["elements"],
         log_folder=f"{folder}/logs",
         memory_mb=stage.get("memory_mb", 100),
-        time_s=stage.get("time_s", 600),
+        element_time_s=dict.fromkeys(left, stage.get("time_s", 600)),
     )
 
 

@@ -11,14 +11,14 @@ CLUSTER ?=
 export STEREO_CLUSTER ?= $(CLUSTER)
 
 # Debian's names of what the tests run for real, beside what pip installs.
-SLURM_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd
-SLURM_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core openssh-server
+DEBIAN_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd chromium
+DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core openssh-server chromium
 
 # Tests mirror the rooms, and run in the environment that the room lives in; fast ones first, the whole chain last.
 SCIENCE_TESTS := tests/steps tests/qa tests/simulate
 CONTROL_TESTS := tests/test_nights.py $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
-.PHONY: help setup demo up down test slurm lint lock clean
+.PHONY: help setup demo up down test programs lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -60,18 +60,18 @@ lint: setup  ## ruff, mypy, import contracts
 	$(CONTROL)/bin/mypy
 	$(CONTROL)/bin/lint-imports
 
-slurm:  # what the tests run for real, through apt if we may
+programs:  # what the tests run for real, through apt if we may
 	@PATH="$$PATH:/usr/sbin:/sbin"; missing=; \
-	for program in $(SLURM_PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in $(DEBIAN_PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(SLURM_PACKAGES); \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(DEBIAN_PACKAGES); \
 	else \
-		echo "missing:$$missing; the tests need a real SLURM. As root: apt-get install $(SLURM_PACKAGES)" >&2; exit 1; \
+		echo "missing:$$missing; the tests need a real SLURM and a browser. As root: apt-get install $(DEBIAN_PACKAGES)" >&2; exit 1; \
 	fi
 
-test: slurm setup lint  ## all tests, in the environment each room lives in
+test: programs setup lint  ## all tests, in the environment each room lives in
 	$(CONTROL)/bin/python -m pytest $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest $(SCIENCE_TESTS)
 	$(CONTROL)/bin/python -m pytest tests/chain

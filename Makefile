@@ -4,6 +4,8 @@
 PYTHON ?= python3.11
 CONTROL := .venv
 SCIENCE := .venv-science
+# The SLURM provider is a distribution of its own.
+PROVIDER := plugins/airflow_slurm
 SITE ?= site
 export STEREO_SITE ?= $(abspath $(SITE))
 # Where arrays run: `make demo CLUSTER=local` uses a process pool; by default SLURM does, where it is installed.
@@ -26,11 +28,11 @@ help:  ## this list
 setup: $(CONTROL)/.ready $(SCIENCE)/.ready  ## both environments, from the lock files
 
 # uv installs what the lock files pin, in seconds; it comes from PyPI like everything else.
-$(CONTROL)/.ready: requirements/control.txt pyproject.toml
+$(CONTROL)/.ready: requirements/control.txt pyproject.toml $(PROVIDER)/pyproject.toml
 	$(PYTHON) -m venv $(CONTROL)
 	$(CONTROL)/bin/pip install --quiet --disable-pip-version-check uv
 	$(CONTROL)/bin/uv pip install --quiet --python $(CONTROL)/bin/python -r requirements/control.txt
-	$(CONTROL)/bin/uv pip install --quiet --python $(CONTROL)/bin/python --no-deps -e .
+	$(CONTROL)/bin/uv pip install --quiet --python $(CONTROL)/bin/python --no-deps -e . -e $(PROVIDER)
 	@touch $@
 
 $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
@@ -41,7 +43,7 @@ $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
 
 lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for
 	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-		--extra control --extra dev pyproject.toml -o requirements/control.txt
+		--no-emit-package airflow-slurm-arrays --extra control --extra dev pyproject.toml -o requirements/control.txt
 	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 		--extra science --extra test pyproject.toml -o requirements/science.txt
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+VERSION = "0.3.0"
+
 
 def get_provider_info() -> dict[str, Any]:
     """Describe this provider to Airflow (entry point ``apache_airflow_provider``)."""
     return {
         # Airflow refuses a provider whose name is not that of the distribution which carries it.
-        "package-name": "stereo-nights",
+        "package-name": "airflow-slurm-arrays",
         "name": "SLURM arrays",
-        "description": "Arrays of jobs on SLURM or on one machine, with repair of single jobs.",
-        "versions": ["0.2.1", "0.2.0", "0.1.0"],
+        "description": "Arrays of jobs on `SLURM <https://slurm.schedmd.com/>`__, with repair of single jobs.",
+        "state": "ready",
+        "versions": [VERSION],
+        "integrations": [
+            {
+                "integration-name": "SLURM",
+                "external-doc-url": "https://slurm.schedmd.com/documentation.html",
+                "tags": ["software"],
+            }
+        ],
+        "operators": [{"integration-name": "SLURM", "python-modules": ["airflow_slurm.operator"]}],
+        "hooks": [{"integration-name": "SLURM", "python-modules": ["airflow_slurm.hook"]}],
+        "triggers": [{"integration-name": "SLURM", "python-modules": ["airflow_slurm.trigger"]}],
         "connection-types": [
             {
                 "connection-type": "slurm",

@@ -200,37 +200,65 @@ class ElementArray(Protocol):
     1 if it does not say) and ``jobs_min`` (at least so many jobs, if there are so many elements; 1 if it does not say).
     """
 
-    name: str
-    command: Sequence[str]
-    """What a job runs; the indices of its elements are appended."""
-    indices: Sequence[int]
-    """The elements to be done, in the order in which jobs work on them."""
-    element_time_s: Mapping[int, float]
-    """How long each of them is expected to take, with a margin, in seconds."""
-    start_s: float
-    """What the start of a job takes, in seconds."""
-    job_time_max_s: float
-    """No job is planned longer, in seconds; the limit of the partition is heeded as well."""
-    per_job: int
-    """A job works on so many elements at the most."""
-    memory_mb: int
-    """Limit of a job's resident memory in MB (10^6 bytes)."""
-    total: int
-    """All elements of the stage, with those that are done."""
-    env: Mapping[str, str]
-    log_folder: Path
-    labels: Mapping[int, str]
-    """What each element is called, for people."""
+    @property
+    def name(self) -> str:
+        """What is done, for people and log files."""
+
+    @property
+    def command(self) -> Sequence[str]:
+        """What a job runs; the indices of its elements are appended."""
+
+    @property
+    def indices(self) -> Sequence[int]:
+        """The elements to be done, in the order in which jobs work on them."""
+
+    @property
+    def element_time_s(self) -> Mapping[int, float]:
+        """How long each of them is expected to take, with a margin, in seconds."""
+
+    @property
+    def start_s(self) -> float:
+        """What the start of a job takes, in seconds."""
+
+    @property
+    def job_time_max_s(self) -> float:
+        """No job is planned longer, in seconds; the limit of the partition is heeded as well."""
+
+    @property
+    def per_job(self) -> int:
+        """A job works on so many elements at the most."""
+
+    @property
+    def memory_mb(self) -> int:
+        """Limit of a job's resident memory in MB (10^6 bytes)."""
+
+    @property
+    def total(self) -> int:
+        """All elements of the stage, with those that are done."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Variables that a job sees, beside those of `ArraySpec.job_env`."""
+
+    @property
+    def log_folder(self) -> Path | str:
+        """Where the output of the jobs goes."""
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """What each element is called, for people."""
 
 
 class ElementOutcome(Protocol):
-    """What became of an element by its record.
+    """What became of an element by its record."""
 
-    ``done``, ``skipped`` and ``held`` are final. ``failed`` can be tried again. None: there is no valid record.
-    """
+    @property
+    def state(self) -> str | None:
+        """``done``, ``skipped`` and ``held`` are final, ``failed`` can be tried again; None without a valid record."""
 
-    state: str | None
-    reason: str
+    @property
+    def reason(self) -> str:
+        """Why it is so, for a person."""
 
 
 def write_json(path: Path, content: Any) -> None:

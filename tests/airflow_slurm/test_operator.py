@@ -152,12 +152,3 @@ def test_ending_the_task_ends_its_jobs(run, tmp_path, capfd):
         signal.signal(signal.SIGTERM, before)
     assert not alive(str(stage.folder))
     assert "the task was ended from outside" in capfd.readouterr().out
-
-
-def test_the_provider_introduces_itself():
-    import importlib.metadata
-
-    from airflow_slurm import get_provider_info
-
-    # Airflow compares this with the distribution that carries the entry point.
-    assert importlib.metadata.metadata(get_provider_info()["package-name"])["Name"] == "stereo-nights"

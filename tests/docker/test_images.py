@@ -101,8 +101,9 @@ def test_make_needs_nothing_that_a_build_does_not_see(context):
     assert done.stdout.count("requirements/") == 2
 
 
-def test_the_package_builds_from_what_a_build_sees(context, tmp_path):
-    command = [tool("uv"), "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, context]
+def test_the_packages_build_from_what_a_build_sees(context, tmp_path):
+    packages = [context, context / "plugins" / "airflow_slurm"]
+    command = [tool("uv"), "pip", "install", "--quiet", "--no-deps", "--target", tmp_path, *packages]
     done = subprocess.run([*command, "--python", sys.executable], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     built = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}

@@ -212,6 +212,8 @@ def slurmdbd_conf(layout: Layout, port: int) -> str:
         "StorageUser": user,
         "StorageLoc": "slurm_acct_db",
     }
+    if layout.loopback:
+        values["CommunicationParameters"] = "NoInAddrAny"
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 from stereo_tasks.local_site.cluster import cluster_environment
 from stereo_tasks.local_site.database import catalog_environment, database_url
 from stereo_tasks.local_site.files import read_json, write_private, write_private_json
-from stereo_tasks.local_site.proc import MARKER
-from stereo_tasks.local_site.processes import site_id
+from stereo_tasks.local_site.processes import MARKER, site_id
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.files import last_lines, read_json
-from stereo_tasks.local_site.proc import MARKER, Identity
-from stereo_tasks.local_site.processes import Condition, Service, site_id
+from stereo_tasks.local_site.processes import MARKER, Condition, Service, marked_process, site_id
 from stereo_tasks.settings.site import CLUSTER_VARIABLE
 from stereo_tasks.stages import stages
 
@@ -116,8 +115,8 @@ class PrivateCluster:
         daemons = read_json(self._note).get("daemons") or {}
         found = {}
         for name, content in daemons.items():
-            identity = Identity(**content, host="")
-            found[name] = Condition.RUNNING if identity.alive() else Condition.DIED
+            process = marked_process(content["pid"], site_id(self.settings.site.root))
+            found[name] = Condition.RUNNING if process else Condition.DIED
         return found or {"slurm": Condition.STOPPED}
 
     @property

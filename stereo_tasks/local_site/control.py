@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import psutil
+
 from stereo_tasks.airflow_api.client import access_file
 from stereo_tasks.local_site import airflow_site
 from stereo_tasks.local_site.airflow_config import login_file, write_config
@@ -20,8 +22,7 @@ from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.local_site.database import EmbeddedPostgres, needs_embedded
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.files import port_is_free, read_json, write_private_json
-from stereo_tasks.local_site.proc import marked
-from stereo_tasks.local_site.processes import Condition, Service, end_strays, site_id
+from stereo_tasks.local_site.processes import Condition, Service, end_strays, marked, site_id
 
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings
@@ -118,13 +119,13 @@ def status(settings: Settings) -> SiteStatus:
         conditions |= PrivateCluster(settings).conditions()
     port = note.get("port")
     content = airflow_site.health(port) if port and conditions["api-server"] == Condition.RUNNING else None
-    processes = {one.pid for one in marked(site_id(settings.site.root))}
+    processes = marked(site_id(settings.site.root))
     return SiteStatus(
         services=conditions,
         healthy={key: str(part.get("status")) for key, part in (content or {}).items() if part},
         port=port,
         processes=len(processes),
-        memory_mb=sum(_memory_mb(pid) for pid in processes),
+        memory_mb=sum(_memory_mb(process) for process in processes),
     )
 
 
@@ -216,7 +217,7 @@ def _end_all(settings: Settings) -> None:
         PrivateCluster(settings).stop()
     finally:
         # The database goes last, so that nothing that ends finds it gone; strays before it, as they may use it.
-        keep = database.service.identity
+        keep = database.service.process
         end_strays(site_id(settings.site.root), keep=keep)
         database.stop()
         end_strays(site_id(settings.site.root))
@@ -233,12 +234,10 @@ def _note(settings: Settings) -> Path:
     return settings.site.paths.state / "site.json"
 
 
-def _memory_mb(pid: int) -> float:
+def _memory_mb(process: psutil.Process) -> float:
     """Return the proportional share of a process in the memory it uses."""
-    with suppress(OSError), Path(f"/proc/{pid}/smaps_rollup").open() as file:
-        for line in file:
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
+    with suppress(psutil.Error, OSError):
+        return float(process.memory_full_info().pss) / 1e6
     return 0.0
 
 

@@ -20,8 +20,7 @@ from urllib.parse import quote
 
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.files import free_port, last_lines, read_json, write_private, write_private_json
-from stereo_tasks.local_site.proc import MARKER, end, working_in
-from stereo_tasks.local_site.processes import Condition, Service, site_id, stop
+from stereo_tasks.local_site.processes import MARKER, Condition, Service, end, site_id, stop, working_in
 from stereo_tasks.settings.site import CATALOG_URL_FILE, IDLE_IN_TRANSACTION_S
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from stereo_tasks.local_site import control
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.files import free_port, port_is_free
 from stereo_tasks.local_site.phases import Phases
-from stereo_tasks.local_site.proc import MARKER
-from stereo_tasks.local_site.processes import end_strays, site_id
+from stereo_tasks.local_site.processes import MARKER, end_strays, site_id
 from stereo_tasks.local_site.progress import failures, watch
 from stereo_tasks.local_site.results import PlanShelf, published, qa_pages, stage_times
 from stereo_tasks.nights import Night

@@ -17,8 +17,7 @@ from stereo_tasks.airflow_api.client import AirflowApi, site_api
 from stereo_tasks.local_site import control
 from stereo_tasks.local_site.demo import prepare_demo_config
 from stereo_tasks.local_site.files import free_port
-from stereo_tasks.local_site.proc import marked
-from stereo_tasks.local_site.processes import site_id
+from stereo_tasks.local_site.processes import marked, site_id
 from stereo_tasks.local_site.progress import failures
 from stereo_tasks.nights import Night
 from stereo_tasks.processing.night_plans import plan_night

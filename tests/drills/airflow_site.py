@@ -22,8 +22,7 @@ from stereo_tasks.airflow_api.client import AirflowApi
 from stereo_tasks.local_site import airflow_site as site_parts
 from stereo_tasks.local_site.database import EmbeddedPostgres
 from stereo_tasks.local_site.files import free_port, last_lines
-from stereo_tasks.local_site.proc import MARKER
-from stereo_tasks.local_site.processes import end_strays, site_id
+from stereo_tasks.local_site.processes import MARKER, end_strays, site_id
 
 COMPONENTS = site_parts.COMPONENTS
 _COMMANDS = ("sbatch", "squeue", "sacct", "scancel", "scontrol")
@@ -112,7 +111,7 @@ class AirflowSite:
         for process in self._processes.values():
             process.kill()
             process.wait()
-        end_strays(site_id(self.folder), keep=self._database.service.identity)
+        end_strays(site_id(self.folder), keep=self._database.service.process)
         self._database.stop()
 
     def start_component(self, name: str) -> None:

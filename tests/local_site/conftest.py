@@ -14,8 +14,7 @@ except ImportError:  # the science environment has no site
     collect_ignore_glob.append("test_*.py")
 else:
     from stereo_tasks.local_site.files import free_port
-    from stereo_tasks.local_site.proc import marked
-    from stereo_tasks.local_site.processes import end_strays, site_id
+    from stereo_tasks.local_site.processes import end_strays, marked, site_id
     from stereo_tasks.settings import load_settings
 
 

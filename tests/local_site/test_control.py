@@ -12,8 +12,7 @@ from stereo_tasks.airflow_api.client import site_api
 from stereo_tasks.local_site import control
 from stereo_tasks.local_site.airflow_config import airflow_home, environment
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.proc import marked
-from stereo_tasks.local_site.processes import Condition, Service, site_id
+from stereo_tasks.local_site.processes import Condition, Service, marked, site_id
 from stereo_tasks.local_site.progress import failures, watch
 from stereo_tasks.settings import load_settings
 
@@ -78,7 +77,7 @@ def test_a_site_from_up_to_down(settings, dags, monkeypatch):
         assert_no_secret_is_readable(settings)
         # Some of it is killed, as the kernel does when memory runs out: the rest and the strays still end.
         for name in ("scheduler", "postgres"):
-            os.kill(Service(name, settings.site.paths.state).identity.pid, signal.SIGKILL)
+            os.kill(Service(name, settings.site.paths.state).process.pid, signal.SIGKILL)
         conf = str(settings.site.paths.state.resolve() / "slurm" / "slurm.conf")
         job = ["sbatch", "--output=/dev/null", "--wrap", "trap '' TERM; setsid sleep 600 & sleep 600; sleep 600"]
         subprocess.run(job, env={**os.environ, "SLURM_CONF": conf}, check=True)

@@ -11,8 +11,7 @@ from stereo_tasks.catalog.database import catalog_url
 from stereo_tasks.catalog.errors import NoCatalogError
 from stereo_tasks.local_site.database import EmbeddedPostgres, database_url, running_database
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.proc import working_in
-from stereo_tasks.local_site.processes import Condition
+from stereo_tasks.local_site.processes import Condition, working_in
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def test_nobody_gets_in_without_the_password(start, root):
 def test_a_killed_server_starts_again(start, root):
     server = start(root)
     ask(server.url("catalog"), "CREATE TABLE night AS SELECT 20240110 AS number")
-    os.kill(server.service.identity.pid, signal.SIGKILL)
+    os.kill(server.service.process.pid, signal.SIGKILL)
     while server.service.condition() == Condition.RUNNING:
         time.sleep(0.01)
     server.start()
@@ -152,5 +151,5 @@ def test_root_reaches_a_site_in_a_closed_folder(start, root):
     server = start(closed)
     assert ask(server.url("catalog"), "SELECT 1") == 1
     assert closed.stat().st_mode & 0o777 == 0o700
-    done = subprocess.run(["stat", "-c", "%U", f"/proc/{server.service.identity.pid}"], capture_output=True, text=True)
+    done = subprocess.run(["stat", "-c", "%U", f"/proc/{server.service.process.pid}"], capture_output=True, text=True)
     assert done.stdout.strip() != "root"

@@ -7,8 +7,7 @@ from rich.console import Console
 
 from stereo_tasks.local_site import control
 from stereo_tasks.local_site.demo import prepare_demo_config, run_demo
-from stereo_tasks.local_site.proc import marked
-from stereo_tasks.local_site.processes import site_id
+from stereo_tasks.local_site.processes import marked, site_id
 
 
 def test_the_demo_configuration_never_overwrites(tmp_path):

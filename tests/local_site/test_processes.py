@@ -1,17 +1,15 @@
-import dataclasses
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.files import last_lines, write_private
-from stereo_tasks.local_site.proc import MARKER, Identity, end, family, marked
-from stereo_tasks.local_site.processes import Condition, Service, end_strays, site_id, stop
+from stereo_tasks.local_site.files import last_lines, read_json, write_private_json
+from stereo_tasks.local_site.processes import MARKER, Condition, Service, end, end_strays, marked, site_id, stop
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
@@ -39,12 +37,12 @@ def service(root):
 
 
 def start_python(service, environment, code):
-    identity = service.start([sys.executable, "-c", code], environment)
+    process = service.start([sys.executable, "-c", code], environment)
     deadline = time.monotonic() + 20
     while "ready" not in service.log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return identity
+    return process
 
 
 @pytest.fixture
@@ -57,13 +55,13 @@ def innocent():
 
 def test_a_service_starts_and_stops(service, environment):
     assert service.condition() == Condition.STOPPED
-    identity = service.start(["sleep", "60"], environment)
+    process = service.start(["sleep", "60"], environment)
     assert service.condition() == Condition.RUNNING
-    assert os.getsid(identity.pid) == identity.pid  # no terminal and no Ctrl-C reaches it
+    assert os.getsid(process.pid) == process.pid  # no terminal and no Ctrl-C reaches it
     assert service.pid_file.stat().st_mode & 0o777 == 0o600
     stop([service])
     assert service.condition() == Condition.STOPPED
-    assert not identity.alive()
+    assert not process.is_running()
 
 
 def test_a_service_is_not_started_twice(service, environment):
@@ -73,8 +71,8 @@ def test_a_service_is_not_started_twice(service, environment):
 
 
 def test_a_service_that_ended_by_itself_has_died(service, environment):
-    identity = service.start(["sh", "-c", "echo goodbye; exit 3"], environment)
-    while identity.alive():
+    service.start(["sh", "-c", "echo goodbye; exit 3"], environment)
+    while service.process:
         time.sleep(0.01)
     assert service.condition() == Condition.DIED
     assert "goodbye" in last_lines(service.log)
@@ -92,47 +90,48 @@ def test_a_command_that_takes_too_long_is_stopped(service, environment, root):
 
 
 def test_a_recycled_process_id_is_left_alone(service, environment, innocent):
+    """After a restart of the machine, too, ids mean other processes."""
     service.start(["sleep", "60"], environment)
+    note = read_json(service.pid_file)
     stop([service])
-    stranger = Identity.of(innocent.pid)
-    earlier = dataclasses.replace(stranger, start_ticks=stranger.start_ticks - 1)
-    write_private(service.pid_file, json.dumps(dataclasses.asdict(earlier)))
-    assert service.condition() == Condition.DIED
-    earlier.send(signal.SIGKILL)
-    stop([service])
-    assert innocent.poll() is None
-
-
-def test_a_process_of_an_earlier_boot_is_none(service, environment, innocent):
-    stranger = dataclasses.replace(Identity.of(innocent.pid), boot="an earlier one")
-    write_private_pid(service, stranger)
+    write_private_json(service.pid_file, note | {"pid": innocent.pid})
     assert service.condition() == Condition.DIED
     stop([service])
     assert innocent.poll() is None
+    assert not service.pid_file.exists()
+
+
+def test_another_process_of_the_site_is_not_the_service(service, environment):
+    """Not even with its id: each start has a mark of its own."""
+    other = Service("other", service.state)
+    service.start(["sleep", "60"], environment)
+    process = other.start(["sleep", "60"], environment)
+    note = read_json(service.pid_file)
+    stop([service])
+    write_private_json(service.pid_file, note | {"pid": process.pid})
+    assert (service.condition(), other.condition()) == (Condition.DIED, Condition.RUNNING)
+    stop([other])
 
 
 def test_what_another_host_started_is_not_touched(service, innocent):
-    write_private_pid(service, dataclasses.replace(Identity.of(innocent.pid), boot="another", host="another"))
+    write_private_json(service.pid_file, {"pid": innocent.pid, "start": "one", "host": "another"})
     assert service.condition() == Condition.ELSEWHERE
     with pytest.raises(SiteError, match="started on another"):
         stop([service])
     service.pid_file.unlink()
 
 
-def write_private_pid(service, identity):
-    write_private(service.pid_file, json.dumps(dataclasses.asdict(identity)))
-
-
 def test_a_damaged_pid_file_is_no_process(service):
-    write_private(service.pid_file, "{")
+    service.pid_file.parent.mkdir(parents=True)
+    service.pid_file.write_text("{")
     assert service.condition() == Condition.STOPPED
 
 
 def test_who_ignores_sigterm_is_killed(service, environment):
-    identity = start_python(service, environment, STUBBORN)
+    process = start_python(service, environment, STUBBORN)
     begin = time.monotonic()
     stop([service])
-    assert not identity.alive()
+    assert not process.is_running()
     assert 0.4 < time.monotonic() - begin < 20
 
 
@@ -150,15 +149,27 @@ def test_the_second_signal_is_sent_when_the_first_does_not_help(root, environmen
 
 
 def test_stopping_takes_all_descendants_along(service, environment, root):
-    identity = start_python(service, environment, PARENT)
-    assert len(family([identity.pid])) == 2
+    process = start_python(service, environment, PARENT)
+    assert len(process.children()) == 2
     stop([service])
     assert not marked(site_id(root))
 
 
+def test_a_process_that_ended_and_that_nobody_collects_is_not_waited_for(service, environment):
+    """In a container it may stay for ever, if the first process there does not collect orphans."""
+    code = "import subprocess, time; print(subprocess.Popen(['true']).pid, 'ready', flush=True); time.sleep(60)"
+    start_python(service, environment, code)
+    ended = psutil.Process(int(service.log.read_text().split()[0]))
+    while ended.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    end([ended], patience_s=60)
+    assert ended.status() == psutil.STATUS_ZOMBIE
+
+
 def test_strays_of_a_killed_service_are_found_by_their_mark(service, environment, root):
-    identity = start_python(service, environment, PARENT)
-    end([identity], patience_s=1, first=signal.SIGKILL)
+    process = start_python(service, environment, PARENT)
+    process.kill()
+    process.wait(10)
     assert service.condition() == Condition.DIED
     assert len(marked(site_id(root))) == 2
     assert end_strays(site_id(root)) == 2
@@ -166,10 +177,10 @@ def test_strays_of_a_killed_service_are_found_by_their_mark(service, environment
 
 
 def test_strays_of_another_site_are_left_alone(service, environment, root):
-    identity = service.start(["sleep", "60"], environment)
+    process = service.start(["sleep", "60"], environment)
     assert end_strays(site_id(root / "other")) == 0
-    assert end_strays(site_id(root), keep=identity) == 0
-    assert identity.alive()
+    assert end_strays(site_id(root), keep=process) == 0
+    assert process.is_running()
 
 
 def test_the_sweep_does_not_end_the_one_who_sweeps(root, environment):

@@ -8,8 +8,7 @@ from stereo_tasks.local_site import cluster, control
 from stereo_tasks.local_site.airflow_config import environment
 from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.proc import MARKER, marked
-from stereo_tasks.local_site.processes import Condition, site_id
+from stereo_tasks.local_site.processes import MARKER, Condition, marked, site_id
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.stage_arrays import stage_array
 from stereo_tasks.settings import load_settings

@@ -18,7 +18,7 @@ DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core op
 
 # Tests mirror the rooms, and run in the environment that the room lives in; fast ones first, the whole chain last.
 SCIENCE_TESTS := tests/steps tests/qa tests/simulate
-CONTROL_TESTS := tests/test_nights.py $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
+CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
 .PHONY: help setup demo up down test programs lint lock clean
 

@@ -49,7 +49,7 @@ def private_cluster(settings: Settings) -> Iterator[Finding]:
 
 
 def secrets(settings: Settings) -> Iterator[Finding]:
-    """Check that files with passwords and keys can be read by their owner alone."""
+    """Check that the state folder, and in it the files with passwords and keys, are for their owner alone."""
     state = settings.site.paths.state
     candidates = (
         login_file(settings), access_file(settings), airflow_home(settings) / "airflow.cfg", state / "keys.json",
@@ -60,6 +60,9 @@ def secrets(settings: Settings) -> Iterator[Finding]:
         yield yellow("secrets", "there are none yet", "they are made when the site starts (`stereo up`)")
         return
     bad = False
+    if stat.S_IMODE(state.stat().st_mode) & 0o077:
+        bad = True
+        yield red("secrets", f"others can look into {state}, with its logs and its database", f"chmod 700 {state}")
     for path in present:
         mode = path.stat()
         if stat.S_IMODE(mode.st_mode) & 0o077:

@@ -21,7 +21,7 @@ from stereo_tasks.local_site.airflow_config import login_file, write_config
 from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.local_site.database import EmbeddedPostgres, needs_embedded
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.files import port_is_free, read_json, write_private_json
+from stereo_tasks.local_site.files import port_is_free, private_folder, read_json, write_private_json
 from stereo_tasks.local_site.processes import Condition, Service, end_strays, marked, site_id
 
 if TYPE_CHECKING:
@@ -181,7 +181,6 @@ def _start(settings: Settings, port: int, *, paused: bool, echo: Echo) -> str:
             f"port {port} of {settings.site.airflow.host} is taken by another program: set airflow.port in "
             f"{settings.site.root}/config/site.yaml"
         )
-    settings.site.paths.state.mkdir(parents=True, exist_ok=True)
     if needs_embedded(settings):
         EmbeddedPostgres(settings.site.paths.state, settings.site.root).start()
         echo("database started")
@@ -245,7 +244,7 @@ def _memory_mb(process: psutil.Process) -> float:
 def _lock(settings: Settings) -> Iterator[None]:
     """Let one command at a time start or stop the site."""
     path = settings.site.paths.state / "site.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)  # passwords, keys, logs and the database
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.files import free_port, last_lines, read_json, write_private, write_private_json
+from stereo_tasks.local_site.files import (
+    free_port,
+    last_lines,
+    private_folder,
+    read_json,
+    write_private,
+    write_private_json,
+)
 from stereo_tasks.local_site.processes import MARKER, Condition, Service, end, site_id, stop, working_in
 from stereo_tasks.settings.site import CATALOG_URL_FILE, IDLE_IN_TRANSACTION_S
 
@@ -155,7 +162,7 @@ class EmbeddedPostgres:
         """
         if self.service.condition() == Condition.RUNNING:
             return
-        self.state.mkdir(parents=True, exist_ok=True)
+        private_folder(self.state)
         if not self.data.exists():
             self._make()
         # A server whose main process was killed leaves workers for a moment; they would keep the new one from starting.

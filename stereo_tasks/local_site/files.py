@@ -8,7 +8,23 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.products.files import write_atomically
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that nobody else may look into; one that is there already is closed.
+
+    Raises
+    ------
+    SiteError
+        If it belongs to another user.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.chmod(0o700)
+    except PermissionError:
+        raise SiteError(f"{path} belongs to another user: start the site as that user") from None
 
 
 def write_private(path: Path, text: str) -> None:

@@ -24,6 +24,7 @@ MARKER = "STEREO_SITE_ID"
 _START_MARKER = "STEREO_SERVICE_START"
 """Carries a word of its own for each start of a service: no later process with the same id can be mistaken for it."""
 _LOG_LIMIT_BYTES = 20_000_000
+_EXEC_LIMIT_S = 1.0  # a process has no environment for a moment while it becomes another program
 
 
 def site_id(root: Path) -> str:
@@ -186,8 +187,11 @@ def wait_until_gone(processes: Iterable[psutil.Process], timeout_s: float) -> li
     """Wait for processes to end, and return those that did not."""
     left = list(processes)
     deadline = time.monotonic() + timeout_s
-    while (left := [process for process in left if _alive(process)]) and time.monotonic() < deadline:
+    while left:
         psutil.wait_procs(left, 0.05)  # it collects our own children, but waits on for what others do not collect
+        left = [process for process in left if _alive(process)]
+        if time.monotonic() > deadline:
+            break
     return left
 
 
@@ -201,9 +205,13 @@ def marked(value: str, variable: str = MARKER) -> list[psutil.Process]:
 
 def marked_process(pid: int | None, value: str, variable: str = MARKER) -> psutil.Process | None:
     """Return the process of an id if it carries a mark; None if it has ended, and the id may be somebody else's."""
-    with suppress(psutil.NoSuchProcess):
-        if pid and _mark(process := psutil.Process(pid), variable) == value:
-            return process
+    deadline = time.monotonic() + _EXEC_LIMIT_S
+    with suppress(psutil.Error):
+        process = psutil.Process(pid) if pid else None
+        while process and _alive(process) and time.monotonic() < deadline:
+            if environment := process.environ():
+                return process if environment.get(variable) == value else None
+            time.sleep(0.002)
     return None
 
 

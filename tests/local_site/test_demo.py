@@ -6,8 +6,10 @@ import sys
 from rich.console import Console
 
 from stereo_tasks.local_site import control
-from stereo_tasks.local_site.demo import prepare_demo_config, run_demo
+from stereo_tasks.local_site.demo import DEMO_NIGHT, prepare_demo_config, run_demo
 from stereo_tasks.local_site.processes import marked, site_id
+from stereo_tasks.nights import Night
+from stereo_tasks.settings import load_settings
 
 
 def test_the_demo_configuration_never_overwrites(tmp_path):
@@ -17,6 +19,16 @@ def test_the_demo_configuration_never_overwrites(tmp_path):
     new[-1].unlink()
     assert prepare_demo_config(tmp_path) == ([new[-1]] if len(new) > 1 else [])
     assert len(new) == 1 or new[0].read_text() == "# mine\n"
+
+
+def test_the_tables_of_a_demo_site_do_not_end(root):
+    """Else its first page would warn of them."""
+    prepare_demo_config(root)
+    settings = load_settings(root)
+    for night in (DEMO_NIGHT, Night("2060-01-10")):
+        assert settings.monte_carlo.period(night).name == "ST0320A"
+        assert settings.time_offset(night).offset_us == -3.2
+    assert settings.monte_carlo.nsb_levels == load_settings(root / "elsewhere").monte_carlo.nsb_levels
 
 
 def with_simulator(settings, folder, text):

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.files import last_lines, read_json, write_private_json
+from stereo_tasks.local_site.files import last_lines, private_folder, read_json, write_private_json
 from stereo_tasks.local_site.processes import MARKER, Condition, Service, end, end_strays, marked, site_id, stop
 
 STUBBORN = (
@@ -62,6 +62,14 @@ def test_a_service_starts_and_stops(service, environment):
     stop([service])
     assert service.condition() == Condition.STOPPED
     assert not process.is_running()
+
+
+def test_a_service_that_becomes_another_program_runs_all_the_time(root, environment):
+    for number in range(30):
+        service = Service(f"changing{number}", root / "state", patience_s=0.5)
+        service.start(["sh", "-c", "exec sh -c 'exec sleep 60'"], environment)
+        assert {service.condition() for _ in range(10)} == {Condition.RUNNING}
+        stop([service])
 
 
 def test_a_service_is_not_started_twice(service, environment):
@@ -157,7 +165,10 @@ def test_stopping_takes_all_descendants_along(service, environment, root):
 
 def test_a_process_that_ended_and_that_nobody_collects_is_not_waited_for(service, environment):
     """In a container it may stay for ever, if the first process there does not collect orphans."""
-    code = "import subprocess, time; print(subprocess.Popen(['true']).pid, 'ready', flush=True); time.sleep(60)"
+    code = (
+        "import subprocess, time; child = subprocess.Popen(['true']); print(child.pid, 'ready', flush=True); "
+        "time.sleep(60)"
+    )
     start_python(service, environment, code)
     ended = psutil.Process(int(service.log.read_text().split()[0]))
     while ended.status() != psutil.STATUS_ZOMBIE:
@@ -188,6 +199,14 @@ def test_the_sweep_does_not_end_the_one_who_sweeps(root, environment):
     code = f"from stereo_tasks.local_site.processes import end_strays; print(end_strays({site_id(root)!r}))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "0")
+
+
+def test_a_folder_that_was_open_is_closed(tmp_path):
+    folder = tmp_path / "deep" / "state"
+    folder.mkdir(parents=True, mode=0o755)
+    private_folder(folder)
+    private_folder(tmp_path / "new")
+    assert {one.stat().st_mode & 0o777 for one in (folder, tmp_path / "new")} == {0o700}
 
 
 def test_a_site_is_the_same_by_every_path(tmp_path):

@@ -9,10 +9,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+import psutil
 
 _LINUX = sys.platform == "linux"
-_PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
 # Loaded here, not between fork and exec, where nothing may be loaded.
 _LIBC = ctypes.CDLL(None, use_errno=True) if _LINUX else None
@@ -43,36 +43,25 @@ def signal_group(group: int, number: signal.Signals) -> None:
 
 
 def memory_mb(groups: set[int]) -> dict[int, float]:
-    """Return the resident memory of process groups in MB (10^6 bytes); empty where there is no ``/proc``.
+    """Return the resident memory of process groups in MB (10^6 bytes).
 
     Pages that processes of a group share count for each of them.
     """
-    page = os.sysconf("SC_PAGE_SIZE")
     used = dict.fromkeys(groups, 0.0)
-    for pid in _pids():
-        try:
-            # The name of the program, in parentheses, may hold blanks: count behind it.
-            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except (OSError, UnicodeDecodeError):
-            continue
-        group = int(fields[2])
-        if group in used:
-            used[group] += int(fields[21]) * page / 1e6
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if (group := os.getpgid(process.pid)) in used:
+                used[group] += process.memory_info().rss / 1e6
     return used
 
 
 def pids_with_token(token: str) -> list[int]:
     """Return the living processes that carry a token in their environment as ``ARRAY_TOKEN``."""
-    wanted = f"ARRAY_TOKEN={token}".encode()
     pids = []
-    for pid in _pids():
-        try:
-            # Empty for a zombie: what is left of it holds nothing.
-            environment = (_PROC / str(pid) / "environ").read_bytes()
-        except OSError:  # gone, or somebody else's
-            continue
-        if wanted in environment.split(b"\0"):
-            pids.append(pid)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # gone, or somebody else's
+            if process.environ().get("ARRAY_TOKEN") == token:
+                pids.append(process.pid)
     return pids
 
 
@@ -87,9 +76,3 @@ def kill_with_token(token: str, patience_s: float = 2.0) -> list[int]:
             break
         time.sleep(0.02)
     return left
-
-
-def _pids() -> list[int]:
-    if not _LINUX:
-        return []
-    return [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]

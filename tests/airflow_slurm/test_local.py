@@ -88,7 +88,6 @@ def test_the_time_limit_ends_a_job_even_if_it_does_not_listen(backend, tmp_path)
     assert not alive(str(stage.folder))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is watched through /proc")
 def test_the_memory_limit_ends_a_job(backend, tmp_path):
     stage = Stage(tmp_path / "a", {0: {"memory_until": 1, "sleep": 60}, 1: {}}, memory_mb=100)
     jobs = watch(backend, backend.submit(stage.spec()))
@@ -168,7 +167,7 @@ def test_two_processes_share_the_workers(tmp_path):
     assert min(begin for begin, _ in first) < max(end for _, end in second)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl and /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
 def test_jobs_die_with_the_process_that_watches_them(tmp_path):
     other = other_process(tmp_path / "state", tmp_path / "a", 60, "with children")
     wait_for(lambda: len(pids_with_token("token-a")) == 4)

@@ -16,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from airflow_slurm.private_cluster import daemons, launch, leftovers
 from airflow_slurm.private_cluster.configuration import DEFAULT_PARTITIONS, Layout, Shape, own_address
 from airflow_slurm.private_cluster.daemons import Daemon, wait_until
@@ -207,11 +209,12 @@ class PrivateCluster:
             SIGKILL by default.
         """
         daemon = self._daemons().get(self._key(name, node))
-        if daemon is None or not daemon.alive():
+        process = daemon.process() if daemon else None
+        if process is None:
             raise PrivateClusterError(f"{self._key(name, node)} does not run")
-        daemon.send(signal)
+        process.send_signal(signal)
         if signal in (signals.SIGKILL, signals.SIGTERM, signals.SIGINT):
-            daemons.wait_until_gone([daemon], 10.0)
+            daemons.wait_until_gone([process], 10.0)
 
     def start_daemon(self, name: str, node: str | None = None) -> None:
         """Start one daemon again, as an administrator would, and wait until it answers.
@@ -281,21 +284,25 @@ class PrivateCluster:
             self._fail_nodes()
         else:
             quiet = self._cancel_jobs()
-        known = self._daemons()
         # The controller first, before it starts what waits; then what is left of jobs, for which slurmd would wait;
         # then each before the one that it reports to.
-        left = daemons.end([known[name] for name in known if name == "slurmctld"], patience_s=3.0)
+        left = self._end_daemons("slurmctld")
         left += leftovers.end(lambda: leftovers.of_jobs(self.shape.name, self.directory / "log"))
         for kind in ("slurmd.", "slurmdbd", "mariadbd", "munged"):
-            left += daemons.end([known[name] for name in known if name.startswith(kind)], patience_s=3.0)
+            left += self._end_daemons(kind)
         left += leftovers.end(lambda: leftovers.of_daemons(self.conf))
         if left:
-            raise PrivateClusterError(f"processes {', '.join(str(daemon.pid) for daemon in left)} survived SIGKILL")
+            raise PrivateClusterError(f"processes {', '.join(str(process.pid) for process in left)} survived SIGKILL")
         if not quiet:
             # Else the next start would take jobs that were ended here for running ones.
             for path in (self.directory / "state").glob("job_state*"):
                 path.unlink(missing_ok=True)
         self._clear()
+
+    def _end_daemons(self, kind: str) -> list[psutil.Process]:
+        """End the daemons whose names begin so; return those that live on after all."""
+        running = daemons.processes(daemon for name, daemon in self._daemons().items() if name.startswith(kind))
+        return daemons.end(running, patience_s=3.0)
 
     def _cancel_jobs(self) -> bool:
         """End all jobs by SLURM's own means; tell whether that worked."""

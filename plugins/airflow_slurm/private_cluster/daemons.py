@@ -1,9 +1,9 @@
-"""Daemons: processes that outlive the program that started them, known by more than a process id."""
+"""Daemons: processes that outlive the program that started them, known by a mark in their environment."""
 
 from __future__ import annotations
 
-import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,88 +13,86 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
+import psutil
+
+_MARK = "SLURM_PRIVATE_DAEMON"
+"""Environment variable with a word of its own for each start: a later process with the same id does not carry it."""
 _PORTS = range(15000, 32000)
-_started: dict[int, subprocess.Popen[bytes]] = {}  # kept, so that those that ended can be collected
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """One process, which cannot be mistaken for a later one with the same id."""
+    """A daemon, as it is written down for other programs."""
 
     pid: int
-    start_ticks: int
-    """Start time in clock ticks since the boot."""
-    boot: str
-    """Identity of that boot."""
+    mark: str
 
-    @classmethod
-    def of(cls, pid: int) -> Daemon | None:
-        """Look a process up; None if there is none, or it has ended and only waits for its parent."""
-        try:
-            # The name of the program, in parentheses, may hold blanks: count behind it.
-            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except (OSError, UnicodeDecodeError):
-            return None
-        if fields[0] in "ZX":
-            return None
-        return cls(pid, int(fields[19]), boot_id())
+    def process(self) -> psutil.Process | None:
+        """Return this very process; None if it has ended."""
+        with suppress(psutil.Error):
+            if self in _children:  # its id stays its own until it is collected; its environment shows a little later
+                if _children[self].poll() is None:
+                    return psutil.Process(self.pid)
+                del _children[self]
+                return None
+            process = psutil.Process(self.pid)
+            if runs(process) and process.environ().get(_MARK) == self.mark:
+                return process
+        return None
 
     def alive(self) -> bool:
         """Tell whether this very process still runs."""
-        child = _started.get(self.pid)
-        if child is not None and child.poll() is not None:
-            del _started[self.pid]
-        return Daemon.of(self.pid) == self
-
-    def send(self, number: int) -> None:
-        """Send a signal to this very process, or to none."""
-        with suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(self.pid)
-            try:
-                # The descriptor holds on to one process: checked after opening, a recycled id cannot slip in between.
-                if self.alive():
-                    signal.pidfd_send_signal(descriptor, number)
-            finally:
-                os.close(descriptor)
+        return self.process() is not None
 
 
-def boot_id() -> str:
-    """Return the identity of this boot: process ids of an earlier one mean nothing."""
-    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+_children: dict[Daemon, psutil.Popen] = {}
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Daemon | None:
-    """Start a daemon in a session of its own; None if it ended at once."""
+def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Daemon:
+    """Start a daemon in a session of its own."""
+    mark = secrets.token_hex(8)
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        child = psutil.Popen(
             list(command),
-            env=dict(environment),
+            env={**environment, _MARK: mark},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _started[child.pid] = child
-    return Daemon.of(child.pid)
+    daemon = Daemon(child.pid, mark)
+    _children[daemon] = child
+    return daemon
 
 
-def end(daemons: Iterable[Daemon], *, patience_s: float, first: int = signal.SIGTERM) -> list[Daemon]:
+def processes(daemons: Iterable[Daemon]) -> list[psutil.Process]:
+    """Return the processes of those daemons that run."""
+    return [process for daemon in daemons if (process := daemon.process()) is not None]
+
+
+def end(left: Sequence[psutil.Process], *, patience_s: float, first: int = signal.SIGTERM) -> list[psutil.Process]:
     """End processes: ask, wait, kill; return those which live on after all."""
-    left = list(daemons)
     for number, wait_s in ((first, patience_s), (signal.SIGKILL, 5.0)):
-        for one in left:
-            one.send(number)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
         left = wait_until_gone(left, wait_s)
-    return left
+    return list(left)
 
 
-def wait_until_gone(daemons: Iterable[Daemon], timeout_s: float) -> list[Daemon]:
+def wait_until_gone(left: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
     """Wait for processes to end; return those that did not."""
-    left = list(daemons)
-    wait_until(lambda: not [one for one in left if one.alive()], timeout_s)
-    return [one for one in left if one.alive()]
+    # Not by psutil.wait_procs: for that, what its parent does not collect goes on for ever.
+    wait_until(lambda: not any(map(runs, left)), timeout_s)
+    return [process for process in left if runs(process)]
+
+
+def runs(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended and was not collected by its parent does not."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, *, pause_s: float = 0.01) -> bool:
@@ -108,49 +106,26 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, *, pause_s: floa
     return True
 
 
-def with_environment(wanted: Callable[[dict[bytes, bytes]], bool]) -> list[Daemon]:
+def with_environment(wanted: Callable[[dict[str, str]], bool]) -> list[psutil.Process]:
     """Return the processes whose environment is as wanted, without this one and its ancestors."""
-    ours = _ancestors()
-    found = []
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and int(entry.name) not in ours and wanted(_environment(entry)):
-            daemon = Daemon.of(int(entry.name))
-            if daemon:
-                found.append(daemon)
-    return found
+    this = psutil.Process()
+    ours = {this.pid, *(parent.pid for parent in this.parents())}
+    matching = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # those of other users cannot be read, and are not ours
+            if process.pid not in ours and runs(process) and wanted(process.environ()):
+                matching.append(process)
+    return matching
 
 
-def with_open_file(name: str, folder: Path) -> list[Daemon]:
+def with_open_file(name: str, folder: Path) -> list[psutil.Process]:
     """Return the processes of a given name that have a file open in a folder."""
-    found = []
-    for entry in _PROC.iterdir():
-        with suppress(OSError):
-            if entry.name.isdigit() and (entry / "comm").read_text().strip() == name:
-                links = [one.readlink() for one in (entry / "fd").iterdir()]
-                daemon = Daemon.of(int(entry.name))
-                if daemon and any(one.parent == folder for one in links):
-                    found.append(daemon)
-    return found
-
-
-def _environment(entry: Path) -> dict[bytes, bytes]:
-    # Processes of other users cannot be read, and are not ours.
-    with suppress(OSError):
-        pairs = (one.partition(b"=") for one in (entry / "environ").read_bytes().split(b"\0"))
-        return {key: value for key, _, value in pairs if key}
-    return {}
-
-
-def _ancestors() -> set[int]:
-    found = set()
-    pid = os.getpid()
-    while pid > 1:
-        found.add(pid)
-        try:
-            pid = int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            break
-    return found
+    matching = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name() == name and any(Path(file.path).parent == folder for file in process.open_files()):
+                matching.append(process)
+    return matching
 
 
 def free_ports(count: int) -> list[int]:
@@ -158,11 +133,11 @@ def free_ports(count: int) -> list[int]:
 
     They are below those that the kernel hands out by itself, so that nobody gets one of them while a daemon is away.
     """
-    found: list[int] = []
+    ports: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
-        if len(found) == count:
+        if len(ports) == count:
             break
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("", port))
-            found.append(port)
-    return found
+            ports.append(port)
+    return ports

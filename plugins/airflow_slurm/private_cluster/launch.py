@@ -80,7 +80,7 @@ class Launcher:
         log = self._output(name)
         log.unlink(missing_ok=True)
         daemon = daemons.start(self._command(name), environment, log)
-        if daemon is None:
+        if not daemon.alive():
             raise PrivateClusterError(f"{name} ended at once:\n{self.last_lines(name)}")
         return daemon
 

@@ -25,8 +25,6 @@ _STOP_LIMIT_S = 60.0
 _NICENESS = 5  # jobs stand back behind Airflow, as they do in the process pool
 _GROWTH = 4  # of the memory of a job, by repair
 
-# Stages may take days; `short` is there to try out partitions.
-_PARTITIONS = {"long": "Default=YES MaxTime=INFINITE", "short": "MaxTime=60"}
 _OPTIONS = {
     # Jobs that exceed their memory end, as they do in the process pool; cgroups, which are better, need root.
     "JobAcctGatherParams": "OverMemoryKill",
@@ -138,12 +136,14 @@ class PrivateCluster:
         per_node = math.ceil(site.workers / slurm.nodes)
         largest_mb = max(self.settings.cost(stage).memory_mb for stage in stages())
         memory_mb = slurm.memory.to_value("MB") if slurm.memory else largest_mb * _GROWTH * per_node
+        limit = math.floor(slurm.max_time.to_value("min")) if slurm.max_time else "INFINITE"
         shape = [
             f"--nodes={slurm.nodes}",
             f"--cpus-per-node={slurm.cpus or per_node}",
             f"--memory-mb={math.ceil(memory_mb)}",
             f"--niceness={_NICENESS}",
-            *(f"--partition={name}:{options}" for name, options in _PARTITIONS.items()),
+            f"--partition=long:Default=YES MaxTime={limit}",
+            "--partition=short:MaxTime=60",  # to try out partitions
             *(f"--option={key}={value}" for key, value in _OPTIONS.items()),
         ]
         if slurm.accounting or (slurm.accounting is None and _has_accounting()):

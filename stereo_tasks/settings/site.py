@@ -74,6 +74,8 @@ class Slurm(Model):
     """Processors that each node of a private cluster claims; null: so many that `workers` jobs run at a time."""
     memory: Memory | None = None
     """Memory that each node of a private cluster claims; null: enough for that many jobs of any stage."""
+    max_time: Duration | None = None
+    """Longest job of the usual partition of a private cluster, to try out what a real one gives; null for no limit."""
     accounting: bool | None = None
     """Whether a private cluster keeps a database of jobs; null: where slurmdbd and MariaDB are installed."""
     poll_interval: Duration = Field(default="2 s", validate_default=True)

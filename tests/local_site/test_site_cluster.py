@@ -106,3 +106,12 @@ def test_a_cluster_that_does_not_start_says_why_and_what_else_works(settings, mo
     with pytest.raises(SiteError, match=r"NoSuchOption[\s\S]*CLUSTER=local"):
         private.start()
     assert private.conditions() == {"slurm": Condition.STOPPED}
+
+
+def test_its_jobs_may_be_limited_as_those_of_a_real_partition(settings):
+    private = PrivateCluster(configured(settings, "slurm: {max_time: 2 h, accounting: false}"))
+    private.start()
+    try:
+        assert slurm(private, "sinfo", "-h", "-o", "%P %l").split() == ["long*", "2:00:00", "short", "1:00:00"]
+    finally:
+        private.stop()

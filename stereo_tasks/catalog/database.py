@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy import URL, NullPool, QueuePool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from stereo_tasks.catalog import decisions
 from stereo_tasks.catalog.errors import CatalogError, NoCatalogError
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.site import CATALOG_URL_FILE, Site
@@ -98,6 +100,8 @@ class Catalog:
     ----------
     url : str
         SQLAlchemy URL of the database, which must exist.
+    decisions : pathlib.Path, optional
+        Folder of the files with what people decided, see `stereo_tasks.catalog.decisions`; none is kept by default.
 
     Raises
     ------
@@ -105,14 +109,16 @@ class Catalog:
         If it is not a URL of PostgreSQL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, decisions: Path | None = None) -> None:
         self.url = _checked(url)
+        self.decisions = decisions
         self.engine = create_engine(self.url, poolclass=NullPool, connect_args=_ARGUMENTS)
 
     @classmethod
     def of_site(cls, settings: Settings | None = None) -> Self:
         """Return the catalog of a site, see `catalog_url`; of ``$STEREO_SITE`` by default."""
-        return cls(catalog_url(settings))
+        settings = settings or load_settings()
+        return cls(catalog_url(settings), settings.site.paths.output / "decisions")
 
     @classmethod
     @contextmanager
@@ -140,7 +146,7 @@ class Catalog:
         ----------
         writes : bool, optional
             For what a rebuild makes anew: it waits for a rebuild to end, and a rebuild waits for it. So whatever was
-            written is in the tree or the journal that the rebuild reads.
+            written is in the tree that the rebuild reads.
         rebuilds : bool, optional
             Keeps all that `writes` away. Readers go on and see what was there before.
         snapshot : bool, optional
@@ -158,6 +164,15 @@ class Catalog:
                 function = "pg_advisory_xact_lock" if rebuilds else "pg_advisory_xact_lock_shared"
                 session.execute(text(f"SELECT {function}(:key)"), {"key": int(Lock.REBUILD)})
             yield session
+
+    def note_decision(self, kind: decisions.Kind, at: dt.datetime, values: Mapping[str, Any]) -> None:
+        """Append a person's decision to its file, after its row was sent and before the transaction is committed.
+
+        A failure in between leaves an entry whose row was not committed, and whose author was told so and does it
+        again; the other order could lose a decision.
+        """
+        if self.decisions is not None:
+            decisions.append(self.decisions, kind, at, values)
 
     @staticmethod
     @contextmanager
@@ -181,11 +196,6 @@ def _checked(url: str) -> URL:
     if made.drivername == "postgresql":
         made = made.set(drivername="postgresql+psycopg2")  # the driver that Airflow brings
     return made
-
-
-def journal_folder(folder: Path | None = None) -> Path:
-    """Return the folder of the journal: the one that is given, else that of the site's output tree."""
-    return folder if folder is not None else load_settings().site.paths.output / "journal"
 
 
 def _explanation(error: OperationalError | ProgrammingError) -> str:

@@ -7,13 +7,11 @@ was held back, or came late, is told from those that went before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from sqlalchemy import func, or_, select, union
 from sqlalchemy.dialects.postgresql import insert
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Dispatch, ObservationRow, ReadinessRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -37,19 +35,15 @@ def note_dispatch(
     production: str,
     content: str,
     reason: str = "",
-    *,
-    journal: Path | None = None,
 ) -> bool:
     """Remember that a night was emitted; return whether that is new."""
-    return bool(note_dispatches(catalog, {(night, content): reason}, production, journal=journal))
+    return bool(note_dispatches(catalog, {(night, content): reason}, production))
 
 
 def note_dispatches(
     catalog: Catalog,
     reasons: Mapping[tuple[Night, str], str],
     production: str,
-    *,
-    journal: Path | None = None,
 ) -> set[tuple[Night, str]]:
     """Remember (night, content) that were emitted, each with its reason; return those that are new."""
     rows = [
@@ -63,7 +57,6 @@ def note_dispatches(
         statement = insert(Dispatch).on_conflict_do_nothing().returning(Dispatch.night, Dispatch.content)
         found = session.execute(statement, [{**row, "dispatched_utc": now} for row in rows])
         new = {(row.night, row.content) for row in found}
-        note(journal, Kind.REQUEST, now, [row for row in rows if (row["night"], row["content"]) in new])
     return {(Night(evening), content) for evening, content in new}
 
 

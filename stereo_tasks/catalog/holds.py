@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog, Lock, take
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import HoldRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -29,7 +27,6 @@ def hold(
     by: str,
     source: str = WHOLE_NIGHT,
     until: dt.datetime | None = None,
-    journal: Path | None = None,
 ) -> bool:
     """Hold a night or a source of it; return False if it was held already (that hold stays).
 
@@ -49,15 +46,13 @@ def hold(
         The source; the whole night by default.
     until : datetime.datetime, optional
         When the hold ends by itself, with its zone; only a release ends it by default.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
 
     Raises
     ------
     ValueError
         If there is no reason, or the end has no zone or is over.
-    JournalError
-        If the journal cannot be written; nothing is held then.
+    DecisionError
+        If the file of decisions cannot be written; nothing is held then.
     """
     if not reason.strip():
         raise ValueError("a hold needs a reason: somebody else will find it")
@@ -74,13 +69,13 @@ def hold(
             "night": night.evening, "production": production, "source": source, "reason": plain(reason),
             "held_by": plain(by), "until_utc": until,
         }  # fmt: skip
-        new = put(session, values, now)
+        new = _put(session, values, now)
         if new:
-            note(journal, Kind.HOLD, now, [values])
+            catalog.note_decision("hold", now, values)
         return new
 
 
-def put(session: Session, values: dict[str, object], at: dt.datetime) -> bool:
+def _put(session: Session, values: dict[str, object], at: dt.datetime) -> bool:
     """Write a hold of a moment; return False if there was one. One whose end had been reached makes room."""
     session.execute(
         update(HoldRow)
@@ -98,21 +93,20 @@ def release(
     *,
     by: str,
     source: str = WHOLE_NIGHT,
-    journal: Path | None = None,
 ) -> bool:
     """Release a hold; return whether there was one that still held."""
     values = {"night": night.evening, "production": production, "source": source, "released_by": plain(by)}
     with catalog.transaction(writes=True) as session:
         take(session, Lock.HOLDS)
-        at = take_away(session, values)
+        at = _take_away(session, values)
         if at is not None:
-            note(journal, Kind.RELEASE, at, [values])
+            catalog.note_decision("release", at, values)
         return at is not None
 
 
-def take_away(session: Session, values: dict[str, object], at: dt.datetime | None = None) -> dt.datetime | None:
-    """Release the hold of a moment (now by default); return when, or None if there was none."""
-    moment = func.clock_timestamp() if at is None else at
+def _take_away(session: Session, values: dict[str, object]) -> dt.datetime | None:
+    """Release the hold that holds now; return when, or None if there was none."""
+    moment = func.clock_timestamp()
     return session.scalar(
         update(HoldRow)
         .where(*_key(values["night"], values["production"], values["source"]), _holds_at(moment))

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import JobRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -33,8 +32,6 @@ def save_jobs(
     plan: Plan | Path | str,
     stage: Stage | str,
     jobs: Iterable[Mapping[str, Any]],
-    *,
-    journal: Path | None = None,
 ) -> int:
     """Write jobs of a stage; what is known of a job already is replaced.
 
@@ -50,8 +47,6 @@ def save_jobs(
         Each with ``token``, ``job`` (number in the array) and ``state``, and as far as known with the other columns of
         `JobRow`. Times are datetimes with zone, or their ISO texts. ``elapsed_s`` and ``queue_wait_s`` come from the
         times when they are not given. Further keys are left out.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
 
     Returns
     -------
@@ -70,8 +65,6 @@ def save_jobs(
     ordered = [rows[key] for key in sorted(rows)]
     with catalog.transaction(writes=True) as session:
         write(session, ordered)
-        now = session.execute(select(func.clock_timestamp())).scalar_one()
-        note(journal, Kind.JOB, now, ordered)
     return len(rows)
 
 

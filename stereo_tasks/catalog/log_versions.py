@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog, Lock, take
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import LogVersion
 from stereo_tasks.catalog.observations import Change
 from stereo_tasks.catalog.values import plain
@@ -28,7 +27,6 @@ def note_log_version(
     changes: Iterable[Change] = (),
     etag: str = "",
     last_modified: str = "",
-    journal: Path | None = None,
 ) -> bool:
     """Note that the stereo log was read; return whether its content is another one than at the last time.
 
@@ -48,13 +46,11 @@ def note_log_version(
         As `update_observations` returned them.
     etag, last_modified : str, optional
         As the web server said.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
     """
     row = values(origin, checksum, rows, problems, changes, etag, last_modified)
     with catalog.transaction(writes=True) as session:
         take(session, Lock.LOG_VERSIONS)  # two at once would write it twice
-        return take_note(session, row, journal)
+        return take_note(session, row)
 
 
 def values(
@@ -75,7 +71,7 @@ def values(
     }  # fmt: skip
 
 
-def take_note(session: Session, row: dict[str, Any], journal: Path | None) -> bool:
+def take_note(session: Session, row: dict[str, Any]) -> bool:
     """Do what `note_log_version` does within a transaction."""
     latest = select(LogVersion.id, LogVersion.origin, LogVersion.checksum).order_by(LogVersion.id.desc()).limit(1)
     old = session.execute(latest).one_or_none()
@@ -85,7 +81,6 @@ def take_note(session: Session, row: dict[str, Any], journal: Path | None) -> bo
         return False
     now = session.execute(select(func.clock_timestamp())).scalar_one()
     session.execute(insert(LogVersion).values(**row, first_seen_utc=now, last_seen_utc=now))
-    note(journal, Kind.LOG_READING, now, [row])
     return True
 
 

@@ -104,7 +104,7 @@ def latest_dispatches(asked: Range) -> _Query:
 def latest_requests(asked: Range) -> _Query:
     """Select of each night the latest ask; dry runs changed nothing and do not count."""
     statement = _columns(Request).distinct(Request.night).where(Request.outcome != "dry run")
-    return asked.of(statement, Request).order_by(Request.night, Request.id.desc())
+    return asked.of(statement, Request).order_by(Request.night, Request.requested_utc.desc(), Request.id.desc())
 
 
 def latest_processing_runs(asked: Range) -> _Query:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ObservationChange, ObservationRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -34,7 +31,6 @@ def update_observations(
     selection: Selection,
     *,
     too_many: Callable[[int, int], bool] | None = None,
-    journal: Path | None = None,
 ) -> tuple[Change, ...]:
     """Bring the catalog to what the log says now, and keep what it said before.
 
@@ -47,8 +43,6 @@ def update_observations(
     too_many : callable, optional
         Says by the number of rows that are gone and of those that were known whether the log is rather damaged than
         corrected. Then these rows stay as they are.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
 
     Returns
     -------
@@ -56,12 +50,10 @@ def update_observations(
         What is different from the last time.
     """
     with catalog.transaction(writes=True) as session:
-        return follow(session, selection, too_many, journal)
+        return follow(session, selection, too_many)
 
 
-def follow(
-    session: Session, selection: Selection, too_many: Callable[[int, int], bool] | None, journal: Path | None
-) -> tuple[Change, ...]:
+def follow(session: Session, selection: Selection, too_many: Callable[[int, int], bool] | None) -> tuple[Change, ...]:
     """Do what `update_observations` does within a transaction."""
     # Two at once would write every change twice.
     session.execute(text("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE"))
@@ -79,8 +71,6 @@ def follow(
         for old in gone:
             old.in_log = False
             noted.append(_changed(session, old, "removed", old.content, None, now))
-    session.flush()  # before the journal, see `journaling`
-    note(journal, Kind.OBSERVATION, now, [_entry(row, change) for row, change in noted])
     return (*(Change(Night(row.night), row.source, change.kind) for row, change in noted), *lost)
 
 
@@ -120,14 +110,6 @@ def _changed(
     session.add(change)
     row.changed_utc = now
     return row, change
-
-
-def _entry(row: ObservationRow, change: ObservationChange) -> dict[str, Any]:
-    """Return what the journal keeps of a change: with the verdict on the row, which a change alone does not tell."""
-    return {
-        "night": row.night, "source": row.source, "change": change.kind, "before": change.before,
-        "after": change.after, "reason": row.reason, "checksum": row.checksum, "line": row.line,
-    }  # fmt: skip
 
 
 def history(catalog: Catalog, night: Night, source: str) -> tuple[ObservationChange, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ProcessingRun
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -21,7 +18,7 @@ ENDS = (DONE, FAILED, NOTHING, LOCKED)
 _KEY = ["night", "production", "run_id"]
 
 
-def begin_run(catalog: Catalog, night: Night, production: str, run_id: str, *, journal: Path | None = None) -> None:
+def begin_run(catalog: Catalog, night: Night, production: str, run_id: str) -> None:
     """Note that a run works on a night; a run that is cleared begins again.
 
     Parameters
@@ -34,17 +31,12 @@ def begin_run(catalog: Catalog, night: Night, production: str, run_id: str, *, j
         Name of the production.
     run_id : str
         Id of the run, the same in all its tries.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
     """
     values = {"night": night.evening, "production": production, "run_id": plain(run_id)}
     again: dict[str, Any] = {"state": RUNNING, "lines": [], "started_utc": func.clock_timestamp(), "ended_utc": None}
     statement = insert(ProcessingRun).values(**values, **again)
     with catalog.transaction(writes=True) as session:
-        at = session.execute(
-            statement.on_conflict_do_update(index_elements=_KEY, set_=again).returning(ProcessingRun.started_utc)
-        ).scalar_one()
-        note(journal, Kind.RUN_BEGINS, at, [values])
+        session.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=again))
 
 
 def end_run(
@@ -54,8 +46,6 @@ def end_run(
     run_id: str,
     state: str,
     lines: Iterable[str] = (),
-    *,
-    journal: Path | None = None,
 ) -> None:
     """Note how a run ended; doing it again replaces what was noted.
 
@@ -73,8 +63,6 @@ def end_run(
         ``done``, ``failed``, ``nothing`` (there is nothing to process) or ``locked`` (another run is at work).
     lines : iterable of str, optional
         What it says, for a person.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
     """
     if state not in ENDS:
         raise ValueError(f"{state!r} is not an end of a run: {', '.join(ENDS)}")
@@ -84,19 +72,10 @@ def end_run(
     }  # fmt: skip
     with catalog.transaction(writes=True) as session:
         now = session.execute(select(func.clock_timestamp())).scalar_one()
-        session.execute(ending(values, now))
-        note(journal, Kind.RUN_ENDS, now, [values])
-
-
-def ending(values: dict[str, Any], at: dt.datetime) -> Insert:
-    """Return the statement that writes the end of a run."""
-    end = {"state": values["state"], "lines": values["lines"], "ended_utc": at}
-    # A run that ended without having begun was locked out, or its beginning was not written.
-    return (
-        insert(ProcessingRun)
-        .values(**values, started_utc=at, ended_utc=at)
-        .on_conflict_do_update(index_elements=_KEY, set_=end)
-    )
+        end = {"state": state, "lines": values["lines"], "ended_utc": now}
+        # A run that ended without having begun was locked out, or its beginning was not written.
+        statement = insert(ProcessingRun).values(**values, started_utc=now, ended_utc=now)
+        session.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=end))
 
 
 def latest_processing_runs(catalog: Catalog, production: str, first: Night, last: Night) -> tuple[ProcessingRun, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -12,7 +11,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Publication
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -32,7 +30,6 @@ def record_publication(
     plan: str,
     verdict: str = "",
     published_utc: dt.datetime | None = None,
-    journal: Path | None = None,
 ) -> None:
     """Record that DL3 and index were made visible; the same publication again only renews verdict and time.
 
@@ -58,8 +55,6 @@ def record_publication(
         Of QA.
     published_utc : datetime.datetime, optional
         When; now by default.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
     """
     with catalog.transaction(writes=True) as session:
         now = published_utc or session.execute(select(func.clock_timestamp())).scalar_one()
@@ -67,18 +62,17 @@ def record_publication(
             "night": night.evening, "production": production, "source": source, "cuts": cuts, "path": plain(path),
             "plan": plain(plan), "verdict": verdict, "published_utc": now,
         }  # fmt: skip
-        write(session, [row], journal)
+        write(session, [row])
 
 
-def write(session: Session, rows: Iterable[dict[str, Any]], journal: Path | None) -> None:
-    """Write publications; what is new or different also goes to the journal, since the tree keeps only the last two."""
+def write(session: Session, rows: Iterable[dict[str, Any]]) -> None:
+    """Write publications."""
     statement = insert(Publication)
     rest = {name: statement.excluded[name] for name in _REST}
     different = or_(*(getattr(Publication, name) != value for name, value in rest.items()))
     statement = statement.on_conflict_do_update(index_elements=KEY, set_=rest, where=different)
     for row in rows:
-        if session.scalar(statement.values(**row).returning(Publication.id)) is not None:
-            note(journal, Kind.PUBLICATION, row["published_utc"], [row])
+        session.execute(statement.values(**row))
 
 
 def published(

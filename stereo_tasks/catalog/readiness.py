@@ -1,18 +1,16 @@
-"""The readiness ledger: what detection last saw of each observation's files, and since when it waits."""
+"""Readiness: what detection last saw of each observation's files, and since when it waits."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog, Lock, take
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import ReadinessRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import Readiness
@@ -21,32 +19,14 @@ from stereo_tasks.nights import Night
 _Key = tuple[dt.date, str]
 
 
-class _Turn(NamedTuple):
-    """How an observation stands: what the journal is told of when it changes."""
-
-    ready: bool
-    partial: bool
-    waits: dt.datetime | None
-    content: str
-
-    @classmethod
-    def of(cls, row: Mapping[Any, Any]) -> _Turn:
-        # What is not ready changes with every file that comes.
-        content = row["content"] if row["ready"] else ""
-        return cls(row["ready"], row["partial"], row["waiting_since_utc"], content)
-
-
 def write_readiness(
     catalog: Catalog,
     entries: Iterable[tuple[Night, str, Readiness]],
     production: str,
-    *,
-    journal: Path | None = None,
 ) -> None:
     """Write (night, source, readiness) of a production; an older entry is replaced.
 
-    An observation that is not ready waits since it was first seen so, which nothing but the catalog knows. So the rows
-    of observations that turned (ready, partial, waiting again, ready with other content) go to the journal, too.
+    An observation that is not ready waits since it was first seen so.
     """
     seen = {(night.evening, source): one for night, source, one in entries}
     if not seen:
@@ -56,11 +36,9 @@ def write_readiness(
         before = _locked(session, production, {night for night, _ in seen})
         rows = []
         for key in sorted(seen):
-            waits = None if seen[key].ready else (before[key].waits if key in before else None) or now
+            waits = None if seen[key].ready else before.get(key) or now
             rows.append(row_values(*key, production, seen[key], waits, now))
         write(session, rows)
-        turned = [row for row in rows if _Turn.of(row) != before.get((row["night"], row["source"]))]
-        note(journal, Kind.READINESS, now, turned)
 
 
 def row_values(
@@ -76,7 +54,7 @@ def row_values(
 
 
 def write(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Write rows of the ledger, in an order that all who write them keep."""
+    """Write rows, in an order that all who write them keep."""
     statement = insert(ReadinessRow)
     columns = {name: statement.excluded[name] for name in rows[0] if name not in ("night", "source", "production")}
     session.connection().execute(
@@ -84,13 +62,13 @@ def write(session: Session, rows: list[dict[str, Any]]) -> None:
     )
 
 
-def _locked(session: Session, production: str, nights: set[dt.date]) -> dict[_Key, _Turn]:
-    """Return how each observation stands, and keep others from writing the ledger until the end."""
+def _locked(session: Session, production: str, nights: set[dt.date]) -> dict[_Key, dt.datetime | None]:
+    """Return since when each observation waits, and keep others from writing readiness until the end."""
     take(session, Lock.READINESS)
-    known = select(*ReadinessRow.__table__.columns).where(
+    known = select(ReadinessRow.night, ReadinessRow.source, ReadinessRow.waiting_since_utc).where(
         ReadinessRow.production == production, ReadinessRow.night.in_(nights)
     )
-    return {(row["night"], row["source"]): _Turn.of(row) for row in session.execute(known).mappings()}
+    return {(row.night, row.source): row.waiting_since_utc for row in session.execute(known)}
 
 
 def read_readiness(catalog: Catalog, production: str, *, first: Night, last: Night) -> tuple[ReadinessRow, ...]:

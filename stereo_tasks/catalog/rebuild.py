@@ -1,24 +1,25 @@
-"""Making the catalog again from what it is a copy of: the journal, the stereo log, the output tree, the raw files."""
+"""Making again what the catalog copies: from the stereo log, the output tree, the raw files, and people's decisions."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog import log_versions, publications, telescope_runs, tree
-from stereo_tasks.catalog.database import Catalog, journal_folder
+from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import (
     Base,
     ElementRecord,
-    NightLock,
     PlanRow,
     ProductionRow,
     ProductRow,
@@ -26,14 +27,13 @@ from stereo_tasks.catalog.models import (
     TelescopeRun,
 )
 from stereo_tasks.catalog.observations import follow
-from stereo_tasks.catalog.replay import replay, unknown_to, write_rows
+from stereo_tasks.catalog.taking_over import take_over
 from stereo_tasks.catalog.tree import Row
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.inventory import InventoryError, NightFiles, night_over, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
-from stereo_tasks.products import journal
 from stereo_tasks.settings import Settings
 from stereo_tasks.stereo_log import Selection, StereoLog, StereoLogError, read_site_log
 from stereo_tasks.stereo_log import select as select_rows
@@ -41,16 +41,16 @@ from stereo_tasks.stereo_log import select as select_rows
 _log = logging.getLogger(__name__)
 _BATCH = 2000
 _READERS = 8  # files on a network are waited for rather than read
-_KEPT = (NightLock.__table__,)
-"""Who works on what now is known here alone; in an empty database, a run that goes on takes its lock again."""
+_MADE_AGAIN = (ProductRow, ElementRecord, PlanRow, QaRow, TelescopeRun, ProductionRow)
+"""In the order in which their rows can go. All else stays: what the log said before, what was handed on, runs, jobs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """What a rebuild found."""
 
-    entries: int
-    """Of the journal."""
+    decisions: int
+    """Of people, that the catalog did not have."""
     observations: int
     plans: int
     records: int
@@ -58,33 +58,14 @@ class Rebuilt:
     publications: int
     runs: int
     """Of telescopes."""
-    saved: int
-    """Rows that the journal did not have, and has now."""
-
-
-def complete_journal(catalog: Catalog, settings: Settings) -> int:
-    """Write the rows of the catalog to the journal that are not in it, and return how many.
-
-    Such rows are those of a program that kept no journal yet.
-
-    Parameters
-    ----------
-    catalog : Catalog
-        The catalog.
-    settings : Settings
-        Of the site.
-    """
-    with catalog.transaction(rebuilds=True) as session:
-        return _complete(session, journal_folder(settings.site.paths.output / "journal"))
 
 
 def rebuild(catalog: Catalog, settings: Settings) -> Rebuilt:
-    """Make all tables again but the locks.
+    """Make again what the catalog copies from elsewhere, and leave the rest.
 
     Everything is read within one transaction: readers of the catalog see the old rows until the new ones are complete,
-    and those who write wait. The readiness ledger is that of the last turn of each observation (ready, partial, waiting
-    again); detection brings it up to date when it looks next. Nothing that only the catalog has is lost: it goes to the
-    journal first.
+    and those who write wait. In a database that was lost, people's decisions are there again, too; what was handed on
+    is not, so detection hands the last nights on once more, and their runs find that nothing is stale.
 
     Parameters
     ----------
@@ -95,45 +76,35 @@ def rebuild(catalog: Catalog, settings: Settings) -> Rebuilt:
 
     Raises
     ------
-    JournalError
-        If the journal cannot be read or written. The catalog is then as it was.
+    DecisionError
+        If the files of decisions cannot be read or written.
     """
-    folder = settings.site.paths.output / "journal"
+    taken_over = take_over(catalog)
     log = _read_log(settings)
     # Before the others have to wait: the raw files can be many, and detection looks at them again soon.
     files = list(_raw_files(log, settings))
     with catalog.transaction(rebuilds=True) as session:
-        saved = _complete(session, folder)
-        for table in reversed(Base.metadata.sorted_tables):
-            if table not in _KEPT:
-                session.execute(delete(table))
-        entries = replay(session, journal.read(folder))
+        for table in _MADE_AGAIN:
+            session.execute(delete(table))
         if log is not None:
-            _follow_log(session, log, settings, folder)
+            _follow_log(session, log, settings)
         found = _Tree()
-        found.read(session, settings.site.paths.output, folder)
+        found.read(session, settings.site.paths.output)
         runs = [row for rows in telescope_runs.parts(files).values() for row in rows]
         write_rows(session, TelescopeRun, runs)
         observations = session.scalar(select(func.count()).select_from(Base.metadata.tables["observations"]))
     _analyse(catalog)
     return Rebuilt(
-        entries=entries, observations=observations or 0, plans=found.plans, records=found.records,
-        products=found.products, publications=found.publications, runs=len(runs), saved=saved,
+        decisions=taken_over, observations=observations or 0, plans=found.plans, records=found.records,
+        products=found.products, publications=found.publications, runs=len(runs),
     )  # fmt: skip
-
-
-def _complete(session: Session, folder: Path) -> int:
-    missing = unknown_to(journal.read(folder), session)
-    for (kind, at), rows in sorted(missing.items(), key=lambda one: one[0][1]):
-        journal.append(folder, kind, at, rows)
-    return sum(map(len, missing.values()))
 
 
 def _read_log(settings: Settings) -> StereoLog | None:
     try:
         return read_site_log(settings)
     except StereoLogError as error:
-        _log.warning("what the journal says of the stereo log is kept, since the log cannot be read: %s", error)
+        _log.warning("the stereo log cannot be read, what the catalog has of it stays: %s", error)
         return None
 
 
@@ -161,13 +132,14 @@ def _raw_files(log: StereoLog | None, settings: Settings) -> Iterator[NightFiles
         yield from (one for one in found if one is not None)
 
 
-def _follow_log(session: Session, log: StereoLog, settings: Settings, folder: Path) -> None:
+def _follow_log(session: Session, log: StereoLog, settings: Settings) -> None:
     chosen: Selection = select_rows(log.observations, settings.policy)
-    changes = follow(session, chosen, settings.policy.lost_too_many, folder)
+    changes = follow(session, chosen, settings.policy.lost_too_many)
+    session.flush()
     session.expunge_all()
     log_versions.take_note(
         session, log_versions.values(log.origin, log.checksum, len(log.observations), log.problems, changes, log.etag,
-                                 log.last_modified), folder,
+                                 log.last_modified),
     )  # fmt: skip
 
 
@@ -179,7 +151,7 @@ class _Tree:
         # In the order in which they are written: rows refer to those before.
         self._waiting: dict[Any, list[Row]] = {PlanRow: [], ElementRecord: [], ProductRow: [], QaRow: []}
 
-    def read(self, session: Session, output: Path, folder: Path) -> None:
+    def read(self, session: Session, output: Path) -> None:
         """Write plans, records, products, QA and publications."""
         latest: dict[str, tuple[dt.datetime, Any]] = {}
         first: dict[str, dt.datetime] = {}
@@ -191,7 +163,7 @@ class _Tree:
                     first[plan.production] = min(used, first.get(plan.production, used))
                     if plan.production not in latest or used >= latest[plan.production][0]:
                         latest[plan.production] = (used, plan.versions)
-                self._folder(session, plans, pool, folder)
+                self._folder(session, plans, pool)
                 if len(self._waiting[ElementRecord]) >= _BATCH:
                     self._write(session)
         self._write(session)
@@ -208,7 +180,7 @@ class _Tree:
             rows.clear()
 
     def _folder(
-        self, session: Session, plans: Sequence[tuple[str, Plan, dt.datetime]], pool: ThreadPoolExecutor, folder: Path
+        self, session: Session, plans: Sequence[tuple[str, Plan, dt.datetime]], pool: ThreadPoolExecutor
     ) -> None:
         """Take the plans of one night and source, the latest last: it has the elements that it shares with others."""
         owners: dict[Path, tuple[ElementStates, str, Element]] = {}
@@ -229,15 +201,22 @@ class _Tree:
         self.plans, self.records = self.plans + len(plans), self.records + len(records)
         self.products += len(products)
         if plans and (night := plans[-1][1].night) is not None:
-            self._night(session, plans[-1][1], Night(night), folder)
+            self._night(session, plans[-1][1], Night(night))
 
-    def _night(self, session: Session, plan: Plan, night: Night, folder: Path) -> None:
+    def _night(self, session: Session, plan: Plan, night: Night) -> None:
         of = (Path(plan.root), plan.production, night, plan.source)
         if (quality := tree.qa_values(*of)) is not None:
             self._waiting[QaRow].append(quality)
         found = tree.publication_values(*of)
-        publications.write(session, found, folder)
+        publications.write(session, found)
         self.publications += len(found)
+
+
+def write_rows(session: Session, table: Any, rows: Iterable[Row]) -> None:
+    """Insert rows in batches."""
+    iterator = iter(rows)
+    while batch := list(islice(iterator, _BATCH)):
+        session.connection().execute(insert(table), batch)
 
 
 def _analyse(catalog: Catalog) -> None:

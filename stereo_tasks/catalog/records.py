@@ -84,7 +84,7 @@ class SourceSummary:
     cpu_s: float
 
 
-def ingest(catalog: Catalog, plan: Plan | Path | str, *, journal: Path | None = None) -> Ingested:
+def ingest(catalog: Catalog, plan: Plan | Path | str) -> Ingested:
     """Read what became of a plan from the tree into the catalog; doing it again changes nothing.
 
     That is: its records, the files they name, the QA verdict and the publications of its night and source. An element
@@ -96,8 +96,6 @@ def ingest(catalog: Catalog, plan: Plan | Path | str, *, journal: Path | None = 
         The catalog.
     plan : Plan or path
         The plan. It becomes the latest of its night and source.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
     """
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     path = plain(loaded.path)  # once: it is a hash of the whole plan
@@ -117,7 +115,7 @@ def ingest(catalog: Catalog, plan: Plan | Path | str, *, journal: Path | None = 
         _upsert(session, ProductRow, "path", products)
         _forget(session, loaded, records, products)
         if loaded.night is not None:
-            _write_night(session, loaded, Night(loaded.night), journal)
+            _write_night(session, loaded, Night(loaded.night))
     return Ingested(len(records), len(loaded.elements) - len(records))
 
 
@@ -207,7 +205,7 @@ def _forget(session: Session, plan: Plan, records: list[Row], products: list[Row
         session.execute(delete(ProductRow).where(ProductRow.record_path.in_(paths), ProductRow.path.not_in(there)))
 
 
-def _write_night(session: Session, plan: Plan, night: Night, journal: Path | None) -> None:
+def _write_night(session: Session, plan: Plan, night: Night) -> None:
     of = (Path(plan.root), plan.production, night, plan.source)
     quality = tree.qa_values(*of)
     if quality is None:
@@ -220,7 +218,7 @@ def _write_night(session: Session, plan: Plan, night: Night, journal: Path | Non
         statement = insert(QaRow).values(**quality)
         columns = {name: statement.excluded[name] for name in quality}
         session.execute(statement.on_conflict_do_update(index_elements=["production", "night", "source"], set_=columns))
-    publications.write(session, tree.publication_values(*of), journal)
+    publications.write(session, tree.publication_values(*of))
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

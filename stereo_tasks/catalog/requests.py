@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.journaling import Kind, note
 from stereo_tasks.catalog.models import Request
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -29,7 +27,6 @@ def note_request(
     sources: Iterable[str] = (),
     force: bool = False,
     by: str = "",
-    journal: Path | None = None,
 ) -> int:
     """Note that somebody asked for a night, and the answer.
 
@@ -53,8 +50,6 @@ def note_request(
         Whether what is valid is made again, too.
     by : str, optional
         Who asked.
-    journal : pathlib.Path, optional
-        Folder of the journal; that of the site by default.
 
     Returns
     -------
@@ -69,7 +64,7 @@ def note_request(
     }  # fmt: skip
     with catalog.transaction(writes=True) as session:
         row = session.execute(insert(Request).values(**values).returning(Request.id, Request.requested_utc)).one()
-        note(journal, Kind.ASK, row.requested_utc, [values])
+        catalog.note_decision("request", row.requested_utc, values)
         return int(row.id)
 
 
@@ -82,7 +77,11 @@ def requests_of(
     backfill: str | None = None,
 ) -> tuple[Request, ...]:
     """Return what was asked for in a range of nights, the oldest ask of a night first."""
-    statement = select(Request).where(Request.production == production).order_by(Request.night, Request.id)
+    statement = (
+        select(Request)
+        .where(Request.production == production)
+        .order_by(Request.night, Request.requested_utc, Request.id)
+    )
     if first is not None:
         statement = statement.where(Request.night >= first.evening)
     if last is not None:
@@ -99,7 +98,7 @@ def waiting_requests(catalog: Catalog, production: str) -> tuple[Request, ...]:
         select(Request)
         .distinct(Request.night)
         .where(Request.production == production, Request.outcome.in_((WAITING, REQUESTED)))
-        .order_by(Request.night, Request.id.desc())
+        .order_by(Request.night, Request.requested_utc.desc(), Request.id.desc())
         .subquery()
     )
     statement = select(Request).join(latest, Request.id == latest.c.id).where(latest.c.outcome == WAITING)

@@ -109,7 +109,7 @@ def follow_log(catalog: Catalog, log: StereoLog, settings: Settings) -> Selectio
         _log.error("stereo log, %s", problems[0])
     note_log_version(
         catalog, log.origin, log.checksum, rows=len(log.observations), problems=problems, changes=changes,
-        etag=log.etag, last_modified=log.last_modified, journal=settings.site.paths.output / "journal",
+        etag=log.etag, last_modified=log.last_modified,
     )  # fmt: skip
     return selection
 
@@ -127,20 +127,18 @@ def note_dispatched(
         The same as there.
     """
     settings = settings or load_settings()
-    journal = settings.site.paths.output / "journal"
     by_production: defaultdict[str, list[ReadyNight]] = defaultdict(list)
     for one in (nights,) if isinstance(nights, ReadyNight) else nights:
         by_production[one.production].append(one)
     for name, found in by_production.items():
         reasons = {(one.night, content): one.reason for one in found for content in one.contents}
-        dispatches.note_dispatches(catalog, reasons, name, journal=journal)
+        dispatches.note_dispatches(catalog, reasons, name)
         waiting = {Night(request.night): request for request in requests.waiting_requests(catalog, name)}
         for one in found:
             if one.answers and (request := waiting.get(one.night)):
                 requests.note_request(
                     catalog, one.night, name, requests.REQUESTED, f"by detection: {one.reason}",
                     backfill=request.backfill, sources=request.sources, force=request.force, by=request.requested_by,
-                    journal=journal,
                 )  # fmt: skip
 
 
@@ -236,7 +234,7 @@ def _write(catalog: Catalog, rounds: Iterable[_Round], runs: list[NightFiles]) -
     """Write what was found to the catalog, and forget it."""
     for one in rounds:
         write_readiness(
-            catalog, one.readiness, one.production, journal=one.settings.site.paths.output / "journal"
+            catalog, one.readiness, one.production
         )  # fmt: skip
         one.readiness.clear()
     write_telescope_runs(catalog, runs)

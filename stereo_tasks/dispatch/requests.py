@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from stereo_tasks.catalog import holds, requests
 from stereo_tasks.catalog.database import Catalog
@@ -109,7 +108,7 @@ def request_night(
     _note(catalog, answer, name, wanted, force, backfill, by, settings)
     # What does not go now is watched by detection from now on.
     entries = [(night, state.source, state.readiness) for state in states]
-    write_readiness(catalog, entries, name, journal=_journal(settings))
+    write_readiness(catalog, entries, name)
     return answer
 
 
@@ -131,14 +130,14 @@ def _note(
         force = force or again.force
     requests.note_request(
         catalog, answer.night, production, answer.outcome, answer.reason, backfill=backfill, sources=wanted,
-        force=force, by=by, journal=_journal(settings),
+        force=force, by=by,
     )  # fmt: skip
     if again and answer.handed_on and answer.handed_on.sources:
         left = sorted(set(again.sources) - set(answer.handed_on.sources))
         if left or not again.sources:
             requests.note_request(
                 catalog, answer.night, production, requests.WAITING, again.reason, backfill=again.backfill,
-                sources=left, force=again.force, by=again.requested_by, journal=_journal(settings),
+                sources=left, force=again.force, by=again.requested_by,
             )  # fmt: skip
 
 
@@ -184,10 +183,6 @@ def _nothing(night: Night, wanted: Sequence[str], nights: LogNights, log: Stereo
         parts.append(f"the log has {', '.join(there)}")
     parts += [f"unreadable row: {one}" for one in log.problems if one.night == night]
     return "; ".join(parts)
-
-
-def _journal(settings: Settings) -> Path:
-    return settings.site.paths.output / "journal"
 
 
 def _plan_lines(night: Night, production: str, sources: Sequence[str], settings: Settings) -> tuple[str, ...]:

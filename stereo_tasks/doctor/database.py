@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stereo_tasks.catalog.database import Catalog
 
 _SLOW_S = 0.5
+_BACKUP_AGE_H = 49.0  # one a day: two were missed
 
 
 def catalog(settings: Settings) -> Iterator[Finding]:
@@ -59,3 +60,17 @@ def _server(database: Catalog) -> Iterator[Finding]:
         raise CatalogError(f"the catalog's database does not answer: {str(error).splitlines()[0]}") from None
     yield green("catalog", f"PostgreSQL {str(version).split()[0]}, {size_mb:.0f} MB")
     yield compare("clock of the catalog", there - between)
+
+
+def backup(settings: Settings) -> Iterator[Finding]:
+    """Check that the last backup of the catalog is not old."""
+    from stereo_tasks.catalog.backup import backups
+
+    folder = settings.site.paths.backups
+    what_to_do = "is back_up_catalog paused in Airflow, or does it fail? `stereo catalog backup` makes one now"
+    if not (found := backups(folder)):
+        yield yellow("backup", f"there is none of the catalog in {folder}", what_to_do)
+        return
+    age_h = (time.time() - found[-1].stat().st_mtime) / 3600
+    text = f"the last of {len(found)} backups of the catalog is {age_h:.0f} h old: {found[-1]}"
+    yield green("backup", text) if age_h <= _BACKUP_AGE_H else yellow("backup", text, what_to_do)

@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "control environment": environments.control,
     "science environment": environments.science,
     "catalog": database.catalog,
+    "backup": database.backup,
     "cluster": cluster.cluster,
     "Airflow": airflow.airflow,
 }

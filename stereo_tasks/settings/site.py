@@ -42,6 +42,8 @@ class Paths(Model):
     irfs: Path
     output: Path
     state: Path
+    backups: Path
+    """Of the catalog's database."""
 
 
 class AirflowSite(Model):
@@ -97,6 +99,8 @@ class Site(Model):
     """No job is planned longer than this; a partition may allow less."""
     job_time_margin: float = Field(default=3.0, ge=1)
     """By how much the time limit of a job exceeds what its elements are expected to need."""
+    backups_kept: int = Field(default=14, ge=1)
+    """Daily backups of the catalog that stay."""
     workers: int = Field(default=2, ge=1)
     """Jobs at a time: the size of the process pool and of a private cluster; a stage is cut into so many jobs."""
     airflow: AirflowSite

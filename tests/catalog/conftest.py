@@ -58,10 +58,10 @@ def migrated(server: str) -> str:
 
 @pytest.fixture
 def catalog(migrated: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Catalog:
-    """An empty catalog, which is also the default one; its journal is below `tmp_path`, which is the site."""
+    """An empty catalog, which is also the default one; what people decide is below `tmp_path`, which is the site."""
     monkeypatch.setenv(URL_VARIABLE, migrated)
     monkeypatch.setenv("STEREO_SITE", str(tmp_path))
-    made = Catalog(migrated)
+    made = Catalog(migrated, tmp_path / "products" / "decisions")
     with made.engine.begin() as connection:
         connection.execute(text("TRUNCATE " + ", ".join(Base.metadata.tables)))
     return made

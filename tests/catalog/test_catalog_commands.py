@@ -41,7 +41,7 @@ def test_up_rebuild_and_down(stereo, tmp_path: Path):
     holds.hold(catalog, Night("2020-12-15"), "v1", "wait", by="me")
     done = stereo("rebuild")
     assert done.exit_code == 0, done.output
-    assert "1 entries of the journal" in done.output
+    assert "0 decisions that it lacked" in done.output
     assert [one.reason for one in holds.open_holds(catalog, "v1")] == ["wait"]
     refused = stereo("downgrade", "0001")
     assert isinstance(refused.exception, CatalogError)
@@ -49,8 +49,22 @@ def test_up_rebuild_and_down(stereo, tmp_path: Path):
     assert schema.revisions(catalog).up_to_date
     assert "at revision 0001, it was at 0003" in stereo("downgrade", "0001", "--yes").output
     assert isinstance(stereo("downgrade", "0815", "--yes").exception, CatalogError)
-    for path in (tmp_path / "products" / "journal").glob("*"):
-        path.unlink()
-    assert "1 rows that were in no journal" in stereo("upgrade").output
-    with catalog.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM holds").scalar() == 1
+    with catalog.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM holds")
+    assert "1 decisions of people that it lacked were taken over" in stereo("upgrade").output
+    assert [one.reason for one in holds.open_holds(catalog, "v1")] == ["wait"]
+
+
+def test_a_backup_comes_back(stereo, tmp_path: Path):
+    stereo("upgrade")
+    catalog = Catalog.of_site()
+    holds.hold(catalog, Night("2020-12-15"), "v1", "wait", by="me")
+    done = stereo("backup", "--keep", "3")
+    assert done.exit_code == 0, done.output
+    (path,) = (tmp_path / "state" / "backups").iterdir()
+    assert str(path) in done.output
+    assert "--yes" in str(stereo("restore", str(path)).exception)
+    done = stereo("restore", str(path), "--yes")
+    assert done.exit_code == 0, done.output
+    assert "what it was before is in" in done.output
+    assert [one.reason for one in holds.open_holds(catalog, "v1")] == ["wait"]

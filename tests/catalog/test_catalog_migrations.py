@@ -169,7 +169,7 @@ def test_a_hold_that_is_over_does_not_hold_again_after_a_downgrade(first, tmp_pa
         connection.execute(
             text("UPDATE holds SET until_utc = clock_timestamp() - interval '1 s' WHERE night = '2020-12-15'")
         )
-    holds.hold(first, NIGHTS[1], "v1", "wait", by="me", until=THEN.replace(year=2099), journal=tmp_path)
+    holds.hold(first, NIGHTS[1], "v1", "wait", by="me", until=THEN.replace(year=2099))
     downgrade(first, "0001")
     with first.engine.connect() as connection:
         found = connection.execute(text("SELECT production, released_by FROM holds ORDER BY id")).all()

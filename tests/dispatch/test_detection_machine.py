@@ -173,7 +173,6 @@ class Detection(RuleBasedStateMachine):
             by="me",
             source=source,
             until=until,
-            journal=self.root,
         ):
             assert (night, source) not in self.held or self.ended(night, source)
             self.held[night, source] = until
@@ -182,7 +181,7 @@ class Detection(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_person_releases(self, data):
         night, source = data.draw(st.sampled_from(sorted(self.held)))
-        holds.release(self.catalog, Night(night), self.default, by="me", source=source, journal=self.root)
+        holds.release(self.catalog, Night(night), self.default, by="me", source=source)
         del self.held[night, source]
 
     @rule(night=nights, only=st.sets(sources, max_size=1), force=st.booleans(), told=st.booleans())
@@ -249,7 +248,7 @@ class Detection(RuleBasedStateMachine):
     def forget_ended_holds(self) -> None:
         # The clock of the database stands still compared with ours: it would find them open.
         for night, source in [key for key in self.held if self.ended(*key)]:
-            holds.release(self.catalog, Night(night), self.default, by="me", source=source, journal=self.root)
+            holds.release(self.catalog, Night(night), self.default, by="me", source=source)
             del self.held[night, source]
 
     def accepted(self, night, source) -> bool:
@@ -352,7 +351,7 @@ class Detection(RuleBasedStateMachine):
     def nothing_is_forgotten(self) -> None:
         """After all that keeps something back is gone and time has passed, everything has gone out as it is now."""
         for night, source in self.held:
-            holds.release(self.catalog, Night(night), self.default, by="me", source=source, journal=self.root)
+            holds.release(self.catalog, Night(night), self.default, by="me", source=source)
         self.held.clear()
         for source in list(self.without_models):
             self.models_go_or_come(source)

@@ -136,7 +136,7 @@ class PrivateCluster:
         per_node = math.ceil(site.workers / slurm.nodes)
         largest_mb = max(self.settings.cost(stage).memory_mb for stage in stages())
         memory_mb = slurm.memory.to_value("MB") if slurm.memory else largest_mb * _GROWTH * per_node
-        limit = math.floor(slurm.max_time.to_value("min")) if slurm.max_time else "INFINITE"
+        limit = "INFINITE" if slurm.max_time is None else math.floor(slurm.max_time.to_value("min"))
         shape = [
             f"--nodes={slurm.nodes}",
             f"--cpus-per-node={slurm.cpus or per_node}",

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from stereo_tasks.errors import StereoError
 
-_FIRST_NIGHT = dt.date(2018, 10, 10)  # inauguration of LST-1: no joint observation can be older
+FIRST_NIGHT = dt.date(2018, 10, 10)  # inauguration of LST-1: no joint observation can be older
 _LAST_NIGHT = dt.date(2099, 12, 31)
 _FORMATS = re.compile(r"(\d{4})([-_/]?)(\d{2})\2(\d{2})")
 
@@ -107,8 +107,8 @@ def _parse(text: dt.date | str) -> dt.date:
             date = dt.date(int(match[1]), int(match[3]), int(match[4]))
         except ValueError:
             raise BadNightError(f"{text!r} is not a date of the calendar") from None
-    if date < _FIRST_NIGHT:
-        raise BadNightError(f"{date} is before LST-1 existed ({_FIRST_NIGHT}); is the year right?")
+    if date < FIRST_NIGHT:
+        raise BadNightError(f"{date} is before LST-1 existed ({FIRST_NIGHT}); is the year right?")
     if date > _LAST_NIGHT:
         raise BadNightError(f"{date} is after {_LAST_NIGHT}; is the year right?")
     return date

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
@@ -13,12 +14,13 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from stereo_portal.error_pages import add_error_pages
 from stereo_portal.headers import HEADERS, QA_POLICY, SafeHeaders
+from stereo_portal.paused import paused_dags
 from stereo_portal.qa_page import read_page
 
 LAST_NIGHTS = 30
 AT_MOST = 200
-MOST_NIGHTS = 1500
-"""More nights than this at once are not shown: four years."""
+ALARM_NIGHTS = 100
+"""So many nights are looked at for alarms: a backfill of years must not make every page slow."""
 
 
 def create_app() -> FastAPI:
@@ -26,6 +28,7 @@ def create_app() -> FastAPI:
     app = FastAPI(title="Nights", dependencies=[Depends(requires_authenticated())], docs_url=None, openapi_url=None)
     pages = Environment(loader=PackageLoader("stereo_portal"), autoescape=select_autoescape(default=True))
     pages.filters["utc"] = _utc
+    pages.filters["stable"] = _stable
 
     def render(name: str, status: int = 200, **values: Any) -> HTMLResponse:
         return HTMLResponse(pages.get_template(name).render(**values), status, headers=HEADERS)
@@ -35,42 +38,41 @@ def create_app() -> FastAPI:
 
     @app.get("/", response_class=HTMLResponse)
     def nights(
-        production: str = "", source: str = "", state: str = "", first: str = "", last: str = ""
+        production: str = "", source: str = "", state: str = "", first: str = "", last: str = "", until: str = ""
     ) -> HTMLResponse:
         """List nights with their states, under the alarms; the last thirty if not asked for others."""
         from stereo_tasks.catalog.database import Catalog
+        from stereo_tasks.nights import Night
         from stereo_tasks.settings import load_settings
-        from stereo_tasks.status import (
-            NightState,
-            alarm_lines,
-            find_alarms,
-            newest_known_night,
-            status_table,
-        )
+        from stereo_tasks.status import NightState, alarm_lines, find_alarms, newest_known_night, status_page
 
         settings, now = load_settings(), dt.datetime.now(dt.UTC)
+        name = settings.production(production or None).name
         with Catalog.kept(settings) as catalog:
             begin, end = _range(first, last, now)
-            if not (first or last) and (newest := newest_known_night(catalog, now)) and newest < begin:
+            if not (first or last) and (newest := newest_known_night(catalog, name, now)) and newest < begin:
                 begin, end = _range("", str(newest), now)  # an old log, as of a demonstration
-            table = status_table(
+            page = status_page(
                 catalog,
                 begin,
-                end,
+                min(end, Night(until)) if until else end,
                 settings=settings,
-                production=production or None,
-                sources=[source] if source else (),
-                states=[NightState(state)] if state in list(NightState) else (),
+                production=name,
+                source=source or None,
+                state=NightState(state) if state in list(NightState) else None,
                 now=now,
             )
-            alarms = alarm_lines(find_alarms(catalog, settings, production=production or None, now=now))
+            found = find_alarms(catalog, settings, production=production or None, most_nights=ALARM_NIGHTS, now=now)
+        form = {"production": name, "source": source, "state": state, "first": str(begin), "last": str(end)}
         return render(
             "nights.html",
-            table=table,
-            alarms=alarms,
+            table=page.table,
+            older=urlencode(form | {"until": str(page.older)}) if page.older else "",
+            newest=urlencode(form) if until else "",
+            alarms=alarm_lines(found),
+            paused=paused_dags(),
             states=list(NightState),
-            state=state,
-            source=source,
+            form=form,
             productions=sorted(settings.productions.productions),
         )
 
@@ -98,7 +100,7 @@ def create_app() -> FastAPI:
 
 def _range(first: str, last: str, now: dt.datetime) -> tuple[Any, Any]:
     """Return the nights to show: the last thirty, or thirty up to or from the one that is given."""
-    from stereo_tasks.nights import Night
+    from stereo_tasks.nights import FIRST_NIGHT, Night
     from stereo_tasks.status import newest_night
 
     span = dt.timedelta(days=LAST_NIGHTS - 1)
@@ -108,15 +110,18 @@ def _range(first: str, last: str, now: dt.datetime) -> tuple[Any, Any]:
             end = Night(first)
     else:
         end = Night(last)
-    begin = Night(first) if first else Night(end.evening - span)
-    begin, end = min(begin, end), max(begin, end)
-    if (end.evening - begin.evening).days > MOST_NIGHTS:
-        begin = Night(end.evening - dt.timedelta(days=MOST_NIGHTS))
-    return begin, end
+    begin = Night(first) if first else Night(max(end.evening - span, FIRST_NIGHT))
+    return min(begin, end), max(begin, end)
 
 
 def _utc(time: dt.datetime | None) -> str:
     return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M}" if time else ""
+
+
+def _stable(folder: str) -> str:
+    from stereo_tasks.products.publication import stable_path
+
+    return stable_path(folder)
 
 
 def _output() -> Path:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, or_, select, union
 
 from stereo_tasks.catalog.models import (
     Dispatch,
@@ -33,10 +33,15 @@ class Range:
     first: dt.date
     last: dt.date
     source: str | None = None
+    nights: tuple[dt.date, ...] | None = None
+    """Only these of them; None: all."""
 
     def of(self, statement: _Query, table: Any) -> _Query:
         """Restrict a query to the nights and the production."""
-        statement = statement.where(table.night.between(self.first, self.last))
+        if self.nights is None:
+            statement = statement.where(table.night.between(self.first, self.last))
+        else:
+            statement = statement.where(table.night.in_(self.nights))
         return statement.where(table.production == self.production) if hasattr(table, "production") else statement
 
     def of_source(self, statement: _Query, table: Any) -> _Query:
@@ -128,3 +133,19 @@ def open_holds(asked: Range, now: dt.datetime | None = None) -> _Query:
     if asked.source is not None:
         statement = statement.where(HoldRow.source.in_(("", asked.source)))
     return statement.order_by(HoldRow.held_utc)
+
+
+_OF_NIGHTS = (Dispatch, Request, ProcessingRun, NightLock)
+_OF_SOURCES = (ObservationRow, ReadinessRow, PlanRow, Publication, QaRow, HoldRow)
+
+
+def newest_known(asked: Range, number: int) -> _Query:
+    """Select the newest nights of a range of which anything is known; of a source, if one is asked for."""
+    tables = _OF_SOURCES if asked.source is not None else (*_OF_SOURCES, *_OF_NIGHTS)
+    found = []
+    for table in tables:
+        of_table = asked.of_source if table in _OF_SOURCES else asked.of
+        newest = of_table(select(table.night), table).distinct().order_by(table.night.desc()).limit(number).subquery()
+        found.append(select(newest.c.night))
+    nights = union(*found).subquery()
+    return select(nights.c.night).order_by(nights.c.night.desc()).limit(number)

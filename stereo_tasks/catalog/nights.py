@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from stereo_tasks.catalog import night_queries
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.records import StageSummary
 from stereo_tasks.nights import Night
+from stereo_tasks.products.publication import stable_path
 
 WHOLE_NIGHT = ""
 
@@ -129,6 +130,7 @@ class PublishedDl3:
     """What users read now."""
 
     path: str
+    """The link, which later publications turn to themselves."""
     cuts: str
     verdict: str
     """Of QA when it was published; empty when there was none."""
@@ -183,6 +185,7 @@ def night_overview(
     last: Night,
     *,
     source: str | None = None,
+    only: Collection[Night] | None = None,
     now: dt.datetime | None = None,
 ) -> tuple[NightRow, ...]:
     """Return all that is known of each source of a range of nights, by night and source.
@@ -199,11 +202,14 @@ def night_overview(
         The range, both included.
     source : str, optional
         Only this one; rows of a night without any source are then left out.
+    only : collection of Night, optional
+        Only these nights, instead of all of the range.
     now : datetime.datetime, optional
         The time for holds that end by themselves; the database's by default.
     """
     facts = _Facts()
-    asked = night_queries.Range(production, first.evening, last.evening, source)
+    nights = None if only is None else tuple(night.evening for night in only)
+    asked = night_queries.Range(production, first.evening, last.evening, source, nights)
     with catalog.transaction(snapshot=True) as session:
         _take_sources(facts, asked, session)
         _take_nights(facts, asked, session)
@@ -212,6 +218,29 @@ def night_overview(
                 Held(one.source, one.reason, one.held_by, one.held_utc, one.until_utc)
             )
     return tuple(_rows(facts, production, source))
+
+
+def newest_known_nights(
+    catalog: Catalog, production: str, first: Night, last: Night, *, number: int, source: str | None = None
+) -> tuple[Night, ...]:
+    """Return the newest nights of a range of which the catalog knows anything, the newest first.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The catalog.
+    production : str
+        Name of the production.
+    first, last : Night
+        The range, both included.
+    number : int
+        At most so many.
+    source : str, optional
+        Only nights of this one.
+    """
+    asked = night_queries.Range(production, first.evening, last.evening, source)
+    with catalog.transaction() as session:
+        return tuple(Night(night) for night in session.scalars(night_queries.newest_known(asked, number)))
 
 
 def _take_sources(facts: _Facts, asked: night_queries.Range, session: Any) -> None:
@@ -240,7 +269,7 @@ def _take_sources(facts: _Facts, asked: night_queries.Range, session: Any) -> No
         )
     for one in session.execute(night_queries.published(asked)):
         facts.source[one.night, one.source]["published"] = PublishedDl3(
-            one.path, one.cuts, one.verdict, one.published_utc
+            stable_path(one.path), one.cuts, one.verdict, one.published_utc
         )
     for one in session.execute(night_queries.quality(asked)):
         facts.source[one.night, one.source]["quality"] = Quality(one.verdict, one.reason, one.page, one.metrics)

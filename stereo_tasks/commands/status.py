@@ -61,7 +61,7 @@ def status_command(
             now=now,
         )  # fmt: skip
         alarms = find_alarms(catalog, settings, production=production, now=now)
-        newest = newest_known_night(catalog, now)
+        newest = newest_known_night(catalog, table.production, now)
     if as_json:
         typer.echo(json.dumps(_as_json(table, alarms), indent=1))
         return
@@ -72,7 +72,7 @@ def status_command(
         _print_details(console, table)
     _print_totals(console, table, filtered=bool(source or wanted))
     if not table.sources and newest and newest < first:
-        console.print(f"the newest night in the log is {newest}: stereo status {newest}")
+        console.print(f"the newest known night is {newest}: stereo status {newest}")
 
 
 def _console() -> Console:

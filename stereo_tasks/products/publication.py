@@ -16,6 +16,7 @@ from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync, working_folder, write_atomically
 
 MANIFEST = "published.json"
+_VERSIONS = ".versions"
 _KEEP = 2  # the current publication and the one before: somebody may be reading it
 
 
@@ -57,7 +58,7 @@ def publish(link: Path, dl3: Sequence[Path], index: Sequence[Path], story: Mappi
     """
     _check(dl3, index)
     name = f"{link.name}.{_digest([*dl3, *index])}"
-    folder = link.parent / ".versions" / name
+    folder = link.parent / _VERSIONS / name
     if link.is_symlink() and link.readlink().name == name and (folder / MANIFEST).exists():
         return Publication(link, new=False)
     if not (folder / MANIFEST).exists():
@@ -71,6 +72,15 @@ def publish(link: Path, dl3: Sequence[Path], index: Sequence[Path], story: Mappi
     _turn(link, folder)
     _forget_old(link)
     return Publication(link, new=True)
+
+
+def stable_path(folder: str) -> str:
+    """Return the link that users read, of the folder that it pointed to when that was published.
+
+    The folder of a version goes with the second publication after it.
+    """
+    path = Path(folder)
+    return str(path.parent.parent / path.name.partition(".")[0]) if path.parent.name == _VERSIONS else folder
 
 
 def _hard_link(source: Path, target: Path) -> None:
@@ -107,13 +117,13 @@ def _turn(link: Path, folder: Path) -> None:
     temporary = link.parent / f".tmp-{folder.name}-{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
-    temporary.symlink_to(Path(".versions") / folder.name)
+    temporary.symlink_to(Path(_VERSIONS) / folder.name)
     temporary.replace(link)
     fsync(link.parent)
 
 
 def _forget_old(link: Path) -> None:
-    versions = link.parent / ".versions"
+    versions = link.parent / _VERSIONS
     current = link.readlink().name
     old = sorted(
         (path for path in versions.glob(f"{link.name}.*") if path.name != current),

@@ -3,9 +3,10 @@
 from stereo_tasks.status.alarms import Alarm, AlarmKind, find_alarms
 from stereo_tasks.status.collecting import StatusTable, newest_known_night, newest_night, parse_range, status_table
 from stereo_tasks.status.grouping import AlarmLine, alarm_lines
+from stereo_tasks.status.paging import StatusPage, status_page
 from stereo_tasks.status.state import TROUBLES, NightState, SourceStatus
 
 __all__ = [
-    "TROUBLES", "Alarm", "AlarmKind", "AlarmLine", "NightState", "SourceStatus", "StatusTable", "alarm_lines",
-    "find_alarms", "newest_known_night", "newest_night", "parse_range", "status_table",
+    "TROUBLES", "Alarm", "AlarmKind", "AlarmLine", "NightState", "SourceStatus", "StatusPage", "StatusTable",
+    "alarm_lines", "find_alarms", "newest_known_night", "newest_night", "parse_range", "status_page", "status_table",
 ]  # fmt: skip

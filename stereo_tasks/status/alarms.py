@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +35,7 @@ class AlarmKind(StrEnum):
     LOG_UNREAD = "log unread"
     LOG_ROWS = "log rows"
     FREE_SPACE = "free space"
+    NOT_LOOKED_AT = "not looked at"
 
 
 _WHAT_TO_DO = {
@@ -47,6 +48,7 @@ _WHAT_TO_DO = {
     AlarmKind.LOG_STANDS_STILL: "ask whether the stereo log is still filled in, and exported to where we read it",
     AlarmKind.LOG_UNREAD: "look at detect_nights in Airflow: is it paused, or does it fail?",
     AlarmKind.LOG_ROWS: "look at the rows in the stereo log; `stereo status NIGHT` has what they said before",
+    AlarmKind.NOT_LOOKED_AT: "`stereo status` looks at all of them, and so does watch_nights",
     AlarmKind.FREE_SPACE: "make room, or let the operators of the file system do it",
 }
 
@@ -81,6 +83,7 @@ def find_alarms(
     settings: Settings,
     *,
     production: str | None = None,
+    most_nights: int | None = None,
     now: dt.datetime | None = None,
 ) -> tuple[Alarm, ...]:
     """Return all alarms.
@@ -93,6 +96,8 @@ def find_alarms(
         Configuration of the site.
     production : str, optional
         Name of the production whose nights are looked at; those that detection asks for by default.
+    most_nights : int, optional
+        Look at so many nights of a production, the newest; an alarm says if there are more. All by default.
     now : datetime.datetime, optional
         The time, with its zone.
 
@@ -111,14 +116,18 @@ def find_alarms(
     found += _log(latest_log_version(catalog), settings, now)
     found += _log_changes(catalog, settings, now)
     for name in names:
-        table = _nights_of_interest(catalog, settings, name, now)
+        nights = _nights_of_interest(catalog, settings, name, now)
+        if most_nights is not None and len(nights) > most_nights:
+            found.append(_not_looked_at(name, len(nights) - most_nights))
+            nights = nights[-most_nights:]
+        table = _table(catalog, settings, name, nights, now)
         found += [*_not_covered(settings, table), *_locks(locks, table, settings, now), *_nights(table, settings, now)]
     # Two productions want the same table of the configuration.
     return tuple({alarm.key: alarm for alarm in found}.values())
 
 
-def _nights_of_interest(catalog: Catalog, settings: Settings, production: str, now: dt.datetime) -> StatusTable:
-    """Return the states of the nights with which something happened lately, however old they are."""
+def _nights_of_interest(catalog: Catalog, settings: Settings, production: str, now: dt.datetime) -> list[Night]:
+    """Return the nights with which something happened lately, however old they are."""
     since = now - dt.timedelta(days=settings.alarms.look_back_days)
     statement = union(
         select(Dispatch.night).where(Dispatch.production == production, Dispatch.dispatched_utc >= since),
@@ -129,16 +138,19 @@ def _nights_of_interest(catalog: Catalog, settings: Settings, production: str, n
         ),
     )
     with catalog.transaction() as session:
-        nights = sorted(session.scalars(statement))
-    newest = newest_night(now)
-    if not nights:
-        return StatusTable(production, newest, newest, now, ())
-    table = status_table(
-        catalog, Night(nights[0]), Night(nights[-1]), settings=settings, production=production, now=now
-    )
-    wanted = set(nights)
-    kept = tuple(one for one in table.sources if one.night.evening in wanted)
-    return StatusTable(production, table.first, table.last, now, kept)
+        return [Night(night) for night in sorted(session.scalars(statement))]
+
+
+def _table(
+    catalog: Catalog, settings: Settings, production: str, nights: Sequence[Night], now: dt.datetime
+) -> StatusTable:
+    first, last = (nights[0], nights[-1]) if nights else (newest_night(now), newest_night(now))
+    return status_table(catalog, first, last, settings=settings, production=production, only=nights, now=now)
+
+
+def _not_looked_at(production: str, number: int) -> Alarm:
+    text = f"{number} older nights were requested or processed lately, too: their alarms are not looked for here"
+    return Alarm(AlarmKind.NOT_LOOKED_AT, "older nights", text, place=production)
 
 
 def _tables_end(settings: Settings, now: dt.datetime) -> Iterator[Alarm]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.models import ElementRecord, ObservationRow
-from stereo_tasks.catalog.nights import NightRow, night_overview
-from stereo_tasks.nights import Night
+from stereo_tasks.catalog.models import ElementRecord
+from stereo_tasks.catalog.nights import NightRow, newest_known_nights, night_overview
+from stereo_tasks.nights import FIRST_NIGHT, Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.stages import run_stages
 from stereo_tasks.status.judging import judge
@@ -55,13 +55,10 @@ def newest_night(now: dt.datetime) -> Night:
     return Night(moment.date() - dt.timedelta(days=1 if moment.hour < 12 else 0))
 
 
-def newest_known_night(catalog: Catalog, now: dt.datetime) -> Night | None:
-    """Return the newest night of the log that is not to come; None without any."""
-    last = newest_night(now).evening
-    statement = select(func.max(ObservationRow.night)).where(ObservationRow.in_log, ObservationRow.night <= last)
-    with catalog.transaction() as session:
-        found = session.scalar(statement)
-    return Night(found) if found else None
+def newest_known_night(catalog: Catalog, production: str, now: dt.datetime) -> Night | None:
+    """Return the newest night that is not to come and of which anything is known; None without any."""
+    nights = newest_known_nights(catalog, production, Night(FIRST_NIGHT), newest_night(now), number=1)
+    return nights[0] if nights else None
 
 
 def parse_range(text: str | None, now: dt.datetime) -> tuple[Night, Night]:
@@ -98,6 +95,7 @@ def status_table(
     production: str | None = None,
     sources: Iterable[str] = (),
     states: Iterable[NightState] = (),
+    only: Collection[Night] | None = None,
     now: dt.datetime | None = None,
 ) -> StatusTable:
     """Return the states of a range of nights. A handful of queries, however many nights there are.
@@ -114,6 +112,8 @@ def status_table(
         Name of the production; the default one by default.
     sources, states : iterable, optional
         Only these.
+    only : collection of Night, optional
+        Only these nights, instead of all of the range.
     now : datetime.datetime, optional
         The time, with its zone.
 
@@ -127,7 +127,7 @@ def status_table(
     now = now or dt.datetime.now(dt.UTC)
     name = settings.production(production).name
     # All sources, even if few are asked for: those of a night wait for each other.
-    rows = night_overview(catalog, name, first, last, now=now)
+    rows = night_overview(catalog, name, first, last, only=only, now=now)
     detected = name in (settings.policy.detect_productions or (settings.productions.default,))
     reasons = _reasons(catalog, rows)
     waits_h = settings.alarms.waits_h

@@ -175,3 +175,5 @@ def _the_page_is_there(site):
         assert answer.status_code == 200
         assert "2020-12-15" in answer.text
         assert "LST-1 has not closed the night" in answer.text
+        assert "watch_nights is paused:" in answer.text
+        assert "process_night is paused:" not in answer.text

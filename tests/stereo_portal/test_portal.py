@@ -138,20 +138,6 @@ def test_other_paths_lead_nowhere(client, path):
     assert answer.text != "secret"
 
 
-def test_an_old_log_is_shown_from_its_end(client, migrated):
-    from sqlalchemy import text
-
-    from stereo_tasks.catalog.database import Catalog
-
-    with Catalog(migrated).engine.begin() as connection:
-        connection.execute(text("UPDATE observations SET night = night - 2000"))
-    try:
-        assert len(_rows(client.get("/").text)) == 10
-    finally:
-        with Catalog(migrated).engine.begin() as connection:
-            connection.execute(text("UPDATE observations SET night = night + 2000"))
-
-
 def test_without_the_catalog_the_page_says_what_to_do(client, monkeypatch):
     monkeypatch.setenv("STEREO_CATALOG_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
     for path in ("/", "/mcp062/20240110"):

@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Publication
-from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 
 KEY = ("production", "night", "source", "cuts", "path")
 _REST = ("plan", "verdict", "published_utc")
 
 
-def record_publication(
-    catalog: Catalog,
-    night: Night,
-    production: str,
-    source: str,
-    *,
-    cuts: str,
-    path: str,
-    plan: str,
-    verdict: str = "",
-    published_utc: dt.datetime | None = None,
-) -> None:
-    """Record that DL3 and index were made visible; the same publication again only renews verdict and time.
-
-    `ingest` does this for what it finds in the tree.
-
-    Parameters
-    ----------
-    catalog : Catalog
-        The catalog.
-    night : Night
-        The night.
-    production : str
-        Name of the production.
-    source : str
-        The source.
-    cuts : str
-        Name of the cuts, as in the tree.
-    path : str
-        The folder that the link points to.
-    plan : str
-        The plan that it was made for.
-    verdict : str, optional
-        Of QA.
-    published_utc : datetime.datetime, optional
-        When; now by default.
-    """
-    with catalog.transaction(writes=True) as session:
-        now = published_utc or session.execute(select(func.clock_timestamp())).scalar_one()
-        row = {
-            "night": night.evening, "production": production, "source": source, "cuts": cuts, "path": plain(path),
-            "plan": plain(plan), "verdict": verdict, "published_utc": now,
-        }  # fmt: skip
-        write(session, [row])
-
-
 def write(session: Session, rows: Iterable[dict[str, Any]]) -> None:
-    """Write publications."""
+    """Write publications; the same again renews only what became different of plan, verdict and time."""
     statement = insert(Publication)
     rest = {name: statement.excluded[name] for name in _REST}
     different = or_(*(getattr(Publication, name) != value for name, value in rest.items()))

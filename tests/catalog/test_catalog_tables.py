@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from stereo_tasks.catalog import dispatches, holds
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import ObservationRow
 from stereo_tasks.catalog.observations import history, update_observations
-from stereo_tasks.catalog.publications import published, record_publication
+from stereo_tasks.catalog.publications import published, write
 from stereo_tasks.nights import Night
 from stereo_tasks.stereo_log import Observation, Selection
 
@@ -82,9 +83,15 @@ def test_holds_are_put_once_and_kept_after_their_release(catalog, night):
 
 
 def test_the_latest_publication_is_the_visible_one(catalog, night):
-    for path in ("/a/1", "/a/2", "/a/1"):  # the last goes back to the first
-        record_publication(catalog, night, "v1", "CrabNebula", cuts="g_dyn_0.9", path=path, plan="p", verdict="good")
-    record_publication(catalog, night, "v1", "Mrk421", cuts="g_dyn_0.9", path="/b/1", plan="p")
+    def publish(source: str, path: str, hour: int, verdict: str = "") -> None:
+        row = {"production": "v1", "night": night.evening, "source": source, "cuts": "g_dyn_0.9", "path": path}
+        at = dt.datetime(2026, 11, 22, hour, tzinfo=dt.UTC)
+        with catalog.transaction() as session:
+            write(session, [{**row, "plan": "p", "verdict": verdict, "published_utc": at}])
+
+    for hour, path in enumerate(("/a/1", "/a/2", "/a/1")):  # the last goes back to the first
+        publish("CrabNebula", path, hour, "good")
+    publish("Mrk421", "/b/1", 5)
     assert [(one.source, one.path, one.verdict) for one in published(catalog, "v1")] == [
         ("CrabNebula", "/a/1", "good"), ("Mrk421", "/b/1", ""),
     ]  # fmt: skip

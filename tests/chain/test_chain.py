@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 
 def stamps(site):
-    """Time stamps of everything below the output tree but plans, logs and journal."""
+    """Time stamps of everything below the output tree but plans, logs and decisions."""
     return {
         path: path.stat().st_mtime_ns
         for path in site.settings.site.paths.output.rglob("*")
-        if path.is_file() and not {"plans", "logs", "mc", "journal"} & set(path.parts)
+        if path.is_file() and not {"plans", "logs", "mc", "decisions"} & set(path.parts)
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from airflow_slurm.private_cluster import PrivateCluster
 from sqlalchemy import text
 
+from stereo_tasks.catalog.backup import back_up
 from stereo_tasks.doctor import Colour, airflow, clocks, cluster, environments, files
 from stereo_tasks.settings import load_settings
 
@@ -50,6 +51,20 @@ def test_a_wrong_configuration_ends_it(site, stereo, tmp_path):
     output = stereo("doctor", code=1)
     assert "config/policy.yaml: settle" in output
     assert "1 red" in output
+
+
+def test_an_old_backup_is_told(site, scene, stereo, tmp_path):
+    def backup() -> dict[str, str]:
+        return next(one for one in json.loads(stereo("doctor", "--json")) if one["subject"] == "backup")
+
+    assert (backup()["colour"], "there is none" in backup()["text"]) == ("yellow", True)
+    path = back_up(scene.catalog, tmp_path / "state" / "backups")
+    assert (backup()["colour"], str(path) in backup()["text"]) == ("green", True)
+    old = time.time() - 50 * 3600
+    os.utime(path, (old, old))
+    assert backup()["colour"] == "yellow"
+    assert "50 h old" in backup()["text"]
+    assert "stereo catalog backup" in backup()["what_to_do"]
 
 
 def test_old_and_missing_tables(site, scene, stereo, fresh, monkeypatch):

@@ -253,3 +253,17 @@ def events():
 
     with create_session() as session:
         return [(event.partition_key, event.extra) for event in session.scalars(select(AssetEvent))]
+
+
+def test_a_backup_is_written_every_day_and_the_oldest_go(run, site):
+    from stereo_tasks.settings import load_settings
+
+    folder = load_settings().site.paths.backups
+    folder.mkdir(parents=True)
+    for day in range(10, 30):
+        (folder / f"catalog_2020-01-{day}T130000Z.dump").touch()
+    assert run("back_up_catalog") == ("success", {"back_up": "success"})
+    found = sorted(path.name for path in folder.iterdir())
+    assert len(found) == load_settings().site.backups_kept
+    assert found[0] == "catalog_2020-01-17T130000Z.dump"
+    assert (folder / found[-1]).stat().st_size > 0

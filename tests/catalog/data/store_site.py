@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import lzma
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ def _entries(site: Path) -> Iterator[dict[str, Any]]:
             status = name.lstat()
             entry: dict[str, Any] = {"path": str(name.relative_to(site)), "modified_ns": status.st_mtime_ns}
             if name.is_symlink():
-                entry["link"] = os.readlink(name)
+                entry["link"] = str(name.readlink())
             elif name.suffix in _TEXTS:
                 entry["text"] = name.read_text().replace(str(site), ROOT)
             else:

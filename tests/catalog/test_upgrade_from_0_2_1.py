@@ -127,6 +127,10 @@ def _sorted(rows: list[dict[str, Any]]) -> list[str]:
     return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 
+def _without_ids(rows: list[dict[str, Any]]) -> list[str]:
+    return _sorted([{**row, "id": 0} for row in rows])
+
+
 def test_one_command_keeps_every_row_of_every_table(old_site):
     before = _by_new_names(_rows(old_site.catalog))
     assert len(before) == 17
@@ -156,6 +160,21 @@ def test_what_people_held_is_held_and_what_they_asked_for_is_answered(old_site):
         assert connection.scalar(text("SELECT bool_and(taken_utc = dispatched_utc) FROM dispatches"))
     assert holds.hold(old_site.catalog, Night("2024-01-20"), PRODUCTION, "the first of this version", by="maria")
     assert len(holds.open_holds(old_site.catalog, PRODUCTION)) == len(held) + 1
+
+
+def test_what_only_the_journal_knew_is_taken_over(old_site):
+    """As after the loss of the database, when that of the day before was restored."""
+    before = _by_new_names(_rows(old_site.catalog))
+    journal = (old_site.root / "products" / "journal" / "2026-11.jsonl").read_bytes()
+    with old_site.catalog.engine.begin() as connection:
+        connection.execute(text("DELETE FROM holds"))
+        connection.execute(text("DELETE FROM asks WHERE id > 5"))
+    assert "9 decisions" in _stereo_catalog("upgrade")
+    after = _rows(old_site.catalog)
+    for table in ("holds", "requests"):
+        assert _without_ids(after[table]) == _without_ids(before[table]), table
+    assert (old_site.root / "products" / "journal" / "2026-11.jsonl").read_bytes() == journal
+    assert "decisions" not in _stereo_catalog("upgrade"), "once"
 
 
 def test_every_record_counts_as_before_but_those_of_stages_that_were_revised(old_site):

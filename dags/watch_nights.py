@@ -41,7 +41,7 @@ with DAG(
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.settings import load_settings
         from stereo_tasks.status import alarm_lines, find_alarms
-        from stereo_tasks.status.memory import memory_file, tell_news
+        from stereo_tasks.status.sent_alarms import sent_alarms_file, tell_news
 
         settings = load_settings()
         alarms = find_alarms(Catalog.of_site(settings), settings)
@@ -52,7 +52,7 @@ with DAG(
             for notifier in notifiers(settings, news):
                 notifier.notify(context)
 
-        news = tell_news(alarms, memory_file(settings), tell)
+        news = tell_news(alarms, sent_alarms_file(settings), tell)
         for text in news.over:
             print("over:", text)
         if news.new and settings.alarms.notify.red_run:

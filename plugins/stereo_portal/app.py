@@ -82,12 +82,12 @@ def create_app() -> FastAPI:
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.nights import Night
         from stereo_tasks.settings import load_settings
-        from stereo_tasks.status.story import night_story
+        from stereo_tasks.status.night_report import night_report
 
         settings = load_settings()
         with Catalog.kept(settings) as catalog:
-            story = night_story(catalog, Night(night), settings=settings, production=production)
-        return render("night.html", story=story, at_most=AT_MOST)
+            report = night_report(catalog, Night(night), settings=settings, production=production)
+        return render("night.html", report=report, at_most=AT_MOST)
 
     @app.get("/{production}/{source}/{night}", response_class=HTMLResponse)
     def qa_page(production: str, source: str, night: str) -> HTMLResponse:

@@ -15,7 +15,7 @@ from airflow.sdk.bases.notifier import BaseNotifier
 if TYPE_CHECKING:
     from stereo_tasks.settings import Settings
     from stereo_tasks.status import Alarm
-    from stereo_tasks.status.memory import News
+    from stereo_tasks.status.sent_alarms import News
 
 
 class AlarmFileNotifier(BaseNotifier):
@@ -38,8 +38,8 @@ class AlarmFileNotifier(BaseNotifier):
         """Append the lines in one write, so that readers see whole ones."""
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         lines = [
-            json.dumps({"at_utc": now, "kind": one.kind, "text": one.text, "what_to_do": one.what_to_do})
-            for one in self.alarms
+            json.dumps({"at_utc": now, "kind": alarm.kind, "text": alarm.text, "what_to_do": alarm.what_to_do})
+            for alarm in self.alarms
         ]
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         with Path(self.path).open("a") as file:
@@ -91,7 +91,7 @@ def _mail(news: News) -> str:
 
     parts = ["<p>New alarms of the nights of MAGIC + LST-1:</p><ul>"]
     parts += [
-        f"<li>{html.escape(one.text)}<br>&rarr; {html.escape(one.what_to_do)}</li>" for one in alarm_lines(news.new)
+        f"<li>{html.escape(line.text)}<br>&rarr; {html.escape(line.what_to_do)}</li>" for line in alarm_lines(news.new)
     ]
     parts.append("</ul>")
     if news.over:

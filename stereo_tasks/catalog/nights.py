@@ -46,15 +46,15 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
-    """The last time that the night was handed on for processing."""
+class LatestDispatch:
+    """The last time that the night was handed on to `process_night`."""
 
     reason: str
     dispatched_utc: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LatestRequest:
     """The last time that a person asked for the night."""
 
     outcome: str
@@ -157,8 +157,8 @@ class NightRow:
     production: str
     observed: Observed | None = None
     readiness: Waits | None = None
-    requested: Requested | None = None
-    asked: Asked | None = None
+    dispatch: LatestDispatch | None = None
+    request: LatestRequest | None = None
     run: Run | None = None
     locked: Locked | None = None
     held: tuple[Held, ...] = ()
@@ -277,9 +277,9 @@ def _take_sources(facts: _Facts, asked: night_queries.Range, session: Any) -> No
 
 def _take_nights(facts: _Facts, asked: night_queries.Range, session: Any) -> None:
     for one in session.execute(night_queries.latest_dispatches(asked)):
-        facts.night[one.night]["requested"] = Requested(one.reason, one.dispatched_utc)
+        facts.night[one.night]["dispatch"] = LatestDispatch(one.reason, one.dispatched_utc)
     for one in session.execute(night_queries.latest_requests(asked)):
-        facts.night[one.night]["asked"] = Asked(
+        facts.night[one.night]["request"] = LatestRequest(
             one.outcome, one.reason, one.backfill, tuple(one.sources), one.force, one.requested_by, one.requested_utc
         )
     for one in session.execute(night_queries.latest_processing_runs(asked)):

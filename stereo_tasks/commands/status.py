@@ -50,11 +50,11 @@ def status_command(
     )
 
     settings, now = load_settings(), dt.datetime.now(dt.UTC)
-    if unknown := set(state or ()) - {one.value for one in NightState}:
-        known = ", ".join(one.value for one in NightState)
+    if unknown := set(state or ()) - {word.value for word in NightState}:
+        known = ", ".join(word.value for word in NightState)
         raise typer.BadParameter(f"{', '.join(sorted(unknown))} is no state; there are {known}", param_hint="--state")
     first, last = parse_range(nights, now)
-    wanted = [NightState(one) for one in state or ()]
+    wanted = [NightState(word) for word in state or ()]
     with Catalog.kept(settings) as catalog:
         table = status_table(
             catalog, first, last, settings=settings, production=production, sources=source or (), states=wanted,
@@ -86,9 +86,9 @@ def _print_alarms(console: Console, lines: tuple[AlarmLine, ...]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    for one in lines:
-        console.print(Text.assemble(("alarm ", "bold red"), (f"{one.kind}: ", "bold"), one.text))
-        console.print(Padding(Text(f"-> {one.what_to_do}"), (0, 0, 0, 6), expand=False))
+    for line in lines:
+        console.print(Text.assemble(("alarm ", "bold red"), (f"{line.kind}: ", "bold"), line.text))
+        console.print(Padding(Text(f"-> {line.what_to_do}"), (0, 0, 0, 6), expand=False))
     if lines:
         console.print()
 
@@ -100,21 +100,24 @@ def _print_table(console: Console, table: StatusTable) -> None:
 
     if not table.sources:
         return
-    widths = (10, max(6, *(len(one.source) for one in table.shown)), 9, 16, 5, 7)
+    widths = (10, max(6, *(len(status.source) for status in table.shown)), 9, 16, 5, 7)
     head = _line(("night", "source", "state", "since (UTC)", "DL3", "QA"), widths)
     wide = console.width - len(head) >= _ROOM_FOR_REASON
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_row(Text(str(head), style="bold"), Text("reason", style="bold"))
     if not wide:
         console.print(Text(str(head), style="bold"))
-    for one in table.shown:
-        line = _line((str(one.night), one.source or "-", one.state, _short(one.since_utc), one.dl3, one.qa), widths)
+    for status in table.shown:
+        line = _line(
+            (str(status.night), status.source or "-", status.state, _short(status.since_utc), status.dl3, status.qa),
+            widths,
+        )
         if wide:
-            grid.add_row(line, Text(one.reason))
+            grid.add_row(line, Text(status.reason))
             continue
         console.print(line)
-        if one.reason:
-            console.print(Padding(Text(one.reason), (0, 0, 0, 12), expand=False))
+        if status.reason:
+            console.print(Padding(Text(status.reason), (0, 0, 0, 12), expand=False))
     if wide:
         with console.capture() as capture:
             console.print(grid)
@@ -137,12 +140,12 @@ def _print_details(console: Console, table: StatusTable) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    for one in table.sources:
-        row = one.row
+    for status in table.sources:
+        row = status.row
         parts = {
-            "there": one.present,
-            "missing": one.missing,
-            "alarm": [f"from {_short(one.alarm_utc)} UTC"] if one.alarm_utc else [],
+            "there": status.present,
+            "missing": status.missing,
+            "alarm": [f"from {_short(status.alarm_utc)} UTC"] if status.alarm_utc else [],
             "remarks": row.readiness.remarks if row.readiness else (),
             "held": [f"{hold.source or 'the whole night'} by {hold.by} since {_short(hold.held_utc)}: {hold.reason}"
                      for hold in row.held],
@@ -152,10 +155,10 @@ def _print_details(console: Console, table: StatusTable) -> None:
             "published": [row.published.path] if row.published else [],
             "run": [f"{row.run.run_id} {row.run.state}", *(line.strip() for line in row.run.lines)] if row.run else [],
             "QA": [f"{row.quality.verdict}: {row.quality.reason}", row.quality.page] if row.quality else [],
-            "to do": [one.what_to_do] if one.what_to_do else [],
+            "to do": [status.what_to_do] if status.what_to_do else [],
         }  # fmt: skip
         console.print()
-        console.print(Text(f"{one.night} {one.source}: {one.state}", style="bold"))
+        console.print(Text(f"{status.night} {status.source}: {status.state}", style="bold"))
         for name, texts in parts.items():
             for number, text in enumerate(texts):
                 console.print(Padding(Text(f"{'' if number else name:<10}{text}"), (0, 0, 0, 2), expand=False))
@@ -176,23 +179,24 @@ def _as_json(table: StatusTable, alarms: Iterable[Alarm]) -> dict[str, Any]:
         "last": str(table.last),
         "now_utc": table.now.isoformat(timespec="seconds"),
         "alarms": [
-            {"kind": one.kind, "subject": one.subject, "text": one.text, "what_to_do": one.what_to_do} for one in alarms
+            {"kind": alarm.kind, "subject": alarm.subject, "text": alarm.text, "what_to_do": alarm.what_to_do}
+            for alarm in alarms
         ],
         "totals": table.totals,
         "nights_without": table.nights_without,
-        "nights": [_source_as_json(one) for one in table.sources],
+        "nights": [_source_as_json(status) for status in table.sources],
     }
 
 
-def _source_as_json(one: SourceStatus) -> dict[str, Any]:
+def _source_as_json(status: SourceStatus) -> dict[str, Any]:
     return {
-        "night": str(one.night), "source": one.source, "state": one.state, "reason": one.reason,
-        "since_utc": one.since_utc.isoformat(timespec="seconds") if one.since_utc else None, "present": one.present,
-        "missing": one.missing,
-        "alarm_utc": one.alarm_utc.isoformat(timespec="seconds") if one.alarm_utc else None,
-        "dl3": one.dl3, "qa": one.qa, "held_by_person": one.by_person,
-        "published": one.row.published.path if one.row.published else None,
-        "qa_page": one.row.quality.page if one.row.quality else None, "what_to_do": one.what_to_do,
+        "night": str(status.night), "source": status.source, "state": status.state, "reason": status.reason,
+        "since_utc": status.since_utc.isoformat(timespec="seconds") if status.since_utc else None,
+        "present": status.present, "missing": status.missing,
+        "alarm_utc": status.alarm_utc.isoformat(timespec="seconds") if status.alarm_utc else None,
+        "dl3": status.dl3, "qa": status.qa, "held_by_person": status.by_person,
+        "published": status.row.published.path if status.row.published else None,
+        "qa_page": status.row.quality.page if status.row.quality else None, "what_to_do": status.what_to_do,
     }  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def find_alarms(
     now = now or dt.datetime.now(dt.UTC)
     detected = settings.policy.detect_productions or (settings.productions.default,)
     names = (
-        [settings.production(production).name] if production else [settings.production(one).name for one in detected]
+        [settings.production(production).name] if production else [settings.production(name).name for name in detected]
     )
     locks = held_locks(catalog)
     found = [*_free_space(settings), *_tables_end(settings, now)]
@@ -156,8 +156,8 @@ def _not_looked_at(production: str, number: int) -> Alarm:
 def _tables_end(settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
     today, ahead = now.astimezone(dt.UTC).date(), dt.timedelta(days=settings.alarms.table_ends_days)
     tables = (
-        ("observation periods", "monte_carlo.yaml", max(one.last for one in settings.monte_carlo.periods)),
-        ("time offsets", "time_offsets.yaml", max(one.last for one in settings.time_offsets)),
+        ("observation periods", "monte_carlo.yaml", max(entry.last for entry in settings.monte_carlo.periods)),
+        ("time offsets", "time_offsets.yaml", max(entry.last for entry in settings.time_offsets)),
     )
     for name, file, last in tables:
         if last < today + ahead:
@@ -168,7 +168,7 @@ def _tables_end(settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
 
 
 def _not_covered(settings: Settings, table: StatusTable) -> Iterator[Alarm]:
-    for night in sorted({one.night for one in table.sources if _is_wanted(one)}):
+    for night in sorted({status.night for status in table.sources if _is_wanted(status)}):
         for file, look_up in (
             ("monte_carlo.yaml", settings.monte_carlo.period),
             ("time_offsets.yaml", settings.time_offset),
@@ -179,12 +179,14 @@ def _not_covered(settings: Settings, table: StatusTable) -> Iterator[Alarm]:
                 yield Alarm(AlarmKind.NOT_COVERED, str(night), str(error), place=f"config/{file}")
 
 
-def _is_wanted(one: SourceStatus) -> bool:
-    return bool(one.source) and one.state not in (NightState.NOT_TAKEN, NightState.NOTHING) and not one.by_person
+def _is_wanted(status: SourceStatus) -> bool:
+    return (
+        bool(status.source) and status.state not in (NightState.NOT_TAKEN, NightState.NOTHING) and not status.by_person
+    )
 
 
 def _locks(locks: Iterable[HeldLock], table: StatusTable, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
-    runs = {one.night: one.row.run for one in table.sources}
+    runs = {status.night: status.row.run for status in table.sources}
     limit = dt.timedelta(hours=settings.alarms.run_h)
     for lock in locks:
         if lock.production != table.production:
@@ -207,15 +209,15 @@ def _nights(table: StatusTable, settings: Settings, now: dt.datetime) -> Iterato
         NightState.HELD: (AlarmKind.UNATTENDED, settings.alarms.unattended_h),
     }
     oldest = now - dt.timedelta(days=settings.alarms.look_back_days)
-    for one in table.sources:
-        if one.state not in limits_h or one.by_person or one.since_utc is None or one.since_utc < oldest:
+    for status in table.sources:
+        if status.state not in limits_h or status.by_person or status.since_utc is None or status.since_utc < oldest:
             continue
-        kind, limit_h = limits_h[one.state]
+        kind, limit_h = limits_h[status.state]
         # What a waiting night lacks changes as files come: that is no other alarm.
-        content = one.reason if kind == AlarmKind.UNATTENDED else ""
-        if now - one.since_utc > dt.timedelta(hours=limit_h):
-            subject = f"{one.night} {one.source}".strip()
-            text = f"{subject} {one.state} since {_time(one.since_utc)}: {one.reason}"
+        content = status.reason if kind == AlarmKind.UNATTENDED else ""
+        if now - status.since_utc > dt.timedelta(hours=limit_h):
+            subject = f"{status.night} {status.source}".strip()
+            text = f"{subject} {status.state} since {_time(status.since_utc)}: {status.reason}"
             yield Alarm(kind, subject, text, content=content, place=table.production)
 
 
@@ -246,15 +248,15 @@ def _log_changes(catalog: Catalog, settings: Settings, now: dt.datetime) -> Iter
         .order_by(ObservationChange.night, ObservationChange.source, ObservationChange.id.desc())
     )
     with catalog.transaction() as session:
-        for one in session.execute(latest):
-            subject = f"{Night(one.night)} {one.source}"
-            if one.kind == "removed":
-                text = f"the row {subject} left the stereo log, or cannot be read any more, {_time(one.at_utc)}"
-            elif one.kind == "changed" and one.night < old:
-                text = f"the old row {subject} was changed in the stereo log {_time(one.at_utc)}"
+        for change in session.execute(latest):
+            subject = f"{Night(change.night)} {change.source}"
+            if change.kind == "removed":
+                text = f"the row {subject} left the stereo log, or cannot be read any more, {_time(change.at_utc)}"
+            elif change.kind == "changed" and change.night < old:
+                text = f"the old row {subject} was changed in the stereo log {_time(change.at_utc)}"
             else:
                 continue
-            yield Alarm(AlarmKind.LOG_ROWS, subject, text, content=one.at_utc.isoformat())
+            yield Alarm(AlarmKind.LOG_ROWS, subject, text, content=change.at_utc.isoformat())
 
 
 def _free_space(settings: Settings) -> Iterator[Alarm]:
@@ -262,7 +264,7 @@ def _free_space(settings: Settings) -> Iterator[Alarm]:
     seen: set[int] = set()
     for name in ("output", "state"):
         path = getattr(settings.site.paths, name)
-        place = next(one for one in (path, *path.parents) if one.exists())
+        place = next(folder for folder in (path, *path.parents) if folder.exists())
         if (device := place.stat().st_dev) in seen:
             continue
         seen.add(device)

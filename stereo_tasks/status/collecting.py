@@ -23,7 +23,7 @@ LAST_NIGHTS = 7
 
 @dataclass(frozen=True, slots=True)
 class StatusTable:
-    """The states of a range of nights, by night and source."""
+    """The states of a range of nights, by night and status."""
 
     production: str
     first: Night
@@ -34,19 +34,19 @@ class StatusTable:
     @property
     def totals(self) -> dict[NightState, int]:
         """How many sources are in each state, in the order of the states."""
-        counts = Counter(one.state for one in self.sources)
+        counts = Counter(status.state for status in self.sources)
         return {state: counts[state] for state in NightState if counts[state]}
 
     @property
     def shown(self) -> tuple[SourceStatus, ...]:
         """What a person wants to see: nights that were asked for in vain only if there is nothing else."""
-        kept = tuple(one for one in self.sources if one.state != NightState.NOTHING)
+        kept = tuple(status for status in self.sources if status.state != NightState.NOTHING)
         return self.sources if self.first == self.last or not kept else kept
 
     @property
     def nights_without(self) -> int:
         """Nights of the range of which nothing is known: no row of the log, and nobody asked."""
-        return (self.last.evening - self.first.evening).days + 1 - len({one.night for one in self.sources})
+        return (self.last.evening - self.first.evening).days + 1 - len({status.night for status in self.sources})
 
 
 def newest_night(now: dt.datetime) -> Night:
@@ -134,9 +134,10 @@ def status_table(
     found = judge(rows, settings.policy, now, detected=detected, waits_h=waits_h, reasons=reasons)
     wanted_sources, wanted_states = set(sources), set(states)
     kept = tuple(
-        one
-        for one in found
-        if (not wanted_sources or one.source in wanted_sources) and (not wanted_states or one.state in wanted_states)
+        status
+        for status in found
+        if (not wanted_sources or status.source in wanted_sources)
+        and (not wanted_states or status.state in wanted_states)
     )
     return StatusTable(name, first, last, now, kept)
 
@@ -154,9 +155,9 @@ def _reasons(catalog: Catalog, rows: Iterable[NightRow]) -> dict[tuple[str, str]
         .order_by(ElementRecord.plan_path, ElementRecord.state, ElementRecord.element)
     )
     with catalog.transaction() as session:
-        return {(one.plan_path, one.state): f"{one.element}: {one.reason}" for one in session.execute(statement)}
+        return {(row.plan_path, row.state): f"{row.element}: {row.reason}" for row in session.execute(statement)}
 
 
 def _has_trouble(row: NightRow) -> bool:
     stages = row.planned.stages if row.planned else ()
-    return any(one.failed or one.held or one.skipped for one in stages if one.stage in run_stages())
+    return any(stage.failed or stage.held or stage.skipped for stage in stages if stage.stage in run_stages())

@@ -36,9 +36,9 @@ def alarm_lines(alarms: Iterable[Alarm]) -> tuple[AlarmLine, ...]:
     lines: list[AlarmLine] = []
     for (kind, place), found in groups.items():
         if len(found) <= _EACH or kind not in _MANY:
-            lines += [AlarmLine(kind, one.text, one.what_to_do, 1) for one in found]
+            lines += [AlarmLine(kind, alarm.text, alarm.what_to_do, 1) for alarm in found]
         else:
-            subjects = ", ".join(one.subject for one in found[:_EACH])
+            subjects = ", ".join(alarm.subject for alarm in found[:_EACH])
             text = _MANY[kind].format(place=place, count=len(found))
             lines.append(
                 AlarmLine(kind, f"{text}: {subjects} and {len(found) - _EACH} more", found[0].what_to_do, len(found))

@@ -14,14 +14,14 @@ from stereo_tasks.stages import run_stages
 from stereo_tasks.stages.night import DL3
 from stereo_tasks.status.state import NightState, SourceStatus
 
-# The note of a request is written just after its event: the run may have begun a moment before.
-_REQUEST_TO_RUN = dt.timedelta(minutes=2)
+# The note of a dispatch is written just after its event: the run may have begun a moment before.
+_DISPATCH_TO_RUN = dt.timedelta(minutes=2)
 _NAMED = 3
 _NO_REASONS: Mapping[tuple[str, str], str] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Standing:
     state: NightState
     reason: str = ""
     since_utc: dt.datetime | None = None
@@ -54,26 +54,26 @@ def judge(
     reasons : mapping, optional
         Of elements in trouble: (plan, state) to the first of its reasons.
     """
-    found = [_status(row, _verdict(row, policy, now, detected, reasons), waits_h) for row in rows]
+    found = [_status(row, _standing(row, policy, now, detected, reasons), waits_h) for row in rows]
     waiting: dict[Night, list[str]] = {}
-    for one in found:
-        if one.state == NightState.WAITING:
-            waiting.setdefault(one.night, []).append(one.source)
-    return tuple(_with_siblings(one, waiting.get(one.night, ())) for one in found)
+    for status in found:
+        if status.state == NightState.WAITING:
+            waiting.setdefault(status.night, []).append(status.source)
+    return tuple(_with_siblings(status, waiting.get(status.night, ())) for status in found)
 
 
-def _with_siblings(one: SourceStatus, waiting: Iterable[str]) -> SourceStatus:
+def _with_siblings(status: SourceStatus, waiting: Iterable[str]) -> SourceStatus:
     """Say for which sources a complete one waits: a night is handed on as a whole."""
-    others = [name for name in waiting if name != one.source]
-    if one.state != NightState.READY or not others:
-        return one
-    return replace(one, state=NightState.WAITING, reason=f"complete; the night waits for {', '.join(others)}")
+    others = [name for name in waiting if name != status.source]
+    if status.state != NightState.READY or not others:
+        return status
+    return replace(status, state=NightState.WAITING, reason=f"complete; the night waits for {', '.join(others)}")
 
 
-def _verdict(
+def _standing(
     row: NightRow, policy: Policy, now: dt.datetime, detected: bool, reasons: Mapping[tuple[str, str], str]
-) -> _Verdict:
-    steps: tuple[Callable[[], _Verdict | None], ...] = (
+) -> _Standing:
+    steps: tuple[Callable[[], _Standing | None], ...] = (
         lambda: _at_work(row),
         lambda: _held_by_person(row),
         lambda: _requested(row),
@@ -86,78 +86,78 @@ def _verdict(
     return next(found for step in steps if (found := step()) is not None)
 
 
-def _at_work(row: NightRow) -> _Verdict | None:
+def _at_work(row: NightRow) -> _Standing | None:
     if row.locked is None or _rejected(row):
         return None
-    return _Verdict(NightState.RUNNING, row.locked.owner, row.locked.since_utc)
+    return _Standing(NightState.RUNNING, row.locked.owner, row.locked.since_utc)
 
 
-def _held_by_person(row: NightRow) -> _Verdict | None:
+def _held_by_person(row: NightRow) -> _Standing | None:
     if not row.held or _rejected(row):
         return None
-    one = row.held[0]
-    until = f" until {one.until_utc.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if one.until_utc else ""
-    return _Verdict(NightState.HELD, f"by {one.by}{until}: {one.reason}", one.held_utc, by_person=True)
+    hold = row.held[0]
+    until = f" until {hold.until_utc.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if hold.until_utc else ""
+    return _Standing(NightState.HELD, f"by {hold.by}{until}: {hold.reason}", hold.held_utc, by_person=True)
 
 
-def _requested(row: NightRow) -> _Verdict | None:
+def _requested(row: NightRow) -> _Standing | None:
     """Return whether the night was handed on after its latest run began."""
-    asked = row.asked
-    candidates = [(row.requested.dispatched_utc, row.requested.reason)] if row.requested else []
-    if asked and asked.outcome == "requested" and _was_wanted(row):
-        candidates.append((asked.requested_utc, f"by {asked.by}" if asked.by else "by a person"))
+    request = row.request
+    candidates = [(row.dispatch.dispatched_utc, row.dispatch.reason)] if row.dispatch else []
+    if request and request.outcome == "requested" and _was_wanted(row):
+        candidates.append((request.requested_utc, f"by {request.by}" if request.by else "by a person"))
     if not candidates or _rejected(row):
         return None
     at, reason = max(candidates)
-    if row.run is not None and row.run.started_utc > at - _REQUEST_TO_RUN:
+    if row.run is not None and row.run.started_utc > at - _DISPATCH_TO_RUN:
         return None
-    return _Verdict(NightState.REQUESTED, reason, at)
+    return _Standing(NightState.REQUESTED, reason, at)
 
 
 def _was_wanted(row: NightRow) -> bool:
     """Return whether the last person who asked for the night asked for this source, too."""
-    return not (row.asked and row.asked.sources and row.source) or row.source in row.asked.sources
+    return not (row.request and row.request.sources and row.source) or row.source in row.request.sources
 
 
-def _not_taken(row: NightRow) -> _Verdict | None:
+def _not_taken(row: NightRow) -> _Standing | None:
     if not _rejected(row) or row.observed is None:
         return None
     if row.observed.in_log:
-        return _Verdict(NightState.NOT_TAKEN, row.observed.reason)
+        return _Standing(NightState.NOT_TAKEN, row.observed.reason)
     kept = "; what was published of it stays" if row.published else ""
-    return _Verdict(NightState.NOT_TAKEN, f"the row has left the log, or cannot be read any more{kept}")
+    return _Standing(NightState.NOT_TAKEN, f"the row has left the log, or cannot be read any more{kept}")
 
 
 def _rejected(row: NightRow) -> bool:
     return row.observed is not None and not (row.observed.in_log and row.observed.accepted)
 
 
-def _processed(row: NightRow, reasons: Mapping[tuple[str, str], str]) -> _Verdict | None:
+def _processed(row: NightRow, reasons: Mapping[tuple[str, str], str]) -> _Standing | None:
     run, plan = row.run, row.planned
     if run is None and plan is None:
         return None
     since = (run.ended_utc or run.started_utc) if run else plan.ingested_utc if plan else None
     if run is not None and run.state == "running":
         text = f"the run {run.run_id} ended without a word: it was killed, or its lock was broken"
-        return _Verdict(NightState.FAILED, text, since)
+        return _Standing(NightState.FAILED, text, since)
     if plan is None:
         return _without_plan(row, since)
     if run is not None and run.state == "failed" and plan.ingested_utc < run.started_utc and _was_wanted(row):
         text = run.lines[0].strip() if run.lines else "see its log in Airflow"
-        return _Verdict(NightState.FAILED, f"its latest run ended before it was looked at: {text}", since)
+        return _Standing(NightState.FAILED, f"its latest run ended before it was looked at: {text}", since)
     state, reason = _of_plan(row, plan, reasons)
-    return _Verdict(state, reason, since)
+    return _Standing(state, reason, since)
 
 
-def _without_plan(row: NightRow, since: dt.datetime | None) -> _Verdict | None:
+def _without_plan(row: NightRow, since: dt.datetime | None) -> _Standing | None:
     if row.run is None or row.run.state == "done":
         return None  # the run was of other sources of the night
     lines = [line.strip() for line in row.run.lines if line.strip()]
     if row.run.state == "nothing":
-        return _Verdict(NightState.NOTHING, lines[0] if lines else "no joint observation", since)
+        return _Standing(NightState.NOTHING, lines[0] if lines else "no joint observation", since)
     if row.run.state == "locked":
-        return _Verdict(NightState.FAILED, lines[0] if lines else "another run held the night", since)
-    return _Verdict(NightState.FAILED, lines[0] if lines else "its run failed before there was a plan", since)
+        return _Standing(NightState.FAILED, lines[0] if lines else "another run held the night", since)
+    return _Standing(NightState.FAILED, lines[0] if lines else "its run failed before there was a plan", since)
 
 
 def _of_plan(row: NightRow, plan: Planned, reasons: Mapping[tuple[str, str], str]) -> tuple[NightState, str]:
@@ -187,39 +187,39 @@ def _counted(number: int, word: str, reason: str) -> str:
     return f"{text}: {reason}" if reason else text
 
 
-def _asked_in_vain(row: NightRow) -> _Verdict | None:
+def _asked_in_vain(row: NightRow) -> _Standing | None:
     """Return what was answered to who asked for the night, if that is all that is known."""
-    asked = row.asked
-    if asked is None:
+    request = row.request
+    if request is None:
         return None
-    if asked.outcome == "waiting":
+    if request.outcome == "waiting":
         since = row.readiness.waiting_since_utc if row.readiness else None
-        return _Verdict(NightState.WAITING, _waits(row) or asked.reason, since or asked.requested_utc)
-    if asked.outcome in ("nothing", "refused") and (row.observed is None or not row.source):
-        return _Verdict(NightState.NOTHING, asked.reason, asked.requested_utc)
+        return _Standing(NightState.WAITING, _waits(row) or request.reason, since or request.requested_utc)
+    if request.outcome in ("nothing", "refused") and (row.observed is None or not row.source):
+        return _Standing(NightState.NOTHING, request.reason, request.requested_utc)
     return None
 
 
-def _not_over(row: NightRow, now: dt.datetime) -> _Verdict | None:
+def _not_over(row: NightRow, now: dt.datetime) -> _Standing | None:
     if night_over(row.night, now):
         return None
     text = "is still to come" if row.night.noon > now else "is being observed, until 08:00 UTC"
-    return _Verdict(NightState.UPCOMING, f"the night {text}")
+    return _Standing(NightState.UPCOMING, f"the night {text}")
 
 
-def _by_files(row: NightRow, policy: Policy, now: dt.datetime, detected: bool) -> _Verdict:
+def _by_files(row: NightRow, policy: Policy, now: dt.datetime, detected: bool) -> _Standing:
     if row.observed is None:
-        return _Verdict(NightState.NOTHING, "no joint observation in the log")
+        return _Standing(NightState.NOTHING, "no joint observation in the log")
     seen = row.readiness
     old = row.night.evening < now.astimezone(dt.UTC).date() - dt.timedelta(days=policy.look_back_days)
     if seen is not None and not seen.ready:
-        return _Verdict(NightState.WAITING, _waits(row), seen.waiting_since_utc or seen.checked_utc)
+        return _Standing(NightState.WAITING, _waits(row), seen.waiting_since_utc or seen.checked_utc)
     if old or not detected:
         why = f"older than the {policy.look_back_days} days of detection" if old else "detection asks for another one"
-        return _Verdict(NightState.NOT_ASKED, f"nobody asked for it; {why}")
+        return _Standing(NightState.NOT_ASKED, f"nobody asked for it; {why}")
     if seen is None:
-        return _Verdict(NightState.WAITING, "detection has not looked at it yet")
-    return _Verdict(NightState.READY, "with what there is" if seen.partial else "complete", seen.checked_utc)
+        return _Standing(NightState.WAITING, "detection has not looked at it yet")
+    return _Standing(NightState.READY, "with what there is" if seen.partial else "complete", seen.checked_utc)
 
 
 def _waits(row: NightRow) -> str:
@@ -229,15 +229,15 @@ def _waits(row: NightRow) -> str:
     return "; ".join([*missing[:_NAMED], *more])
 
 
-def _status(row: NightRow, verdict: _Verdict, waits_h: float) -> SourceStatus:
+def _status(row: NightRow, standing: _Standing, waits_h: float) -> SourceStatus:
     seen = row.readiness
     present = list(seen.present) if seen else []
     if row.published:
         present.append(f"DL3 published {row.published.published_utc.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC")
-    waits = verdict.since_utc if verdict.state == NightState.WAITING else None
+    waits = standing.since_utc if standing.state == NightState.WAITING else None
     qa = row.quality.verdict if row.quality else row.published.verdict if row.published else ""
     return SourceStatus(
-        night=row.night, source=row.source, production=row.production, state=verdict.state, reason=verdict.reason,
-        since_utc=verdict.since_utc, present=tuple(present), missing=seen.missing if seen else (), qa=qa,
-        by_person=verdict.by_person, alarm_utc=waits and waits + dt.timedelta(hours=waits_h), row=row,
+        night=row.night, source=row.source, production=row.production, state=standing.state, reason=standing.reason,
+        since_utc=standing.since_utc, present=tuple(present), missing=seen.missing if seen else (), qa=qa,
+        by_person=standing.by_person, alarm_utc=waits and waits + dt.timedelta(hours=waits_h), row=row,
     )  # fmt: skip

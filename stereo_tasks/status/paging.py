@@ -75,10 +75,12 @@ def status_page(
         )  # fmt: skip
         found += table.sources
         looked_at = min(end, len(known))
-        if state is None or looked_at == len(known) or len({one.night for one in found}) >= NIGHTS_A_PAGE:
+        if state is None or looked_at == len(known) or len({status.night for status in found}) >= NIGHTS_A_PAGE:
             break
-    nights = sorted({one.night for one in found}, reverse=True)
+    nights = sorted({status.night for status in found}, reverse=True)
     shown = set(nights[:NIGHTS_A_PAGE])
     older = next(iter([*nights[NIGHTS_A_PAGE:], *known[looked_at:]]), None)
-    kept = sorted((one for one in found if one.night in shown), key=lambda one: (one.night, one.source))
+    kept = sorted(
+        (status for status in found if status.night in shown), key=lambda status: (status.night, status.source)
+    )
     return StatusPage(replace(table, sources=tuple(kept)), older)

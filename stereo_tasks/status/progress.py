@@ -86,13 +86,13 @@ class BackfillProgress:
     @property
     def totals(self) -> dict[Progress, int]:
         """How many nights are where, in the order of the report."""
-        counts = Counter(one.progress for one in self.nights)
+        counts = Counter(night.progress for night in self.nights)
         return {progress: counts[progress] for progress in Progress if counts[progress]}
 
     @property
     def remaining(self) -> int:
         """Nights that are not at an end."""
-        return sum(one.progress in REMAINING for one in self.nights)
+        return sum(night.progress in REMAINING for night in self.nights)
 
     @property
     def nights_per_hour(self) -> float | None:
@@ -109,8 +109,8 @@ class BackfillProgress:
         """
         if not self.remaining:
             return None
-        runs = [one.ended_utc for one in self.nights if one.ended_utc and one.progress not in REMAINING]
-        unfinished = sum(one.progress in (Progress.RUNNING, Progress.REQUESTED) for one in self.nights)
+        runs = [night.ended_utc for night in self.nights if night.ended_utc and night.progress not in REMAINING]
+        unfinished = sum(night.progress in (Progress.RUNNING, Progress.REQUESTED) for night in self.nights)
         to_ask = self.remaining - unfinished
         # Of those that are still to ask, as many will have a run as of those that were asked for.
         asked = len(self.nights) - to_ask
@@ -157,9 +157,9 @@ def backfill_progress(
     first, last = nights[0], nights[-1]
     table = status_table(catalog, first, last, settings=settings, production=production, sources=sources, now=now)
     states: dict[Night, list[SourceStatus]] = {}
-    for one in table.sources:
-        states.setdefault(one.night, []).append(one)
-    runs = {night: one.run for night, one in asked.items()}
+    for status in table.sources:
+        states.setdefault(status.night, []).append(status)
+    runs = {night: asking.run for night, asking in asked.items()}
     # They come oldest first: of a run that was cleared the last answer counts.
     answers = {
         Night(answer.night): answer
@@ -187,13 +187,15 @@ def _night(night: Night, asked: Asking | None, answer: Request | None, states: S
 
 def _processed(night: Night, answer: Request | None, states: Sequence[SourceStatus]) -> NightProgress:
     for state, progress in _OF_STATES.items():
-        of_state = [one for one in states if one.state == state]
+        of_state = [status for status in states if status.state == state]
         if of_state:
             run = of_state[0].row.run
             ended = run.ended_utc if run and answer and run.started_utc >= answer.requested_utc else None
             reason = " | ".join(
-                f"{one.source}: {one.reason}" if one.source else one.reason for one in of_state if one.reason
+                f"{status.source}: {status.reason}" if status.source else status.reason
+                for status in of_state
+                if status.reason
             )
             return NightProgress(night, progress, reason, None if progress in REMAINING else ended)
-    reason = "; ".join(f"{one.source}: {one.reason}" for one in states) or "no joint observation in the log"
+    reason = "; ".join(f"{status.source}: {status.reason}" for status in states) or "no joint observation in the log"
     return NightProgress(night, Progress.NOTHING, reason, None)

@@ -251,7 +251,7 @@ def test_an_overview_has_nights_without_a_source_too(catalog, night):
     write_readiness(catalog, [(NEXT, "CrabNebula", WAITS)], "v1")
     acquire_night(catalog, NEXT, "v1", "run-1")
     first, crab, markarian = night_overview(catalog, "v1", night, NEXT)
-    assert (first.source, first.asked.outcome, first.held) == ("", "nothing", ())
+    assert (first.source, first.request.outcome, first.held) == ("", "nothing", ())
     assert (crab.source, crab.readiness.missing, crab.locked.owner) == ("CrabNebula", WAITS.missing, "run-1")
     assert [one.reason for one in crab.held] == ["look first"]
     assert [one.reason for one in markarian.held] == ["look first", "odd"]

@@ -294,8 +294,8 @@ def test_the_visible_plan_and_publication_are_the_same(catalog, life, empty):
     ]  # fmt: skip
     for old, new in zip(before, after, strict=True):
         assert new.planned == (old.planned and replace(old.planned, ingested_utc=new.planned.ingested_utc))
-        assert (new.published, new.quality, new.held, new.asked, new.observed) == (
-            old.published, old.quality, old.held, old.asked, old.observed,
+        assert (new.published, new.quality, new.held, new.request, new.observed) == (
+            old.published, old.quality, old.held, old.request, old.observed,
         )  # fmt: skip
     assert before[0].planned.stages[0].total == 2  # the later plan
     assert [one.reason for one in before[2].held] == ["until somebody comes"]

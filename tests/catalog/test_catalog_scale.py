@@ -144,4 +144,4 @@ def test_an_overview_has_the_numbers(ten_years):
         ("calibrate", 15, 14, 1, 0), ("dl2", 5, 5, 0, 0),
     ]  # fmt: skip
     assert (row.observed.lst_runs, row.quality.verdict, row.published.verdict) == ((3265, 3266), "good", "good")
-    assert (row.run.state, row.asked.outcome, row.requested.reason, row.held) == ("done", "requested", "complete", ())
+    assert (row.run.state, row.request.outcome, row.dispatch.reason, row.held) == ("done", "requested", "complete", ())

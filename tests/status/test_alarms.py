@@ -11,7 +11,7 @@ from scenes import every_state
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import load_settings
 from stereo_tasks.status import Alarm, AlarmKind, alarm_lines, find_alarms
-from stereo_tasks.status.memory import memory_file, tell_news
+from stereo_tasks.status.sent_alarms import sent_alarms_file, tell_news
 
 LIMITS = "free_space: 1 kB\n"
 
@@ -165,7 +165,7 @@ def test_many_alarms_are_one_line():
 
 
 def test_each_content_is_told_once_until_it_goes_away(settings):
-    memory, told = memory_file(settings), []
+    memory, told = sent_alarms_file(settings), []
 
     def tell(*alarms):
         news = tell_news(alarms, memory, told.append)
@@ -191,13 +191,13 @@ def test_what_could_not_be_told_is_told_the_next_time(settings):
         raise OSError("no mail today")
 
     with pytest.raises(OSError, match="no mail today"):
-        tell_news([full], memory_file(settings), broken)
-    assert len(tell_news([full], memory_file(settings), lambda news: None).new) == 1
+        tell_news([full], sent_alarms_file(settings), broken)
+    assert len(tell_news([full], sent_alarms_file(settings), lambda news: None).new) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"free space:  paths.output": {}}'])
 def test_a_damaged_memory_tells_again(settings, content):
-    memory = memory_file(settings)
+    memory = sent_alarms_file(settings)
     memory.parent.mkdir(parents=True)
     memory.write_text(content)
     full = Alarm(AlarmKind.FREE_SPACE, "paths.output", "30 GB are free", content="c")

@@ -12,7 +12,7 @@ from stereo_portal.notifying import notifiers
 
 from stereo_tasks.settings import load_settings
 from stereo_tasks.status import Alarm, AlarmKind
-from stereo_tasks.status.memory import News
+from stereo_tasks.status.sent_alarms import News
 
 # A row of the log, which anybody may write: no markup, and no template of Airflow's.
 NEWS = News((Alarm(AlarmKind.LOG_ROWS, "line 7", "a row cannot be read:\n<b>{{ 7 * 7 }}</b>"),), ("30 GB are free",))

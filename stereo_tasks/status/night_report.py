@@ -1,4 +1,4 @@
-"""Everything that is known of one night, in the order in which it happened."""
+"""Everything that is known of a night, in the order in which it happened."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StageJobs:
 
 
 @dataclass(frozen=True, slots=True)
-class NightStory:
+class NightReport:
     """A night of a production."""
 
     night: Night
@@ -81,14 +81,14 @@ class NightStory:
     """Released ones, too."""
 
 
-def night_story(
+def night_report(
     catalog: Catalog,
     night: Night,
     *,
     settings: Settings,
     production: str | None = None,
     now: dt.datetime | None = None,
-) -> NightStory:
+) -> NightReport:
     """Return everything that is known of a night.
 
     Parameters
@@ -116,19 +116,19 @@ def night_story(
             return tuple(session.scalars(statement))
 
         changes = rows(ObservationChange, ObservationChange.id)
-        return NightStory(
+        return NightReport(
             night=night,
             production=name,
             sources=table.sources,
             observations=rows(ObservationRow, ObservationRow.source),
-            changes=tuple(LogChange(one.at_utc, one.source, one.kind, _difference(one)) for one in changes),
+            changes=tuple(LogChange(row.at_utc, row.source, row.kind, _difference(row)) for row in changes),
             files=telescope_runs_of(catalog, night, night),
             dispatches=rows(Dispatch, Dispatch.dispatched_utc),
             requests=requests_of(catalog, name, night, night),
             runs=rows(ProcessingRun, ProcessingRun.started_utc),
             summaries=night_summary(catalog, night, name),
             jobs=tuple(_by_stage(jobs)),
-            bad_jobs=tuple(one for one in jobs if one.state != GOOD_JOB),
+            bad_jobs=tuple(row for row in jobs if row.state != GOOD_JOB),
             publications=rows(Publication, Publication.published_utc),
             holds=rows(HoldRow, HoldRow.held_utc),
         )
@@ -145,7 +145,7 @@ def _difference(change: ObservationChange) -> str:
 
 def _said(value: Any) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(str(one) for one in value) + "]"
+        return "[" + ", ".join(str(item) for item in value) + "]"
     return str(value) if value not in (None, "") else "nothing"
 
 
@@ -154,12 +154,12 @@ def _by_stage(jobs: Iterable[JobRow]) -> Iterator[StageJobs]:
     for job in jobs:
         groups.setdefault((job.source, job.stage), []).append(job)
     for (source, stage), found in groups.items():
-        memory = [one.max_rss_mb for one in found if one.max_rss_mb is not None]
+        memory = [job.max_rss_mb for job in found if job.max_rss_mb is not None]
         yield StageJobs(
             source=source,
             stage=stage,
-            states=dict(Counter(one.state for one in found)),
-            queue_wait_s=max((one.queue_wait_s or 0 for one in found), default=0),
-            elapsed_s=sum(one.elapsed_s or 0 for one in found),
+            states=dict(Counter(job.state for job in found)),
+            queue_wait_s=max((job.queue_wait_s or 0 for job in found), default=0),
+            elapsed_s=sum(job.elapsed_s or 0 for job in found),
             max_rss_mb=max(memory, default=None),
         )

@@ -24,12 +24,12 @@ class News:
     """Texts of alarms that are gone."""
 
 
-def memory_file(settings: Settings) -> Path:
+def sent_alarms_file(settings: Settings) -> Path:
     """Return the file that remembers what was told."""
     return settings.site.paths.state / "alarms.json"
 
 
-def tell_news(alarms: Iterable[Alarm], memory: Path, tell: Callable[[News], None]) -> News:
+def tell_news(alarms: Iterable[Alarm], sent: Path, tell: Callable[[News], None]) -> News:
     """Tell what is new, and remember it.
 
     An alarm that goes away is forgotten, and told again when it comes back. If telling fails, nothing is remembered,
@@ -39,16 +39,16 @@ def tell_news(alarms: Iterable[Alarm], memory: Path, tell: Callable[[News], None
     ----------
     alarms : iterable of Alarm
         All that there are now.
-    memory : pathlib.Path
-        As of `memory_file`. A damaged one is as if nothing had been told.
+    sent : pathlib.Path
+        As of `sent_alarms_file`. A damaged one is as if nothing had been told.
     tell : callable
         Called once, if there is something new.
     """
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    with memory.with_suffix(".lock").open("w") as lock:
+    sent.parent.mkdir(parents=True, exist_ok=True)
+    with sent.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two at once would tell it twice
-        known, current = _read(memory), {alarm.key: alarm for alarm in alarms}
+        known, current = _read(sent), {alarm.key: alarm for alarm in alarms}
         new = tuple(alarm for key, alarm in current.items() if known.get(key, {}).get("content") != alarm.content)
         over = tuple(str(entry["text"]) for key, entry in known.items() if key not in current)
         news = News(new, over)
@@ -64,13 +64,13 @@ def tell_news(alarms: Iterable[Alarm], memory: Path, tell: Callable[[News], None
             for key, alarm in current.items()
         }
         if content != known:
-            write_atomically(memory, json.dumps(content, indent=1, sort_keys=True) + "\n")
+            write_atomically(sent, json.dumps(content, indent=1, sort_keys=True) + "\n")
     return news
 
 
-def _read(memory: Path) -> dict[str, dict[str, Any]]:
+def _read(sent: Path) -> dict[str, dict[str, Any]]:
     try:
-        content = json.loads(memory.read_text())
+        content = json.loads(sent.read_text())
         return {str(key): {"content": "", "text": key, "told_utc": "", **entry} for key, entry in content.items()}
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return {}

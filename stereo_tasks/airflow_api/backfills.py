@@ -110,12 +110,12 @@ def start(
 def _wait_for_others(api: AirflowApi) -> None:
     """Wait for Airflow to close a backfill whose nights have all been asked for: it looks every half minute."""
     deadline = time.monotonic() + _CLOSING_LIMIT_S
-    while open_ones := [one for one in _backfills(api, 1) if one.requested_utc is None]:
-        one = open_ones[0]
-        if time.monotonic() > deadline or not all(night.ended for night in asked_nights(api, one).values()):
+    while open_ones := [backfill for backfill in _backfills(api, 1) if backfill.requested_utc is None]:
+        backfill = open_ones[0]
+        if time.monotonic() > deadline or not all(night.ended for night in asked_nights(api, backfill).values()):
             raise AirflowApiError(
-                f"backfill {one.id} ({one.first}..{one.last}) still asks for its nights, and there can be one at a "
-                f"time: see `stereo backfill --show {one.id}`, or cancel it in Airflow"
+                f"backfill {backfill.id} ({backfill.first}..{backfill.last}) still asks for its nights, and "
+                f"there can be one at a time: see `stereo backfill --show {backfill.id}`, or cancel it in Airflow"
             )
         time.sleep(1)
 
@@ -150,9 +150,9 @@ def asked_nights(api: AirflowApi, backfill: Backfill) -> dict[Night, NightAsked]
     A night that Airflow left out, since it was being asked for already, is missing. Airflow does not tell which runs
     belong to a backfill. But one at a time goes on, so they are those between its beginning and the next one's.
     """
-    later = [one.created_utc for one in _backfills(api, _PAGE) if one.id > backfill.id]
+    later = [other.created_utc for other in _backfills(api, _PAGE) if other.id > backfill.id]
     end = min(later, default=None)
-    found: dict[Night, NightAsked] = {}
+    asked: dict[Night, NightAsked] = {}
     for run in _runs(api):
         begun = _time(run["queued_at"]) or _time(run["start_date"])
         if begun is None or (end is not None and begun >= end):
@@ -160,8 +160,8 @@ def asked_nights(api: AirflowApi, backfill: Backfill) -> dict[Night, NightAsked]
         if begun < backfill.created_utc:
             break  # they come newest first
         night = Night(run["partition_key"])
-        found.setdefault(night, NightAsked(night, run["dag_run_id"], run["state"], _time(run["end_date"])))
-    return found
+        asked.setdefault(night, NightAsked(night, run["dag_run_id"], run["state"], _time(run["end_date"])))
+    return asked
 
 
 def _runs(api: AirflowApi) -> Iterator[dict[str, Any]]:
@@ -178,15 +178,15 @@ def _runs(api: AirflowApi) -> Iterator[dict[str, Any]]:
 
 
 def _backfills(api: AirflowApi, limit: int) -> list[Backfill]:
-    found = api.get("/api/v2/backfills", dag_id=REQUEST_DAG, order_by="-id", limit=limit)["backfills"]
-    return [_backfill(one) for one in found]
+    answer = api.get("/api/v2/backfills", dag_id=REQUEST_DAG, order_by="-id", limit=limit)["backfills"]
+    return [_backfill(entry) for entry in answer]
 
 
-def _backfill(one: dict[str, Any]) -> Backfill:
-    first, last = (Night(dt.datetime.fromisoformat(one[name]).date()) for name in ("from_date", "to_date"))
-    created = dt.datetime.fromisoformat(one["created_at"])
-    conf = one["dag_run_conf"] or {}
-    return Backfill(one["id"], first, last, created, _time(one["completed_at"]), one["is_paused"], conf)
+def _backfill(entry: dict[str, Any]) -> Backfill:
+    first, last = (Night(dt.datetime.fromisoformat(entry[name]).date()) for name in ("from_date", "to_date"))
+    created = dt.datetime.fromisoformat(entry["created_at"])
+    conf = entry["dag_run_conf"] or {}
+    return Backfill(entry["id"], first, last, created, _time(entry["completed_at"]), entry["is_paused"], conf)
 
 
 def _time(text: str | None) -> dt.datetime | None:

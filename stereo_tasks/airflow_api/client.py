@@ -91,8 +91,8 @@ class AirflowApi:
 
     def request_partition(self, asset: str, key: str, *, extra: dict[str, Any] | None = None) -> None:
         """Report an asset's partition as changed: every DAG scheduled on it runs for this key."""
-        found = self._call("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
-        numbers = [one["id"] for one in found if one["name"] == asset]
+        assets = self._call("GET", "/api/v2/assets", params={"name_pattern": asset})["assets"]
+        numbers = [known["id"] for known in assets if known["name"] == asset]
         if not numbers:
             raise AirflowApiError(f"Airflow knows no asset {asset}{self._import_errors()}")
         body = {"asset_id": numbers[0], "partition_key": key, "extra": extra or {}}
@@ -112,12 +112,12 @@ class AirflowApi:
 
     def runs(self, dag: str, *, partition_key: str | None = None, unfinished: bool = False) -> list[str]:
         """Return the ids of a DAG's runs, the newest first; only of one partition, only those that go on, if asked."""
-        found = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": _PAGE})
+        answer = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params={"order_by": "-run_after", "limit": _PAGE})
         return [
-            str(one["dag_run_id"])
-            for one in found["dag_runs"]
-            if (partition_key is None or one.get("partition_key") == partition_key)
-            and not (unfinished and one["state"] in _ENDED)
+            str(run["dag_run_id"])
+            for run in answer["dag_runs"]
+            if (partition_key is None or run.get("partition_key") == partition_key)
+            and not (unfinished and run["state"] in _ENDED)
         ]
 
     def run_state(self, dag: str, run: str) -> str:
@@ -131,7 +131,7 @@ class AirflowApi:
     def task_order(self, dag: str) -> list[str]:
         """Return a DAG's tasks, each after those it waits for."""
         tasks = self._call("GET", f"/api/v2/dags/{dag}/tasks")["tasks"]
-        waiting = {str(one["task_id"]): set(map(str, one["downstream_task_ids"] or ())) for one in tasks}
+        waiting = {str(task["task_id"]): set(map(str, task["downstream_task_ids"] or ())) for task in tasks}
         order: list[str] = []
         while waiting:
             blocked = set().union(*waiting.values())
@@ -144,25 +144,25 @@ class AirflowApi:
 
     def task_states(self, dag: str, run: str) -> list[TaskState]:
         """Return all task instances of a run."""
-        found: list[TaskState] = []
+        states: list[TaskState] = []
         while True:
             page = self._call(
                 "GET",
                 f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances",
-                params={"limit": _PAGE, "offset": len(found), "order_by": "id"},
+                params={"limit": _PAGE, "offset": len(states), "order_by": "id"},
             )
-            for one in page["task_instances"]:
-                found.append(
+            for task in page["task_instances"]:
+                states.append(
                     TaskState(
-                        task=one["task_id"],
-                        map_index=one["map_index"],
-                        label=one.get("rendered_map_index") or "",
-                        state=one["state"] or "",
-                        attempt=one["try_number"],
+                        task=task["task_id"],
+                        map_index=task["map_index"],
+                        label=task.get("rendered_map_index") or "",
+                        state=task["state"] or "",
+                        attempt=task["try_number"],
                     )
                 )
-            if not page["task_instances"] or len(found) >= page["total_entries"]:
-                return found
+            if not page["task_instances"] or len(states) >= page["total_entries"]:
+                return states
 
     def follow(self, dag: str, run: str, *, every_s: float = 2.0) -> Iterator[tuple[str, list[TaskState]]]:
         """Yield a run's state and its task instances again and again, until it has ended."""
@@ -178,12 +178,12 @@ class AirflowApi:
         """Return the log of a task's newest attempt."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.task}/logs/{task.attempt}"
         content = self._call("GET", path, params={"map_index": task.map_index, "full_content": True})["content"]
-        lines = [line for one in content for line in _log_lines(one)]
+        lines = [line for entry in content for line in _log_lines(entry)]
         return "\n".join(line for line in lines if not line.startswith("::"))
 
     def _import_errors(self) -> str:
         errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
-        return "".join(f"\n{one['filename']}:\n{one['stack_trace']}" for one in errors)
+        return "".join(f"\n{error['filename']}:\n{error['stack_trace']}" for error in errors)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         import httpx
@@ -208,7 +208,7 @@ def _log_lines(entry: Any) -> list[str]:
     if not isinstance(entry, dict):
         return [str(entry)]
     errors = entry.get("error_detail") or ()
-    return [str(entry.get("event", "")), *(f"{one['exc_type']}: {one['exc_value']}" for one in errors)]
+    return [str(entry.get("event", "")), *(f"{error['exc_type']}: {error['exc_value']}" for error in errors)]
 
 
 def access_file(settings: Settings) -> Path:

@@ -172,8 +172,8 @@ def _look(
     from stereo_tasks.status.progress import Asking, backfill_progress
 
     backfill = backfills.find(api, number)
-    found = backfills.asked_nights(api, backfill)
-    asked = {night: Asking(one.run, one.ended, one.state == "failed") for night, one in found.items()}
+    runs = backfills.asked_nights(api, backfill)
+    asked = {night: Asking(run.run, run.ended, run.state == "failed") for night, run in runs.items()}
     progress = backfill_progress(
         catalog,
         backfill.nights,
@@ -214,8 +214,8 @@ def _with_reasons(progress: BackfillProgress) -> Iterator[tuple[str, list[tuple[
 
     told = (Progress.FAILED, Progress.HELD, Progress.WAITING, Progress.PARTIAL, Progress.DRY_RUN, Progress.LEFT_OUT)
     for kind in progress.totals:
-        nights = [one for one in progress.nights if one.progress == kind]
-        yield kind.value, [(one.night, one.reason if kind in told else "") for one in nights]
+        nights = [night for night in progress.nights if night.progress == kind]
+        yield kind.value, [(night.night, night.reason if kind in told else "") for night in nights]
 
 
 def _counts(progress: BackfillProgress) -> str:
@@ -240,10 +240,10 @@ def _as_json(backfill: Backfill, progress: BackfillProgress) -> dict[str, Any]:
         "expected_end_utc": end.isoformat(timespec="seconds") if end else None,
         "nights": [
             {
-                "night": str(one.night), "progress": one.progress, "reason": one.reason,
-                "ended_utc": one.ended_utc.isoformat() if one.ended_utc else None,
+                "night": str(night.night), "progress": night.progress, "reason": night.reason,
+                "ended_utc": night.ended_utc.isoformat() if night.ended_utc else None,
             }
-            for one in progress.nights
+            for night in progress.nights
         ],
     }  # fmt: skip
 

@@ -26,20 +26,20 @@ def doctor_command(
 
     counts: Counter[str] = Counter()
     findings: list[Finding] = []
-    for one in examine(checks={**CHECKS, **Edge.of(context).checks}):
-        counts[one.colour] += 1
-        findings.append(one)
+    for finding in examine(checks={**CHECKS, **Edge.of(context).checks}):
+        counts[finding.colour] += 1
+        findings.append(finding)
         if not as_json:
-            _print(one)
+            _print(finding)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in findings], indent=1))
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         typer.echo(", ".join(f"{counts[colour]} {colour}" for colour in Colour))
     raise typer.Exit(1 if counts[Colour.RED] else 0)
 
 
-def _print(one: Finding) -> None:
-    word = typer.style(f"{one.colour:<6}", fg=one.colour.value, bold=one.colour != "green")
-    typer.echo(f"{word}  {one.subject:<{_WIDTH}}  {one.text}")
-    if one.what_to_do:
-        typer.echo(f"{'':{_WIDTH + 10}}-> {one.what_to_do}")
+def _print(finding: Finding) -> None:
+    word = typer.style(f"{finding.colour:<6}", fg=finding.colour.value, bold=finding.colour != "green")
+    typer.echo(f"{word}  {finding.subject:<{_WIDTH}}  {finding.text}")
+    if finding.what_to_do:
+        typer.echo(f"{'':{_WIDTH + 10}}-> {finding.what_to_do}")

@@ -72,10 +72,10 @@ def dags(api: AirflowApi) -> Iterator[Finding]:
     running, installed = str(api.get("/api/v2/version")["version"]), version("apache-airflow")
     if running != installed:
         yield red("Airflow", f"{running} runs, {installed} is installed", "`stereo down`, then `stereo up`")
-    for one in api.get("/api/v2/importErrors")["import_errors"]:
-        last = str(one["stack_trace"]).strip().splitlines()[-1]
-        yield red("DAG file", f"{one['filename']} cannot be read: {last}", "correct it; the whole text is in the UI")
-    known = {str(one["dag_id"]): bool(one["is_paused"]) for one in api.get("/api/v2/dags", limit=100)["dags"]}
+    for error in api.get("/api/v2/importErrors")["import_errors"]:
+        last = str(error["stack_trace"]).strip().splitlines()[-1]
+        yield red("DAG file", f"{error['filename']} cannot be read: {last}", "correct it; the whole text is in the UI")
+    known = {str(dag["dag_id"]): bool(dag["is_paused"]) for dag in api.get("/api/v2/dags", limit=100)["dags"]}
     if missing := [name for name in NEEDED_DAGS if name not in known]:
         yield red("DAGs", f"Airflow does not know {', '.join(missing)}", "wait a minute, then see the dag-processor")
     if paused := [name for name, stopped in sorted(known.items()) if stopped]:

@@ -28,19 +28,19 @@ def catalog(settings: Settings) -> Iterator[Finding]:
         begin = time.monotonic()
         yield from _server(database)
         took_s = time.monotonic() - begin
-        found = revisions(database)
+        tables = revisions(database)
     except NoCatalogError as error:
         yield yellow("catalog", str(error), "start the site, and run this again")
         return
     except CatalogError as error:
         yield red("catalog", str(error), "start the site (`stereo up`), or correct airflow.catalog_url")
         return
-    if not found.current:
+    if not tables.current:
         yield red("catalog tables", "there are none", "make them: `stereo catalog upgrade`")
-    elif not found.up_to_date:
-        yield red("catalog tables", f"revision {found.current}, not {found.head}", "run `stereo catalog upgrade`")
+    elif not tables.up_to_date:
+        yield red("catalog tables", f"revision {tables.current}, not {tables.head}", "run `stereo catalog upgrade`")
     else:
-        yield green("catalog tables", f"revision {found.current}")
+        yield green("catalog tables", f"revision {tables.current}")
     if took_s > _SLOW_S:
         yield yellow("catalog", f"three small questions take {took_s:.1f} s", "look at the load of the database")
 

@@ -20,14 +20,14 @@ _NAMED = 4
 def control(settings: Settings) -> Iterator[Finding]:
     """Check the environment that this runs in."""
     subject = "control environment"
-    found = _installed(sys.path)
+    packages = _installed(sys.path)
     if sys.version_info[:2] != _PYTHON:
         yield red(subject, f"Python {sys.version.split()[0]}", f"use Python {_PYTHON[0]}.{_PYTHON[1]}: `make setup`")
-    if "apache-airflow" not in found:
+    if "apache-airflow" not in packages:
         yield red(subject, f"no Airflow in {sys.prefix}", "run stereo of the control environment: `make setup`")
         return
     yield _against_lock(
-        subject, found, "control", f"Python {sys.version.split()[0]}, Airflow {found['apache-airflow']}"
+        subject, packages, "control", f"Python {sys.version.split()[0]}, Airflow {packages['apache-airflow']}"
     )
 
 
@@ -38,15 +38,15 @@ def science(settings: Settings) -> Iterator[Finding]:
         yield red(subject, f"no interpreter at {python}", "run `make setup`, or set science_python in config/site.yaml")
         return
     folders = sorted((python.parent.parent / "lib").glob("python3*/site-packages"))
-    found = _installed([str(folder) for folder in folders])
-    installed = found.get("magic-cta-pipe")
+    packages = _installed([str(folder) for folder in folders])
+    installed = packages.get("magic-cta-pipe")
     if installed is None:
         yield red(subject, f"no magic-cta-pipe in the environment of {python}", "run `make setup`")
         return
     name = folders[0].parent.name.removeprefix("python")
     if name != f"{_PYTHON[0]}.{_PYTHON[1]}":
         yield yellow(subject, f"Python {name}", f"it was tried with {_PYTHON[0]}.{_PYTHON[1]}: `make setup`")
-    yield _against_lock(subject, found, "science", f"Python {name}, magic-cta-pipe {installed}")
+    yield _against_lock(subject, packages, "science", f"Python {name}, magic-cta-pipe {installed}")
     for production in settings.productions.productions.values():
         if production.mcp_version != installed:
             yield red(
@@ -56,15 +56,15 @@ def science(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _against_lock(subject: str, found: dict[str, str], lock: str, text: str) -> Finding:
+def _against_lock(subject: str, packages: dict[str, str], lock: str, text: str) -> Finding:
     path = Path(__file__).parents[2] / "requirements" / f"{lock}.txt"
     if not path.is_file():
         return green(subject, f"{text}; no lock file to compare with")
     wanted = {_name(name): version for name, version in _PINNED.findall(path.read_text())}
     other = [
-        f"{name} {found.get(name, 'missing')} instead of {version}"
+        f"{name} {packages.get(name, 'missing')} instead of {version}"
         for name, version in sorted(wanted.items())
-        if found.get(name) != version
+        if packages.get(name) != version
     ]
     if not other:
         return green(subject, f"{text}; all {len(wanted)} packages as in {path.name}")
@@ -73,11 +73,11 @@ def _against_lock(subject: str, found: dict[str, str], lock: str, text: str) -> 
 
 
 def _installed(folders: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    packages: dict[str, str] = {}
     for distribution in distributions(path=folders):
         # The first on the path is the one that is imported.
-        found.setdefault(_name(distribution.name), distribution.version)
-    return found
+        packages.setdefault(_name(distribution.name), distribution.version)
+    return packages
 
 
 def _name(name: str) -> str:

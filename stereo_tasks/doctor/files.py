@@ -62,10 +62,10 @@ def _readable(name: str, path: Path, *, needed: bool) -> Finding:
         return red(subject, f"{path} cannot be read by this user", "ask its owner for read permission")
     begin = time.monotonic()
     with os.scandir(path) as entries:
-        found = next(entries, None)
+        entry = next(entries, None)
     if (took_s := time.monotonic() - begin) > _SLOW_S:
         return yellow(subject, f"{path} answers after {took_s:.1f} s", "the file system is slow: ask its operators")
-    if found is None and needed:
+    if entry is None and needed:
         return yellow(subject, f"{path} is empty", "nothing can be processed yet; is the right path configured?")
     return green(subject, f"{path} can be read")
 
@@ -73,7 +73,7 @@ def _readable(name: str, path: Path, *, needed: bool) -> Finding:
 def _writable(name: str, path: Path) -> Finding:
     subject = f"path {name}"
     if not path.exists():
-        parent = next(one for one in path.parents if one.exists())
+        parent = next(folder for folder in path.parents if folder.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             return red(subject, f"{path} cannot be made in {parent}", f"make it writable, or set paths.{name}")
         return yellow(subject, f"{path} does not exist yet", "it is made when the site starts (`stereo up`)")
@@ -92,9 +92,9 @@ def _writable(name: str, path: Path) -> Finding:
     except OSError as error:
         return red(subject, f"{path} cannot be written ({error.strerror})", "give this user write permission")
     finally:
-        for one in (trial, new, link):
+        for made in (trial, new, link):
             with suppress(OSError):
-                one.unlink(missing_ok=True)
+                made.unlink(missing_ok=True)
     if took_s > _SLOW_S:
         text = f"a small file in {path} takes {took_s:.1f} s"
         return yellow(subject, text, "the file system is slow: ask its operators")
@@ -117,7 +117,7 @@ def free_space(settings: Settings) -> Iterator[Finding]:
     seen: set[int] = set()
     for name in _WRITTEN:
         path = getattr(settings.site.paths, name)
-        place = next(one for one in (path, *path.parents) if one.exists())
+        place = next(folder for folder in (path, *path.parents) if folder.exists())
         if (device := place.stat().st_dev) in seen:
             continue
         seen.add(device)

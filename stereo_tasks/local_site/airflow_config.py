@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from stereo_tasks.local_site.cluster import cluster_environment
 from stereo_tasks.local_site.database import catalog_environment, database_url
-from stereo_tasks.local_site.files import read_json, write_private, write_private_json
+from stereo_tasks.local_site.files import private_folder, read_json, write_private, write_private_json
 from stereo_tasks.local_site.processes import MARKER, site_id
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def write_config(settings: Settings, *, port: int, paused: bool) -> None:
         Whether DAGs that Airflow sees for the first time start paused.
     """
     home = airflow_home(settings)
-    (home / "plugins").mkdir(parents=True, exist_ok=True)
+    private_folder(home)
+    (home / "plugins").mkdir(exist_ok=True)
     users = settings.site.airflow.users
     known = read_json(login_file(settings))
     # Airflow makes up missing passwords by itself, but prints them to its log.

@@ -146,13 +146,13 @@ def _healthy(port: int, since: dt.datetime) -> set[str]:
     content = health(port)
     if content is None:
         return set()
-    found = {"api-server"} if (content.get("metadatabase") or {}).get("status") == "healthy" else set()
+    healthy = {"api-server"} if (content.get("metadatabase") or {}).get("status") == "healthy" else set()
     for name, key in _HEALTH_KEYS.items():
         part = content.get(key) or {}
         beat = part.get(f"latest_{key}_heartbeat")
         if part.get("status") == "healthy" and beat and dt.datetime.fromisoformat(beat) >= since:
-            found.add(name)
-    return found
+            healthy.add(name)
+    return healthy
 
 
 def _note(settings: Settings) -> Path:
@@ -172,7 +172,7 @@ def _revision(settings: Settings) -> str | None:
     engine = create_engine(database_url(settings, "airflow"), poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     except ProgrammingError:
         return None
-    return str(found) if found else None
+    return str(revision) if revision else None

@@ -111,11 +111,11 @@ class PrivateCluster:
     def conditions(self) -> dict[str, Condition]:
         """Return what is known of each daemon; one entry if it is stopped."""
         daemons = read_json(self._note).get("daemons") or {}
-        found = {}
+        conditions = {}
         for name, content in daemons.items():
             process = marked_process(content["pid"], site_id(self.settings.site.root))
-            found[name] = Condition.RUNNING if process else Condition.DIED
-        return found or {"slurm": Condition.STOPPED}
+            conditions[name] = Condition.RUNNING if process else Condition.DIED
+        return conditions or {"slurm": Condition.STOPPED}
 
     @property
     def _note(self) -> Path:

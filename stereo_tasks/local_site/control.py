@@ -113,7 +113,7 @@ def down(settings: Settings) -> int:
 def status(settings: Settings) -> SiteStatus:
     """Look at the site without touching it."""
     note = read_json(_note(settings))
-    conditions = {one.name: one.condition() for one in _services(settings)}
+    conditions = {service.name: service.condition() for service in _services(settings)}
     # Of a site that runs it counts what it was started with, not what the configuration would give now.
     if note.get("private_cluster", uses_private_cluster(settings)):
         conditions |= PrivateCluster(settings).conditions()
@@ -158,7 +158,7 @@ def signals_interrupt() -> Iterator[None]:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let no second Ctrl-C cut the clean-up short."""
-    with _handlers({one: signal.SIG_IGN for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}):
+    with _handlers({number: signal.SIG_IGN for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}):
         yield
 
 

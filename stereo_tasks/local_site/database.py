@@ -89,16 +89,11 @@ def running_database(settings: Settings) -> Iterator[None]:
     """
     server = EmbeddedPostgres(settings.site.paths.state, settings.site.root)
     starts = needs_embedded(settings) and server.service.condition() != Condition.RUNNING
-    before = os.environ.get(CATALOG_VARIABLE)
     try:
         if starts:
             server.start()
-        if before is None:
-            os.environ.update(catalog_environment(settings))
         yield
     finally:
-        if before is None:
-            os.environ.pop(CATALOG_VARIABLE, None)
         if starts:
             server.stop()
 

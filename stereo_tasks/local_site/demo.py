@@ -157,8 +157,8 @@ def _run(api: AirflowApi, dag: str, night: Night | None, shelf: PlanShelf, phase
     state = watch(api, dag, run, console=phases.console, say=phases.say, counts=shelf.counts, limit_s=_RUN_LIMIT_S)
     if state == "success":
         # A run that found nothing to do ends well, too: of a night nobody observed, say. The demo's night has work.
-        idle = [one for one in api.task_states(dag, run) if one.task == "plan" and one.state == "skipped"]
-        return [f"{dag} planned nothing. Its log:\n{api.log(dag, run, one)}" for one in idle]
+        idle = [task for task in api.task_states(dag, run) if task.task == "plan" and task.state == "skipped"]
+        return [f"{dag} planned nothing. Its log:\n{api.log(dag, run, task)}" for task in idle]
     return [f"the run of {dag} ended as {state}", *failures(api, dag, run)]
 
 
@@ -191,11 +191,11 @@ def _print_times(console: Console, plans: list[Plan], begin: dt.datetime) -> Non
     table = Table(title="Where the time went (all elements of a stage together)", title_justify="left", box=None)
     for column in ("stage", "elements", "elapsed s", "CPU s", "peak memory MB"):
         table.add_column(column, justify="left" if column == "stage" else "right")
-    for stage, one in times.items():
-        row = (f"{one.elements}", f"{one.elapsed_s:.1f}", f"{one.cpu_s:.1f}", f"{one.peak_memory_mb:.0f}")
+    for stage, cost in times.items():
+        row = (f"{cost.elements}", f"{cost.elapsed_s:.1f}", f"{cost.cpu_s:.1f}", f"{cost.peak_memory_mb:.0f}")
         table.add_row(stage, *row)
-    total = (sum(one.elements for one in times.values()), sum(one.elapsed_s for one in times.values()))
-    table.add_row("together", f"{total[0]}", f"{total[1]:.1f}", f"{sum(one.cpu_s for one in times.values()):.1f}", "")
+    total = (sum(cost.elements for cost in times.values()), sum(cost.elapsed_s for cost in times.values()))
+    table.add_row("together", f"{total[0]}", f"{total[1]:.1f}", f"{sum(cost.cpu_s for cost in times.values()):.1f}", "")
     console.print(table)
 
 

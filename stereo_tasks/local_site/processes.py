@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from stereo_tasks.local_site.errors import SiteError
-from stereo_tasks.local_site.files import read_json, write_private_json
+from stereo_tasks.local_site.files import private_folder, read_json, write_private_json
 
 MARKER = "STEREO_SITE_ID"
 """Environment variable that every process of a site carries, handed down to its children."""
@@ -85,7 +85,7 @@ class Service:
         """
         if self.condition() in (Condition.RUNNING, Condition.ELSEWHERE):
             raise SiteError(f"{self.name} runs already ({self.pid_file}): stop the site first")
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.log.parent)
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".log.old"))
         start = secrets.token_hex(8)
@@ -98,7 +98,7 @@ class Service:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.pid_file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.pid_file.parent)
         write_private_json(self.pid_file, {"pid": process.pid, "start": start, "host": socket.gethostname()})
         return process
 

@@ -57,32 +57,32 @@ class RunView:
 
     def lines(self, tasks: Iterable[TaskState], counts: Counts) -> list[str]:
         """Return a line for each task whose state has changed since the last call."""
-        found = []
-        for one in sorted(self._named(tasks), key=self._place):
-            key = (one.task, one.map_index)
-            if one.state in ("", "queued", "scheduled") or self._known.get(key) == one.state:
+        lines = []
+        for task in sorted(self._named(tasks), key=self._place):
+            key = (task.task, task.map_index)
+            if task.state in ("", "queued", "scheduled") or self._known.get(key) == task.state:
                 continue
-            if one.map_index < 0 and "." in one.task and one.state == "success":
+            if task.map_index < 0 and "." in task.task and task.state == "success":
                 continue  # a mapped task before it is expanded
-            self._known[key] = one.state
-            found.append(" ".join(filter(None, [_row(one), _stage(one.task), one.state, _elements(one, counts)])))
-        return found
+            self._known[key] = task.state
+            lines.append(" ".join(filter(None, [_row(task), _stage(task.task), task.state, _elements(task, counts)])))
+        return lines
 
     def table(self, tasks: Iterable[TaskState], counts: Counts, state: str) -> Table:
         """Return the table of all tasks."""
         tasks = self._named(tasks)
-        single = [one for one in tasks if "." not in one.task]
+        single = [task for task in tasks if "." not in task.task]
         stages = [_stage(task) for task in self.order if "." in task]
-        outside = "  ".join(f"{one.task} {one.state or '-'}" for one in sorted(single, key=self._place))
+        outside = "  ".join(f"{task.task} {task.state or '-'}" for task in sorted(single, key=self._place))
         elapsed = f"{time.monotonic() - self._begin_s:.0f} s"
         table = Table(title=f"{self.dag} {state}, {elapsed}", caption=outside, title_justify="left", box=None)
         table.add_column("")
         for stage in stages:
             table.add_column(stage.replace("_", " "), justify="right", overflow="fold")
         rows: dict[int, dict[str, TaskState]] = {}
-        for one in tasks:
-            if "." in one.task and one.map_index >= 0:
-                rows.setdefault(one.map_index, {})[_stage(one.task)] = one
+        for task in tasks:
+            if "." in task.task and task.map_index >= 0:
+                rows.setdefault(task.map_index, {})[_stage(task.task)] = task
         for _, cells in sorted(rows.items()):
             table.add_row(_row(next(iter(cells.values()))), *(_cell(cells.get(stage), counts) for stage in stages))
         return table
@@ -90,11 +90,11 @@ class RunView:
     def _named(self, tasks: Iterable[TaskState]) -> list[TaskState]:
         """Give all tasks of a row the name that one of them has: a task has one only once it has run."""
         tasks = list(tasks)
-        self._names |= {one.map_index: one.label for one in tasks if one.label not in ("", str(one.map_index))}
-        return [replace(one, label=self._names.get(one.map_index, "")) for one in tasks]
+        self._names |= {task.map_index: task.label for task in tasks if task.label not in ("", str(task.map_index))}
+        return [replace(task, label=self._names.get(task.map_index, "")) for task in tasks]
 
-    def _place(self, one: TaskState) -> tuple[int, int]:
-        return (self.order.index(one.task) if one.task in self.order else len(self.order), one.map_index)
+    def _place(self, task: TaskState) -> tuple[int, int]:
+        return (self.order.index(task.task) if task.task in self.order else len(self.order), task.map_index)
 
 
 def watch(
@@ -133,12 +133,12 @@ def watch(
 
 def failures(api: AirflowApi, dag: str, run: str, *, at_most: int = 4, lines: int = 12) -> list[str]:
     """Return the failed tasks of a run, each with the end of its log."""
-    found = []
-    for one in [task for task in api.task_states(dag, run) if task.state == "failed"][:at_most]:
-        text = "\n".join(f"    {line}" for line in api.log(dag, run, one).splitlines()[-lines:])
-        named = replace(one, label="") if one.label == str(one.map_index) else one  # Airflow puts the index there
-        found.append(f"{' '.join(filter(None, [_row(named), one.task]))} failed. End of its log:\n{text}")
-    return found
+    texts = []
+    for task in [task for task in api.task_states(dag, run) if task.state == "failed"][:at_most]:
+        text = "\n".join(f"    {line}" for line in api.log(dag, run, task).splitlines()[-lines:])
+        named = replace(task, label="") if task.label == str(task.map_index) else task  # Airflow puts the index there
+        texts.append(f"{' '.join(filter(None, [_row(named), task.task]))} failed. End of its log:\n{text}")
+    return texts
 
 
 class _Nothing:
@@ -153,25 +153,25 @@ def _stage(task: str) -> str:
     return task.rpartition(".")[2]
 
 
-def _row(one: TaskState) -> str:
-    if one.map_index < 0:
+def _row(task: TaskState) -> str:
+    if task.map_index < 0:
         return ""
-    return one.label or f"#{one.map_index}"
+    return task.label or f"#{task.map_index}"
 
 
-def _elements(one: TaskState, counts: Counts) -> str:
-    done, total = counts.get((one.label, _stage(one.task)), (0, 0))
+def _elements(task: TaskState, counts: Counts) -> str:
+    done, total = counts.get((task.label, _stage(task.task)), (0, 0))
     return f"{done}/{total}" if total else ""
 
 
-def _cell(one: TaskState | None, counts: Counts) -> Text:
-    if one is None or not one.state:
+def _cell(task: TaskState | None, counts: Counts) -> Text:
+    if task is None or not task.state:
         return Text("·", style="dim")
-    elements = _elements(one, counts)
-    if one.state == "success":
+    elements = _elements(task, counts)
+    if task.state == "success":
         text = elements or "done"
-    elif one.state in _AT_WORK:
+    elif task.state in _AT_WORK:
         text = elements or "..."
     else:
-        text = {"upstream_failed": "-"}.get(one.state, one.state)
-    return Text(text, style=_STYLES.get(one.state, ""))
+        text = {"upstream_failed": "-"}.get(task.state, task.state)
+    return Text(text, style=_STYLES.get(task.state, ""))

@@ -51,13 +51,13 @@ class PlanShelf:
         # Monte Carlo plans lie below mc/{period}/NSB{nsb}/v{version}/{declination}, those of nights below the source.
         below = "mc/*/*/*/*" if self.key == "mc" else "*"
         paths = sorted(self.output.glob(f"{below}/plans/{self.key}/plan_*.json"), key=lambda path: path.stat().st_mtime)
-        found = {}
+        plans = {}
         for path in paths:
             if path not in self._read:
                 self._read[path] = Plan.load(path)
             plan = self._read[path]
-            found[plan.name if self.key == "mc" else plan.source] = plan
-        return found
+            plans[plan.name if self.key == "mc" else plan.source] = plan
+        return plans
 
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Return how many elements have come to an end, and how many there are, by (name, stage)."""

@@ -113,7 +113,8 @@ def assert_no_secret_is_readable(settings):
     assert len(logs) > 6
     for text in [variables, *(path.read_text(errors="replace") for path in logs)]:
         assert not any(secret in text for secret in secrets)
-    assert state.stat().st_mode & 0o777 == 0o700  # nobody else reads logs or database either, whatever their modes
+    for folder in (state, state / "logs", state / "pids", state / "airflow", state / "pg"):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder
     for name in ("airflow_access.json", "airflow/airflow.cfg", "airflow/passwords.json", "keys.json", "pgpass"):
         assert (state / name).stat().st_mode & 0o777 == 0o600
 

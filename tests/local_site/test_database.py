@@ -129,12 +129,11 @@ def test_it_runs_only_as_long_as_needed(settings):
         database_url(settings, "catalog")
     with running_database(settings):
         assert ask(database_url(settings, "catalog"), "SELECT 1") == 1
-        assert os.environ["STEREO_CATALOG_URL"] == database_url(settings, "catalog")
+        assert catalog_url(settings) == database_url(settings, "catalog")
         with running_database(settings):
             pass
         assert server.service.condition() == Condition.RUNNING
     assert server.service.condition() == Condition.STOPPED
-    assert "STEREO_CATALOG_URL" not in os.environ
 
 
 def test_a_configured_database_goes_before_the_embedded_one(settings):

@@ -93,7 +93,10 @@ def test_pages_and_folders_are_listed_once_they_are_there(tmp_path, plan):
     assert qa_pages([plan]) == published([plan]) == []
     page = tmp_path / "CrabNebula" / "qa_2"
     page.touch()
-    folder = tmp_path / "CrabNebula" / "DL3" / "loose" / "published" / "20240110"
-    folder.mkdir(parents=True)
+    link = tmp_path / "CrabNebula" / "DL3" / "loose" / "published" / "20240110"
+    version = link.parent / ".versions" / "20240110.abc"
+    version.mkdir(parents=True)
+    link.symlink_to(version)
     assert qa_pages([plan]) == [page]
-    assert published([plan]) == [folder]
+    # What stays: the version that it means today goes with the second publication after this one.
+    assert published([plan]) == [link]

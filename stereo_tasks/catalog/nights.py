@@ -11,6 +11,7 @@ from typing import Any
 from stereo_tasks.catalog import night_queries
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.records import StageSummary
+from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.products.publication import stable_path
 
@@ -33,7 +34,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What the readiness ledger says."""
+    """What detection saw of the files."""
 
     ready: bool
     partial: bool
@@ -238,7 +239,7 @@ def newest_known_nights(
     source : str, optional
         Only nights of this one.
     """
-    asked = night_queries.Range(production, first.evening, last.evening, source)
+    asked = night_queries.Range(production, first.evening, last.evening, source and plain(source))
     with catalog.transaction() as session:
         return tuple(Night(night) for night in session.scalars(night_queries.newest_known(asked, number)))
 

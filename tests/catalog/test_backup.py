@@ -117,3 +117,17 @@ def test_passwords_stand_on_no_command_line(filled, tmp_path, monkeypatch):
     assert not [word for word in command if "pgpass" in word or "@" in word]
     assert environment["PGPASSFILE"].endswith("pgpass")
     assert environment["PGSSLMODE"] == "prefer"
+
+
+def test_programs_are_as_new_as_the_server_or_newer(filled, tmp_path, monkeypatch):
+    """Older ones refuse a server; so does the error, if there is nothing else."""
+    versions = backup._in_wheel()
+    (server,) = {version for version, folder in versions.items() if folder == backup._program(filled, "pg_dump").parent}
+    newer = {server + 1: versions[server], server - 1: tmp_path}
+    (tmp_path / "pg_dump").touch()
+    monkeypatch.setattr(backup, "_in_wheel", lambda: newer)
+    assert backup._program(filled, "pg_dump").parent == versions[server]
+    monkeypatch.setattr(backup, "_in_wheel", lambda: {server - 1: tmp_path})
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(CatalogError, match=f"there is no pg_dump: .* {server} or newer"):
+        back_up(filled, tmp_path / "backups")

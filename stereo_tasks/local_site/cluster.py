@@ -135,7 +135,7 @@ class PrivateCluster:
         slurm = site.slurm
         per_node = math.ceil(site.workers / slurm.nodes)
         largest_mb = max(self.settings.cost(stage).memory_mb for stage in stages())
-        memory_mb = slurm.memory.to_value("MB") if slurm.memory else largest_mb * _GROWTH * per_node
+        memory_mb = slurm.memory.to_value("MB") if slurm.memory is not None else largest_mb * _GROWTH * per_node
         limit = "INFINITE" if slurm.max_time is None else math.floor(slurm.max_time.to_value("min"))
         shape = [
             f"--nodes={slurm.nodes}",

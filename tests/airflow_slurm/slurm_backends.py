@@ -43,7 +43,7 @@ def shell_array(folder: Path, *lines: str, token: str | None = None, **changes) 
     values = {
         "name": "stage",
         "token": f"test-{os.getpid()}-{next(_numbers)}" if token is None else token,
-        "command": ("bash", "-c", 'folder=$0; for one; do . "$folder/$one.sh"; done', str(lines_folder)),
+        "command": ("bash", "-c", 'folder=$0; for index; do . "$folder/$index.sh"; done', str(lines_folder)),
         "jobs": jobs_of(range(len(lines))),
         "log_folder": folder / "logs",
         "memory_mb": 100,

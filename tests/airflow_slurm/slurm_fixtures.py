@@ -25,19 +25,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateCluster
 
     All tests share it: leave no job and no dead daemon behind.
     """
-    with PrivateCluster(tmp_path_factory.mktemp("cluster"), nodes=2, cpus=8) as one:
-        yield one
+    with PrivateCluster(tmp_path_factory.mktemp("cluster"), nodes=2, cpus=8) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def accounted_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateCluster]:
     """The same with a database of jobs."""
-    with PrivateCluster(tmp_path_factory.mktemp("accounted"), nodes=2, cpus=8, accounting=True) as one:
-        yield one
+    with PrivateCluster(tmp_path_factory.mktemp("accounted"), nodes=2, cpus=8, accounting=True) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def distant_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateCluster]:
     """Another one, for what is done through SSH: both may have arrays of the same name."""
-    with PrivateCluster(tmp_path_factory.mktemp("distant"), nodes=2, cpus=8) as one:
-        yield one
+    with PrivateCluster(tmp_path_factory.mktemp("distant"), nodes=2, cpus=8) as running:
+        yield running

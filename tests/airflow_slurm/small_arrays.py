@@ -109,11 +109,11 @@ class Stage:
 
     def spans(self) -> list[tuple[float, float]]:
         """Start and end of each element, as Unix times."""
-        found = []
+        spans = []
         for path in self.folder.glob("*.tries"):
             begin, end = path.read_text().splitlines()[-2:]
-            found.append((float(begin.split()[2]), float(end.split()[2])))
-        return found
+            spans.append((float(begin.split()[2]), float(end.split()[2])))
+        return spans
 
     def spec(self, token: str = "token", indices: Sequence[int] | None = None, **changes) -> ArraySpec:
         """The array of all elements, or some."""
@@ -132,15 +132,15 @@ class Stage:
 
 def alive(needle: str) -> list[int]:
     """Processes whose command line holds a text."""
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 if needle in (entry / "cmdline").read_text():
-                    found.append(int(entry.name))
+                    pids.append(int(entry.name))
             except OSError:
                 continue
-    return found
+    return pids
 
 
 def wait_for(condition, seconds: float = 10.0) -> None:

@@ -45,16 +45,16 @@ class Server:
 
     def sessions(self) -> list[int]:
         """The processes that serve connections, ours alone."""
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(pid) for pid in found.stdout.split()]
+        children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in children.stdout.split()]
 
     def cut(self) -> None:
         """Break all connections."""
         for pid in self.sessions():
             children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-            for one in [*children.stdout.split(), pid]:
+            for child in [*children.stdout.split(), pid]:
                 with suppress(ProcessLookupError):
-                    os.kill(int(one), signal.SIGKILL)
+                    os.kill(int(child), signal.SIGKILL)
 
     def stop(self) -> None:
         """End it with all connections."""
@@ -123,7 +123,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nUsePAM no\nStrictModes no\n"
         "PermitRootLogin prohibit-password\nKbdInteractiveAuthentication no\n"
     )
-    one = Server(folder, port)
-    one.start()
-    yield one
-    one.stop()
+    running = Server(folder, port)
+    running.start()
+    yield running
+    running.stop()

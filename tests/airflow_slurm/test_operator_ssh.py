@@ -83,9 +83,9 @@ def test_the_connection_is_lost_in_the_middle_of_a_submission(cluster_through_ss
     stage = Stage(tmp_path / "a", {0: {}, 1: {}})
 
     def backend() -> SlurmBackend:
-        one = SlurmBackend.from_connection()
-        one.client.transport = CutAfterwards(server, str(cluster_through_ssh.conf))
-        return one
+        backend = SlurmBackend.from_connection()
+        backend.client.transport = CutAfterwards(server, str(cluster_through_ssh.conf))
+        return backend
 
     state, result = run_stage("cut", stage, backend)
     assert (state, result["counts"], result["attempts"]) == ("success", {"done": 2}, 1)

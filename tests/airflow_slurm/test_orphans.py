@@ -21,19 +21,19 @@ def job(owner: str, *, age_s: float = 3600, token: str = "t-1", number: int = 0)
     return OurJob(f"7_{number}", token, owner, JobState.RUNNING, NOW - dt.timedelta(seconds=age_s))
 
 
-def found(*jobs: OurJob, states=None):
+def orphans_of(*jobs: OurJob, states=None):
     known = states or {}
     return find_orphans(jobs, lambda dag_id, run_id: known.get((dag_id, run_id), {}), grace_s=600, now=NOW)
 
 
 @pytest.mark.parametrize("state", ["running", "deferred", "queued", "scheduled", "up_for_retry", "restarting", None])
 def test_a_task_that_goes_on_or_will_looks_after_its_jobs(state):
-    assert not found(job("dag/run/task/-1/1"), states={("dag", "run"): {"task": state}})
+    assert not orphans_of(job("dag/run/task/-1/1"), states={("dag", "run"): {"task": state}})
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "skipped", "removed", "upstream_failed"])
 def test_a_task_that_has_ended_does_not(state):
-    (orphan,) = found(
+    (orphan,) = orphans_of(
         job("dag/run/task/3/1"), job("dag/run/task/3/1", number=1), states={("dag", "run"): {"task_3": state}}
     )
     assert (orphan.ids, orphan.jobs, orphan.certain) == (("7",), 2, True)
@@ -41,17 +41,17 @@ def test_a_task_that_has_ended_does_not(state):
 
 
 def test_a_task_that_is_not_known_any_more_does_not_either():
-    assert "not know its task" in found(job("dag/run/task/-1/1"))[0].why
-    assert found(job("dag/run/task/2/1"), states={("dag", "run"): {"task_1": "running"}})
+    assert "not know its task" in orphans_of(job("dag/run/task/-1/1"))[0].why
+    assert orphans_of(job("dag/run/task/2/1"), states={("dag", "run"): {"task_1": "running"}})
 
 
 def test_young_jobs_are_left_alone():
-    assert not found(job("dag/run/task/-1/1", age_s=599))
-    assert not found(job("dag/run/task/-1/1"), job("dag/run/task/-1/1", age_s=1))
+    assert not orphans_of(job("dag/run/task/-1/1", age_s=599))
+    assert not orphans_of(job("dag/run/task/-1/1"), job("dag/run/task/-1/1", age_s=1))
 
 
 def test_what_no_task_has_submitted_is_only_told():
-    (orphan,) = found(job("somebody"))
+    (orphan,) = orphans_of(job("somebody"))
     assert not orphan.certain
 
 

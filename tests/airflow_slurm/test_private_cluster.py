@@ -40,22 +40,22 @@ def open_folder():
 
 def processes_of(folder):
     """Command lines of all processes that have something of a folder open, or its name in their environment."""
-    found = []
-    for one in psutil.process_iter():
+    commands = []
+    for process in psutil.process_iter():
         try:
-            files = [file.path for file in one.open_files()]
-            values = [one.cwd(), *files, *one.environ().values()]
-            if one.pid != os.getpid() and any(value.startswith(f"{folder}/") for value in values):
-                found.append(one.cmdline())
+            files = [file.path for file in process.open_files()]
+            values = [process.cwd(), *files, *process.environ().values()]
+            if process.pid != os.getpid() and any(value.startswith(f"{folder}/") for value in values):
+                commands.append(process.cmdline())
         except psutil.Error:
             continue
-    return found
+    return commands
 
 
 def links_to(folder):
     """The short folders of clusters below a folder."""
-    homes = [one for one in Path("/tmp").glob("slurm-*/home") if one.is_symlink()]
-    return [one for one in homes if str(one.readlink()).startswith(str(folder))]
+    homes = [home for home in Path("/tmp").glob("slurm-*/home") if home.is_symlink()]
+    return [home for home in homes if str(home.readlink()).startswith(str(folder))]
 
 
 def submit(cluster, script, *arguments):
@@ -65,9 +65,9 @@ def submit(cluster, script, *arguments):
 
 def wait_for(cluster, job, state, limit_s=15):
     deadline = time.monotonic() + limit_s
-    while (found := cluster.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()) != state:
+    while (now := cluster.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()) != state:
         assert time.monotonic() < deadline, (
-            f"job {job} is {found}, not {state}\n{cluster.run('squeue', '-a')}\n{cluster.run('sinfo', '-lN')}"
+            f"job {job} is {now}, not {state}\n{cluster.run('squeue', '-a')}\n{cluster.run('sinfo', '-lN')}"
         )
         time.sleep(0.05)
 
@@ -94,8 +94,8 @@ def test_it_waits_for_no_scheduler(cluster):
 def test_nothing_of_it_is_reached_from_elsewhere(accounted_cluster):
     addresses = {}
     for name, pid in accounted_cluster.pids.items():
-        listening = [one for one in psutil.Process(pid).net_connections("tcp") if one.status == "LISTEN"]
-        addresses[name] = [one.laddr.ip for one in listening]
+        listening = [socket for socket in psutil.Process(pid).net_connections("tcp") if socket.status == "LISTEN"]
+        addresses[name] = [socket.laddr.ip for socket in listening]
     assert addresses["slurmctld"]
     assert addresses["slurmd.n2"]
     assert addresses["mariadbd"] == []

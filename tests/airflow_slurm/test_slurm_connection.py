@@ -93,16 +93,16 @@ def test_values_that_cannot_be(extra):
 
 def test_each_cluster_and_user_has_a_view_of_its_own(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_CONF", raising=False)
-    one = {"state_folder": str(tmp_path)}
+    extra = {"state_folder": str(tmp_path)}
     folders = {
         settings.view_folder()
         for settings in (
-            read(extra=one),
-            read(extra=one | {"slurm_conf": "/a"}),
-            read(extra=one | {"installation": "b"}),
-            read(extra=one, host="a"),
-            read(extra=one, host="a", login="me"),
-            read(extra=one, host="a", port=23),
+            read(extra=extra),
+            read(extra=extra | {"slurm_conf": "/a"}),
+            read(extra=extra | {"installation": "b"}),
+            read(extra=extra, host="a"),
+            read(extra=extra, host="a", login="me"),
+            read(extra=extra, host="a", port=23),
         )
     }
     assert len(folders) == 6

@@ -41,8 +41,8 @@ def rough_cluster(tmp_path_factory) -> Iterator[PrivateCluster]:
         "high": "PriorityTier=9",
     }
     folder = tmp_path_factory.mktemp("rough")
-    with PrivateCluster(folder, nodes=3, cpus=8, accounting=True, options=options, partitions=partitions) as one:
-        yield one
+    with PrivateCluster(folder, nodes=3, cpus=8, accounting=True, options=options, partitions=partitions) as running:
+        yield running
 
 
 @dataclass

@@ -81,10 +81,10 @@ def test_parts_of_an_array_and_the_array_that_came_first():
         return QueueRow(str(array_id), str(task), "RUNNING", "None", "0", "0", "", "", "", "", "t", mark)
 
     rows = [row(9, 0, 3), row(9, 1, 3), row(7, 0, 0), row(7, 2, 0), row(12, 0, 0)]
-    assert {number: one.job_id for number, one in jobs_of(rows).items()} == {0: "7_0", 2: "7_2", 3: "9_0", 4: "9_1"}
+    assert {number: row.job_id for number, row in jobs_of(rows).items()} == {0: "7_0", 2: "7_2", 3: "9_0", 4: "9_1"}
     changed = [row(9, 1, 3, "changed"), row(7, 1, 0, "changed"), row(99, 0, 0, "changed")]
     handle = ArrayHandle("t", "7,9", 5)
-    assert {number: one.job_id for number, one in jobs_of(changed, handle).items()} == {1: "7_1", 4: "9_1"}
+    assert {number: row.job_id for number, row in jobs_of(changed, handle).items()} == {1: "7_1", 4: "9_1"}
 
 
 @pytest.mark.parametrize(("jobs", "most"), [(1, 1), (10, 10), (11, 10), (25, 10), (2001, 1001), (7, 2), (100, 33)])

@@ -23,9 +23,9 @@ from ssh_server import CutAfterwards, Server
 @pytest.fixture
 def transport(server, cluster) -> Iterator[SshTransport]:
     """The way to the cluster through it."""
-    one = SshTransport(server.target(), str(cluster.conf))
-    yield one
-    one.close()
+    transport = SshTransport(server.target(), str(cluster.conf))
+    yield transport
+    transport.close()
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from slurm_backends import make_backend, running, shell_array, to_the_end, wait_
 def small_arrays_cluster(tmp_path_factory):
     """A cluster that takes no array of more than ten jobs."""
     folder = tmp_path_factory.mktemp("small")
-    with PrivateCluster(folder, nodes=1, cpus=16, options={"MaxArraySize": "10"}) as one:
-        yield one
+    with PrivateCluster(folder, nodes=1, cpus=16, options={"MaxArraySize": "10"}) as running:
+        yield running
 
 
 @pytest.fixture
@@ -266,13 +266,13 @@ def test_tries_are_found_by_how_their_token_begins(backend, tmp_path):
     ]
     assert backend.find_tries(prefix) == tuple(reversed(tries))
     ours = [job for job in backend.client.our_jobs("airflow") if job.token.startswith(prefix)]
-    assert {(job.token, job.owner) for job in ours} == {(one.token, "dag/run/task") for one in tries}
+    assert {(job.token, job.owner) for job in ours} == {(handle.token, "dag/run/task") for handle in tries}
     assert len(ours) == 5
     assert all(abs(job.submitted_utc.timestamp() - time.time()) < 60 for job in ours)
     assert backend.client.our_jobs("another") == ()
-    backend.client.cancel_jobs([one.id for one in tries])
-    for one in tries:
-        to_the_end(backend, one)
+    backend.client.cancel_jobs([handle.id for handle in tries])
+    for handle in tries:
+        to_the_end(backend, handle)
     assert backend.find_tries(prefix) == ()
     assert backend.find(f"{prefix}-1") == old  # ended, but its end can still be seen
 

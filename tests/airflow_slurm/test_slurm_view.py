@@ -32,7 +32,7 @@ from airflow_slurm.transport import CommandTransport
 conf, folder, handles, begin, seconds = sys.argv[1:]
 client = SlurmClient(CommandTransport(conf))
 backend = SlurmBackend(client, ClusterView(client, Path(folder), 1.0))
-handles = [ArrayHandle(*one) for one in json.loads(handles)]
+handles = [ArrayHandle(*values) for values in json.loads(handles)]
 while time.time() < float(begin):
     time.sleep(0.001)
 looks = 0
@@ -52,7 +52,7 @@ def backend(cluster, tmp_path) -> SlurmBackend:
 
 def test_five_processes_ask_once_an_interval(backend, cluster, tmp_path):
     handles = [backend.submit(shell_array(tmp_path, *["sleep 60"] * 3)) for _ in range(4)]
-    plain = json.dumps([[one.token, one.id, one.jobs] for one in handles])
+    written = json.dumps([[handle.token, handle.id, handle.jobs] for handle in handles])
     begin, seconds = time.time() + 2, 4
     command = [
         sys.executable,
@@ -60,7 +60,7 @@ def test_five_processes_ask_once_an_interval(backend, cluster, tmp_path):
         POLLER,
         str(cluster.conf),
         str(tmp_path / "shared"),
-        plain,
+        written,
         str(begin),
         str(seconds),
     ]
@@ -71,12 +71,12 @@ def test_five_processes_ask_once_an_interval(backend, cluster, tmp_path):
         called, looked, states = json.loads(out)
         calls += Counter(called)
         looks += looked
-        assert {state for one in states for state in one} == {"RUNNING"}
+        assert {state for seen in states for state in seen} == {"RUNNING"}
     assert 2 <= calls["squeue"] <= seconds + 1
     assert looks > 3 * calls["squeue"]
     assert calls.total() == calls["squeue"]
-    for one in handles:
-        backend.cancel(one)
+    for handle in handles:
+        backend.cancel(handle)
 
 
 def test_a_snapshot_has_all_arrays_and_is_kept_for_an_interval(cluster, tmp_path):
@@ -98,8 +98,8 @@ def test_a_snapshot_has_all_arrays_and_is_kept_for_an_interval(cluster, tmp_path
     status = backend.states(second, before)[0]
     assert (status.state, status.reason) == (JobState.PENDING, "submitted; the cluster has not listed it yet")
     assert backend.client.calls["squeue"] == asked
-    for one in (first, second):
-        backend.cancel(one)
+    for handle in (first, second):
+        backend.cancel(handle)
 
 
 def test_ends_are_known_to_those_who_come_later(backend, cluster, tmp_path):

@@ -109,9 +109,10 @@ def test_a_cluster_that_does_not_start_says_why_and_what_else_works(settings, mo
 
 
 def test_its_jobs_may_be_limited_as_those_of_a_real_partition(settings):
-    private = PrivateCluster(configured(settings, "slurm: {max_time: 2 h, accounting: false}"))
+    private = PrivateCluster(configured(settings, "slurm: {max_time: 2 h, memory: 4 GB, accounting: false}"))
     private.start()
     try:
         assert slurm(private, "sinfo", "-h", "-o", "%P %l").split() == ["long*", "2:00:00", "short", "1:00:00"]
+        assert slurm(private, "sinfo", "-h", "-p", "long", "-o", "%m").strip() == "4000"
     finally:
         private.stop()

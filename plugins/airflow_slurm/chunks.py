@@ -1,4 +1,7 @@
-"""Cutting the elements of an array into jobs that fit their time. Plain functions; this module imports nothing else."""
+"""Cutting the elements of an array into jobs that fit their time.
+
+This module imports nothing of Airflow nor of this package, so that whoever plans can use it anywhere.
+"""
 
 from __future__ import annotations
 
@@ -113,8 +116,9 @@ class JobTimes:
         indices, per_job, jobs_min
             As `chunk` takes them.
         max_s : float, optional
-            The longest job; `planned_max_s` if not given.
+            The longest job, if the place allows it; `planned_max_s` if not given.
         """
         max_s = self.planned_max_s if max_s is None else max_s
+        max_s = max_s if self.place_max_s is None else min(max_s, self.place_max_s)
         jobs = chunk(indices, self.element_s, self.start_s, max_s, per_job, jobs_min)
         return jobs, array_time_s(jobs, self.element_s, self.start_s, max_s, self.step_s)

@@ -161,7 +161,9 @@ class SlurmArrayOperator(BaseOperator):
 
         placement = self.placement or getattr(array, "placement", None) or Placement()
         place_max_s = ask_until_answered(lambda: backend.time_limit_s(placement), self.log, self._check)
-        times = _job_times(array, place_max_s, backend.time_step_s)
+        times = JobTimes(
+            dict(array.element_time_s), array.start_s, array.job_time_max_s, place_max_s, backend.time_step_s
+        )
         wanted = self._spec(array, times, placement, context["ti"])
         task_state = TaskState.begin(
             wanted, base, context["ti"].try_number, array.total, array.labels, times,
@@ -405,11 +407,6 @@ class SlurmArrayOperator(BaseOperator):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._cancelled:
             time.sleep(min(left, _CANCEL_CHECK_S))
-
-
-def _job_times(array: ElementArray, place_max_s: float | None, step_s: int) -> JobTimes:
-    planned_max_s = array.job_time_max_s if place_max_s is None else min(array.job_time_max_s, place_max_s)
-    return JobTimes(dict(array.element_time_s), array.start_s, planned_max_s, place_max_s, step_s)
 
 
 def _jobs_min(array: ElementArray) -> int:

@@ -53,7 +53,7 @@ def test_what_cannot_be_cut_is_refused():
 def test_a_night_of_real_size_fits_eight_hours_and_a_partition_of_two():
     calibrated = {index: 160.0 for index in range(450)}  # 9 runs, 25 subruns, 2 telescopes
     for limit_s in (8 * HOUR, 2 * HOUR):
-        times = JobTimes(calibrated, 10.0, limit_s, limit_s, step_s=60)
+        times = JobTimes(calibrated, 10.0, 8 * HOUR, limit_s, step_s=60)
         jobs, time_s = times.jobs(range(450), 300)
         assert time_s <= limit_s
         assert [index for job in jobs for index in job] == list(range(450))

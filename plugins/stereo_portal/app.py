@@ -19,7 +19,7 @@ from stereo_portal.qa_page import read_page
 
 LAST_NIGHTS = 30
 AT_MOST = 200
-ALARM_NIGHTS = 100
+ALARM_NIGHTS = 50
 """So many nights are looked at for alarms: a backfill of years must not make every page slow."""
 
 

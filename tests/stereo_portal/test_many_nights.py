@@ -92,8 +92,8 @@ def test_what_is_rare_is_found_by_going_on(full, client):
 
 def test_alarms_of_a_backfill_of_years_are_those_of_its_newest_nights(full, client):
     text = client.get("/").text
-    assert "1900 older nights were requested or processed lately" in text
-    assert "200 sources of nights failed or are held" in text
+    assert "1950 older nights were requested or processed lately" in text
+    assert "100 sources of nights failed or are held" in text
 
 
 def _night(day: int):

@@ -13,7 +13,7 @@ from stereo_tasks.status.collecting import StatusTable, status_table
 from stereo_tasks.status.state import NightState, SourceStatus
 
 NIGHTS_A_PAGE = 50
-_MOST_LOOKED_AT = 200
+_MOST_LOOKED_AT = 120
 """Nights among which those of a state are looked for: what has only few of them ends before it is full."""
 
 

@@ -9,11 +9,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from stereo_tasks.commands.edge import Edge
 from stereo_tasks.errors import StereoError
-from stereo_tasks.planning.plan import Plan
 from stereo_tasks.stages import MC_STAGES
 
 _HELP = "The nights of MAGIC + LST-1: from the stereo log to published DL3."
@@ -22,7 +20,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 console = Console(width=None if sys.stdout.isatty() else 250)
 
 ProductionOption = Annotated[str | None, typer.Option(help="Name of the production; the site's default if not given.")]
-SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be repeated.")]
 
 
 def _fail(message: str) -> typer.Exit:
@@ -30,49 +27,6 @@ def _fail(message: str) -> typer.Exit:
         f"[red]{message}[/red]" if sys.stderr.isatty() else message, highlight=False
     )
     return typer.Exit(1)
-
-
-@app.command()
-def plan(
-    night: Annotated[str, typer.Argument(help="Evening date, such as 2024-01-10.")],
-    production: ProductionOption = None,
-    source: SourceOption = None,
-    elements: Annotated[bool, typer.Option(help="List every element.")] = True,
-) -> None:
-    """Print what would be done for a night, and why, without touching anything."""
-    from stereo_tasks.processing.night_plans import plan_night
-
-    planned = plan_night(night, production=production, sources=source)
-    for problem in planned.problems:
-        console.print(f"[yellow]stereo log[/yellow] {problem}")
-    for text in planned.not_taken:
-        console.print(f"[yellow]not taken[/yellow] {text}", highlight=False)
-    for source_plan in planned.plans:
-        _print_plan(source_plan, elements=elements)
-    if not planned.plans:
-        console.print(f"no observation of {night} is processed")
-
-
-def _print_plan(plan: Plan, *, elements: bool) -> None:
-    from stereo_tasks.planning.element_state import TO_DO, ElementStates
-
-    console.rule(f"{plan.name}  production {plan.production}  plan {plan.digest}")
-    choices = Table("choice", "value", "reason", box=None, pad_edge=False)
-    for choice in plan.choices:
-        choices.add_row(choice.name, choice.value, choice.reason)
-    console.print(choices)
-    for notice in plan.notices:
-        console.print(f"[yellow]missing or odd[/yellow] {notice.subject}: {notice.reason}", highlight=False)
-    for blocker in plan.blockers:
-        console.print(f"[red]held[/red] {blocker.subject}: {blocker.reason}", highlight=False)
-    if not elements:
-        return
-    states = ElementStates(plan)
-    table = Table("element", "state", "inputs", box=None, pad_edge=False)
-    table.add_column("output", overflow="fold")
-    for element in plan.elements:
-        table.add_row(element.id, states.state(element) or TO_DO, str(len(element.inputs)), element.outputs[0])
-    console.print(table)
 
 
 @app.command("prepare-mc")
@@ -123,9 +77,10 @@ def _mount_local_site() -> Edge:
 
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
-    from stereo_tasks.commands import backfill, catalog, doctor, holds, select, status
+    from stereo_tasks.commands import backfill, catalog, doctor, holds, plan, select, status
 
     app.add_typer(catalog.catalog_app, name="catalog")
+    app.command("plan")(plan.plan_command)
     app.command("select")(select.select_command)
     app.command("status")(status.status_command)
     app.command("hold")(holds.hold_command)

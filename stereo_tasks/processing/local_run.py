@@ -57,7 +57,8 @@ def run_plan(
 def _run_array(array: StageArray, workers: int) -> None:
     folder = Path(array.log_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [array.indices[start : start + array.per_job] for start in range(0, len(array.indices), array.per_job)]
+    per_job = max(min(array.per_job, -(-len(array.indices) // array.jobs_min)), 1)
+    jobs = [array.indices[start : start + per_job] for start in range(0, len(array.indices), per_job)]
 
     def job(number: int) -> int:
         log = folder / f"{array.name}_{number}.log"

@@ -34,6 +34,8 @@ class StageArray:
     """No job is planned longer than this, in s."""
     per_job: int
     """At most so many elements in one job."""
+    jobs_min: int
+    """At least so many jobs, so that as many run at a time as the site has room for."""
     labels: dict[int, str]
     placement: dict[str, str]
     """Partition, account and QOS of its jobs, as far as the site names them; the process pool has no use for it."""
@@ -49,7 +51,12 @@ class ElementOutcome:
 
 
 def stage_array(
-    plan: Plan | str | Path, stage: Stage | str, *, force: bool = False, settings: Settings | None = None
+    plan: Plan | str | Path,
+    stage: Stage | str,
+    *,
+    force: bool = False,
+    settings: Settings | None = None,
+    states: ElementStates | None = None,
 ) -> StageArray:
     """Return what is to be done of a stage, as an array.
 
@@ -63,17 +70,18 @@ def stage_array(
         All elements. Their records are removed, so that only what is done from now on counts.
     settings : Settings, optional
         Loaded from the site if not given.
+    states : ElementStates, optional
+        What is known of the plan already; its records are read if not given.
     """
     plan = plan if isinstance(plan, Plan) else Plan.load(plan)
     stage, settings = stage_of(stage), settings or load_settings()
     elements = dict(plan.of_stage(stage))
-    indices = tuple(elements) if force else ElementStates(plan).to_do(stage)
+    indices = tuple(elements) if force else (states or ElementStates(plan)).to_do(stage)
     if force:
         for element in elements.values():
             element.record_path.unlink(missing_ok=True)
     command = [str(settings.site.science_python), "-m", "stereo_tasks.steps", str(plan.path), stage.name]
     cost, margin = settings.cost(stage), settings.site.job_time_margin
-    jobs = max(settings.site.workers, 1)
     return StageArray(
         name=f"{plan.name.replace('/', '.')}.{stage}",
         command=tuple(command),
@@ -85,7 +93,8 @@ def stage_array(
         element_time_s={index: margin * elements[index].time_s for index in indices},
         start_s=margin * cost.start_s,
         job_time_max_s=float(settings.site.job_time_max.to_value("s")),
-        per_job=min(cost.elements_per_job, -(-len(indices) // jobs) or 1),
+        per_job=cost.elements_per_job,
+        jobs_min=max(settings.site.workers, 1),
         labels={index: element.id for index, element in elements.items()},
         placement=_placement(settings, stage),
     )

@@ -15,8 +15,8 @@ DOC = """
 Every 30 minutes this reads the stereo log, looks for the files of each night (MAGIC calibrated, LST-1 DL1), writes what
 it finds to the readiness ledger, and hands on what is **complete and new, or whose data changed**. Each night starts a
 run of `process_night`. What a person holds, or what lacks forests, IRFs or an entry in a table of the configuration, is
-left out, and goes out when that is cured. After `partial_night_age_h` a night goes on with what there is, and again
-when more files come.
+left out, and goes out when that is cured. What never reached a run that planned it goes out again. After
+`partial_night_age_h` a night goes on with what there is, and again when more files come.
 
 A skipped run means that no night became ready. To see why a night is not ready, use `stereo status NIGHT` or look at
 the log of the task `detect`. To process a night again, or a range of nights, use `request_nights`.
@@ -35,12 +35,14 @@ with DAG(
 ):
 
     @task
-    def detect() -> list[dict]:
+    def detect(*, ti) -> list[dict]:
         """Find the nights that are ready, in groups for which the same is asked."""
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.detection import detect_ready_nights, grouped
 
-        found = detect_ready_nights(Catalog.of_site())
+        # Only then can nothing of what went out before be on its way to a run.
+        idle = ti.get_dr_count("process_night", states=["queued", "running"]) == 0
+        found = detect_ready_nights(Catalog.of_site(), idle=idle)
         if not found:
             raise AirflowSkipException("no night became ready")
         for one in found:

@@ -20,12 +20,13 @@ One run is one night, named by the date of its **evening**. For each source of t
 (`calibrate` to `index`), each an array of jobs, then the QA page and the publication. The sources do not wait for each
 other: if one fails, the others are published all the same.
 
-- **green**: all that was possible is published. The log of `verdict` says what, and what was lost on the way.
-- **red**: look at the log of `verdict` (or of `lock`, if that is red); it names what failed and why. Failed elements
+- **green**: all that was possible is published. The log of `completion` says what, and what was lost on the way.
+- **red**: look at the log of `completion` (or of `lock`, if that is red); it names what failed and why. Failed elements
   are tried again when the night is requested again; what is valid is not computed twice.
 - **skipped**: nothing was observed jointly in that night.
 
-A night is processed once at a time: a second run of the same night fails in `lock` and says who is at work.
+A night is processed once at a time: a second run of the same night is **skipped** in `lock`, which says who is at
+work. What it was asked for is done by one more run, as soon as that one has ended.
 
 Started by `detect_nights` (a night became ready), by `request_nights` (somebody asked for it), or by hand with
 the parameter `night`.
@@ -89,31 +90,25 @@ with DAG(
     def lock(**context) -> None:
         """Keep other runs away from this night."""
         from stereo_tasks.catalog.database import Catalog
-        from stereo_tasks.catalog.locks import NightLockedError, acquire_night
-        from stereo_tasks.catalog.processing_runs import LOCKED, begin_run, end_run
+        from stereo_tasks.catalog.locks import NightLockedError
+        from stereo_tasks.dispatch.taking import begin
 
-        request = _request(context)
-        night, production, catalog = request["night"], request["production"], Catalog.of_site()
+        request, ti = _request(context), context["ti"]
+        run = request["night"], request["production"], context["run_id"]
         try:
-            acquire_night(
-                catalog, night, production, _owner(context), is_dead=lambda owner: _is_dead(owner, context["ti"])
-            )
+            begin(Catalog.of_site(), *run, request, owner=_owner(context), is_dead=lambda owner: _is_dead(owner, ti))
         except NightLockedError as error:
-            end_run(catalog, night, production, context["run_id"], LOCKED, [str(error)])
-            raise AirflowFailException(str(error)) from None
-        begin_run(catalog, night, production, context["run_id"])
+            raise AirflowSkipException(f"{error}; a run that follows does what this one was asked for") from None
 
     @task
     def plan(**context) -> list[dict]:
         """Write the plans of the night, one a source."""
         from stereo_tasks.catalog.database import Catalog
-        from stereo_tasks.dispatch.candidates import held_sources
-        from stereo_tasks.processing.night_plans import plan_night
+        from stereo_tasks.dispatch.taking import plan_and_take
 
-        request = _request(context)
-        night, production, ti = request["night"], request["production"], context["ti"]
-        held = held_sources(Catalog.of_site(), night, production)
-        found = plan_night(night, production=production, sources=request["sources"] or None, held=held)
+        request, ti = _request(context), context["ti"]
+        night, production = request["night"], request["production"]
+        found, choice = plan_and_take(Catalog.of_site(), night, production, context["run_id"], request)
         for text in found.not_taken:
             print("not taken:", text)
         ti.xcom_push("problems", list(found.problems))
@@ -123,7 +118,7 @@ with DAG(
                 reason += f" that can be used; {len(found.not_taken)} are not taken, see the log of plan"
             ti.xcom_push("nothing", reason)
             raise AirflowSkipException(reason)
-        return [{"plan": str(plan.save()), "name": plan.source, "force": request["force"]} for plan in found.plans]
+        return [{"plan": str(plan.path), "name": plan.source, "force": choice["force"]} for plan in found.plans]
 
     @task_group
     def source(plan, name, force) -> None:
@@ -145,12 +140,12 @@ with DAG(
         return str(path)
 
     @task
-    def verdict(**context) -> None:
+    def completion(**context) -> None:
         """Decide whether the night is a success: only this task decides the state of the run."""
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
-        from stereo_tasks.processing.completion import completion
+        from stereo_tasks.processing.completion import completion as completion_of
 
         ti, request, catalog = context["ti"], _request(context), Catalog.of_site()
         run = request["night"], request["production"], context["run_id"]
@@ -164,7 +159,7 @@ with DAG(
             raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
             ingest(catalog, item["plan"])
-        result = completion([item["plan"] for item in plans])
+        result = completion_of([item["plan"] for item in plans])
         success = result.done and bool(plans) and not lines
         problems = ti.xcom_pull(task_ids="plan", key="problems") or []
         lines = [*(f"unreadable row of the stereo log: {problem}" for problem in problems), *lines, *result.lines]
@@ -182,10 +177,30 @@ with DAG(
         request = _request(context)
         release_night(Catalog.of_site(), request["night"], request["production"], _owner(context))
 
+    @task(outlets=[RAW_NIGHT])
+    def hand_on(*, outlet_events, **context) -> None:
+        """Hand on what other runs of this night were asked for while this one was at work."""
+        from stereo_tasks.catalog.database import Catalog
+        from stereo_tasks.dispatch.partitions import partition_key
+        from stereo_tasks.dispatch.taking import left_behind_choice
+
+        request = _request(context)
+        night, production = request["night"], request["production"]
+        choice = left_behind_choice(Catalog.of_site(), night, production)
+        if choice is None:
+            raise AirflowSkipException("no other run was asked for this night meanwhile")
+        if context["ti"].xcom_pull(task_ids="plan") is None:
+            # The next run would most likely end like this one, and so on without a pause.
+            raise AirflowSkipException("this run planned nothing: detect_nights hands on what others were asked for")
+        outlet_events[RAW_NIGHT].add_partitions(partition_key(night, production))
+        outlet_events[RAW_NIGHT].extra = choice
+        print("handed on:", choice)
+
     locked = lock()
     plans = plan()
     # Setup and teardowns: the lock is taken again when a task of the run is cleared. And when somebody ends the run by
     # hand, Airflow skips all other tasks, and would call the run a success if nobody said otherwise.
     locked >> plans
-    done = verdict().as_teardown(setups=locked, on_failure_fail_dagrun=True)
-    source.expand_kwargs(plans) >> done >> release().as_teardown(setups=locked)
+    done = completion().as_teardown(setups=locked, on_failure_fail_dagrun=True)
+    released = release().as_teardown(setups=locked)
+    source.expand_kwargs(plans) >> done >> released >> hand_on().as_teardown(setups=locked)

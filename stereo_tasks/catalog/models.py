@@ -274,9 +274,11 @@ class ProcessingRun(Base):
     production: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
-    """``running``, ``done``, ``failed``, ``nothing`` or ``locked``."""
+    """``running``, ``done``, ``failed``, ``nothing``, ``locked`` or ``taken``; see `processing_runs`."""
     lines: Mapped[list[Any]]
     """What it said at its end, for a person."""
+    choice: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """What it was asked for, if it was locked out: sources and force."""
     started_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
     ended_utc: Mapped[dt.datetime | None]
 

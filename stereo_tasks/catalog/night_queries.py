@@ -115,7 +115,7 @@ def latest_requests(asked: Range) -> _Query:
 def latest_processing_runs(asked: Range) -> _Query:
     """Select of each night the latest run; one that was locked out counts only if there is no other."""
     return asked.of(_columns(ProcessingRun).distinct(ProcessingRun.night), ProcessingRun).order_by(
-        ProcessingRun.night, ProcessingRun.state == "locked", ProcessingRun.started_utc.desc()
+        ProcessingRun.night, ProcessingRun.state.in_(("locked", "taken")), ProcessingRun.started_utc.desc()
     )
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stereo_tasks.catalog import dispatches, holds, requests
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.log_versions import note_log_version
-from stereo_tasks.catalog.models import Request
+from stereo_tasks.catalog.models import Dispatch, ProcessingRun, Request
 from stereo_tasks.catalog.observations import update_observations
+from stereo_tasks.catalog.processing_runs import locked_out
 from stereo_tasks.catalog.readiness import write_readiness
 from stereo_tasks.catalog.telescope_runs import write_telescope_runs
 from stereo_tasks.dispatch.candidates import Candidate, FileFinder, LogNights, NightInspector
-from stereo_tasks.dispatch.partitions import ReadyNight, night_key
+from stereo_tasks.dispatch.partitions import ReadyNight, combined, night_key
 from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, night_is_old, night_over
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings, load_settings
@@ -26,6 +27,7 @@ from stereo_tasks.stereo_log import Selection, StereoLog, read_site_log, select
 _log = logging.getLogger(__name__)
 _NIGHTS_AT_ONCE = 100  # written to the catalog together; also what is kept in memory of the files
 _NAMED = 5
+_ON_ITS_WAY = dt.timedelta(hours=1)  # from the event to the run; far longer than Airflow takes when it is idle
 MAX_GROUPS = 100
 """Groups of nights that are handed on at a time; the others are found again the next time."""
 
@@ -36,14 +38,18 @@ def detect_ready_nights(
     *,
     production: str | None = None,
     settings: Settings | None = None,
+    idle: bool = False,
 ) -> list[ReadyNight]:
     """Return the nights that are ready and new, the oldest first.
 
     Looked at are the nights of the last ``look_back_days``, and older ones that are not settled: a person asked for
-    them and they wait, or they were seen before and waited, went out in part, or never went out. Each observation goes
-    out once per content: a night is new as long as nobody called `note_dispatched` for all that is ready of it, so that
-    a crash between the two loses nothing. A young night goes out when all its sources are ready that nothing but their
-    files keeps back; an old one (``partial_night_age_h``) with what there is.
+    them and they wait, or they were seen before and waited, went out in part, or were never planned. Each observation
+    goes out once per content: a night is new as long as nobody called `note_dispatched` for all that is ready of it, so
+    that a crash between the two loses nothing. A young night goes out when all its sources are ready that nothing but
+    their files keeps back; an old one (``partial_night_age_h``) with what there is.
+
+    What went out and reached no run that planned it goes out again, an hour later, when no run is left that could. So
+    does what runs were asked for that were locked out and that nobody has taken over.
 
     The catalog's observations, telescope runs and readiness are brought up to date on the way.
 
@@ -57,6 +63,8 @@ def detect_ready_nights(
         Name of the production; by default those of ``detect_productions`` in the policy, or the default one.
     settings : Settings, optional
         The site's by default.
+    idle : bool, optional
+        Whether no run of a night is queued or at work.
 
     Raises
     ------
@@ -74,8 +82,8 @@ def detect_ready_nights(
 
     nights = LogNights(follow_log(catalog, read_site_log(settings), settings))
     finder = FileFinder(settings)
-    rounds = [_Round(name, nights, settings, now, finder, catalog) for name in productions]
-    found: list[ReadyNight] = []
+    rounds = [_Round(name, nights, settings, now, finder, catalog, idle) for name in productions]
+    found: list[ReadyNight] = [night for name in productions if idle for night in _left_behind(catalog, name)]
     runs: list[NightFiles] = []
     for night in sorted({night for one in rounds for night in one.nights}):
         for one in rounds:
@@ -85,6 +93,17 @@ def detect_ready_nights(
             _write(catalog, rounds, runs)
     _write(catalog, rounds, runs)
     return found
+
+
+def _left_behind(catalog: Catalog, production: str) -> Iterator[ReadyNight]:
+    """Yield the nights of runs that were locked out, where the run that worked then has not handed them on."""
+    waiting: defaultdict[Night, list[ProcessingRun]] = defaultdict(list)
+    for run in locked_out(catalog, production):
+        waiting[Night(run.night)].append(run)
+    for night, runs in waiting.items():
+        choice = combined(run.choice for run in runs)
+        reason = f"asked for while another run was at work: {', '.join(run.run_id for run in runs)}"
+        yield ReadyNight(night, production, tuple(choice["sources"]), choice["force"], (), False, reason)
 
 
 def follow_log(catalog: Catalog, log: StereoLog, settings: Settings) -> Selection:
@@ -171,10 +190,12 @@ class _Round:
     now: dt.datetime
     finder: FileFinder
     catalog: Catalog
+    idle: bool
     inspector: NightInspector = field(init=False)
     due: set[Night] = field(init=False)
     asked: dict[Night, Request] = field(init=False)
-    dispatched: set[tuple[Night, str]] = field(init=False)
+    done_with: set[tuple[Night, str]] = field(init=False)
+    """What a run has planned, or is on its way to a run."""
     readiness: list[tuple[Night, str, Readiness]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -184,7 +205,8 @@ class _Round:
         self.due = {night for night in over if night.evening >= oldest or night in unsettled}
         waiting = requests.waiting_requests(self.catalog, self.production)
         self.asked = {night: request for request in waiting if (night := Night(request.night)) in over}
-        self.dispatched = dispatches.dispatched(self.catalog, self.nights, self.production)
+        known = dispatches.dispatches(self.catalog, self.nights, self.production)
+        self.done_with = {key for key, row in known.items() if row.taken_utc is not None or not self._lost(row)}
         people = holds.open_holds(self.catalog, self.production, now=self.now)
         self.inspector = NightInspector(self.settings, self.production, people, self.finder)
 
@@ -218,11 +240,15 @@ class _Round:
         reason = " | ".join(map(str, states))
         return [ReadyNight(night, self.production, sources, force, contents, bool(asked), reason)]
 
+    def _lost(self, dispatch: Dispatch) -> bool:
+        """Return whether what was handed on never reached a run that planned it, and none is left that could."""
+        return self.idle and self.now - dispatch.dispatched_utc >= _ON_ITS_WAY
+
     def _going(self, night: Night, states: Sequence[Candidate], *, again: bool = False) -> list[Candidate]:
         """Return what goes out of a night: all that is ready, if it is worth a run and nothing else is expected."""
         free = [state for state in states if not state.readiness.blocked]
         ready = [state for state in free if state.readiness.ready]
-        new = [state for state in ready if (night, state.readiness.content) not in self.dispatched]
+        new = [state for state in ready if (night, state.readiness.content) not in self.done_with]
         if not (ready if again else new):
             return []
         old = night_is_old(night, self.settings.policy, self.now)

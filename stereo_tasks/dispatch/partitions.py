@@ -46,12 +46,17 @@ class ReadyNight:
 
 
 def night_key(night: ReadyNight, settings: Settings | None = None) -> str:
+    """Return the partition key of a night that is handed on."""
+    return partition_key(night.night, night.production, settings)
+
+
+def partition_key(night: Night, production: str, settings: Settings | None = None) -> str:
     """Return the partition key of a night: its date, with the production's name if it is not the default one.
 
     Requests that wait for one key become one run, so two productions must not share a key.
     """
-    other = night.production != (settings or load_settings()).productions.default
-    return night.night.partition_key + (_SEPARATOR + night.production if other else "")
+    other = production != (settings or load_settings()).productions.default
+    return night.partition_key + (_SEPARATOR + production if other else "")
 
 
 def read_key(key: str) -> tuple[Night, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stereo_tasks.inventory import scan_night
+from stereo_tasks.inventory import content_of, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
 from stereo_tasks.planning.monte_carlo import SAMPLES
@@ -32,6 +32,8 @@ class NightPlans:
     """Rows of the log for this night that could not be read."""
     not_taken: tuple[str, ...]
     """Observations that are left out, by the policy or since somebody holds them, each with its reason."""
+    contents: tuple[str, ...]
+    """Of the observations that were planned and that nothing blocks, see `stereo_tasks.inventory.content_of`."""
 
 
 def plan_night(
@@ -80,14 +82,17 @@ def plan_night(
         lst_tailcut=chosen.lst_tailcut,
     )
     versions = science_versions(settings.site.science_python)
-    plans = []
+    plans: list[Plan] = []
+    contents: list[str] = []
     for source, observations in sorted(by_source.items()):
         tree = choose(night, source, settings, chosen).monte_carlo
         models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
         others = [row for row in rows if row.source != source]
         plans.append(plan_source(observations, files, models, settings, chosen, versions, others=others))
+        if not plans[-1].blockers:
+            contents += [content_of(row, files, others) for row in observations]
     problems = [str(problem) for problem in log.problems if problem.night == night]
-    return NightPlans(tuple(plans), tuple(problems), tuple(not_taken))
+    return NightPlans(tuple(plans), tuple(problems), tuple(not_taken), tuple(contents))
 
 
 def plan_monte_carlo(production: str | None = None, *, settings: Settings | None = None) -> tuple[Plan, ...]:

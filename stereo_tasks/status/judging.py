@@ -150,13 +150,13 @@ def _processed(row: NightRow, reasons: Mapping[tuple[str, str], str]) -> _Standi
 
 
 def _without_plan(row: NightRow, since: dt.datetime | None) -> _Standing | None:
-    if row.run is None or row.run.state == "done":
+    if row.run is None or row.run.state in ("done", "taken"):
         return None  # the run was of other sources of the night
     lines = [line.strip() for line in row.run.lines if line.strip()]
     if row.run.state == "nothing":
         return _Standing(NightState.NOTHING, lines[0] if lines else "no joint observation", since)
     if row.run.state == "locked":
-        return _Standing(NightState.FAILED, lines[0] if lines else "another run held the night", since)
+        return _Standing(NightState.REQUESTED, lines[0] if lines else "another run is at work; one follows", since)
     return _Standing(NightState.FAILED, lines[0] if lines else "its run failed before there was a plan", since)
 
 

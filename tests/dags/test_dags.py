@@ -45,7 +45,8 @@ def test_a_night_is_one_run_that_is_scheduled_by_the_asset(dag_bag):
     assert isinstance(dag.timetable, PartitionedAssetTimetable)
     assert dag.timetable.asset_condition.name == "raw_night"
     assert dag.max_active_runs == 4
-    for producer, task in (("detect_nights", "hand_on.emit"), ("request_nights", "request")):
+    producers = (("detect_nights", "hand_on.emit"), ("request_nights", "request"), ("process_night", "hand_on"))
+    for producer, task in producers:
         outlets = dag_bag.dags[producer].get_task(task).outlets
         assert [asset.name for asset in outlets] == ["raw_night"]
     assert [asset.name for asset in dag.get_task("source.publish").outlets] == ["stereo_dl3"]
@@ -61,16 +62,17 @@ def test_the_stages_of_a_source_follow_each_other(dag_bag):
     assert set(rules.values()) == {"all_success"}
 
 
-def test_only_the_verdict_decides_about_a_night(dag_bag):
+def test_only_the_completion_decides_about_a_night(dag_bag):
     dag = dag_bag.dags["process_night"]
-    verdict, release = dag.get_task("verdict"), dag.get_task("release")
-    assert verdict.upstream_task_ids == {"lock", "source.publish"}
-    assert verdict.downstream_task_ids == {"release"}
-    assert release.downstream_task_ids == set()
-    # Both run whatever happened after the lock was taken, and only the verdict counts.
+    completion, release = dag.get_task("completion"), dag.get_task("release")
+    assert completion.upstream_task_ids == {"lock", "source.publish"}
+    assert completion.downstream_task_ids == {"release"}
+    assert release.downstream_task_ids == {"hand_on"}
+    # Both run whatever happened after the lock was taken, and only the completion counts.
     assert dag.get_task("lock").is_setup
-    assert (verdict.is_teardown, verdict.on_failure_fail_dagrun) == (True, True)
-    assert (release.is_teardown, release.on_failure_fail_dagrun) == (True, False)
+    assert (completion.is_teardown, completion.on_failure_fail_dagrun) == (True, True)
+    for task in (release, dag.get_task("hand_on")):
+        assert (task.is_teardown, task.on_failure_fail_dagrun) == (True, False)
 
 
 def test_the_stages_of_the_monte_carlo_follow_each_other(dag_bag):

@@ -1,4 +1,4 @@
-"""Runs of the DAGs that need no data: lock, plan, verdict and release, with a real catalog."""
+"""Runs of the DAGs that need no data: lock, plan, completion and release, with a real catalog."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def locks():
 def test_a_night_without_observations_is_skipped(run, capfd):
     state, tasks = run("process_night", night=NIGHT)
     assert state == "success"
-    assert (tasks["lock"], tasks["plan"], tasks["verdict"], tasks["release"]) == (
+    assert (tasks["lock"], tasks["plan"], tasks["completion"], tasks["release"]) == (
         "success", "skipped", "skipped", "success",
     )  # fmt: skip
     assert {task for name, task in tasks.items() if name.startswith("source.")} == {"skipped"}
@@ -69,22 +69,65 @@ def test_a_night_without_observations_is_skipped(run, capfd):
     assert locks() == []
 
 
-def test_a_night_that_somebody_else_processes_is_left_alone(run, capfd):
+@pytest.fixture
+def somebody(site):
+    """Somebody else is at work on the night; gives the catalog, night and production, and ends that work."""
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.locks import acquire_night, release_night
     from stereo_tasks.nights import Night
     from stereo_tasks.settings import load_settings
 
-    production = load_settings().production().name
-    acquire_night(Catalog.of_site(), Night(NIGHT), production, "somebody")
-    try:
-        state, tasks = run("process_night", night=NIGHT)
-        assert state == "failed"
-        assert (tasks["lock"], tasks["plan"], tasks["verdict"]) == ("failed", "upstream_failed", "upstream_failed")
-        assert "is being processed by somebody" in capfd.readouterr().out
-        assert locks() == [("2024-01-10", "somebody")]
-    finally:
-        release_night(Catalog.of_site(), Night(NIGHT), production, "somebody")
+    key = Catalog.of_site(), Night(NIGHT), load_settings().production().name
+    acquire_night(*key, "somebody")
+    yield key, lambda: release_night(*key, "somebody")
+    release_night(*key, "somebody")
+
+
+def test_a_run_that_finds_another_at_work_is_skipped_and_the_next_run_takes_over_what_it_was_asked_for(
+    run, somebody, capfd
+):
+    from stereo_tasks.catalog.processing_runs import locked_out
+
+    (catalog, night, production), end = somebody
+    state, tasks = run("process_night", night=NIGHT, sources=["Mrk421"], force=True)
+    assert state == "success"
+    assert {tasks[name] for name in ("lock", "plan", "completion", "release", "hand_on")} == {"skipped"}
+    assert "is being processed by somebody" in capfd.readouterr().out
+    assert locks() == [("2024-01-10", "somebody")]
+    (left,) = locked_out(catalog, production, night)
+    assert left.choice == {"sources": ["Mrk421"], "force": True}
+    end()
+    # Nobody handed it on, and no run is left: detection does.
+    before = events()
+    assert run("detect_nights")[1]["hand_on.emit"] == "success"
+    choice = {"production": "mcp062", "sources": ["Mrk421"], "force": True}
+    assert events() == [*before, ("20240110", choice)]
+    assert run("process_night", night=NIGHT)[1]["plan"] == "skipped"  # there are no observations
+    assert locked_out(catalog, production, night) == ()
+    assert run("detect_nights")[1]["detect"] == "skipped"
+
+
+def test_a_run_hands_on_what_another_was_asked_for_after_it_had_planned(run, observed, monkeypatch):
+    from stereo_tasks.catalog.processing_runs import LOCKED, end_run, locked_out
+    from stereo_tasks.dispatch import taking
+
+    def plan_and_take(catalog, night, production, *arguments, **more):
+        planned = plan(catalog, night, production, *arguments, **more)
+        end_run(catalog, night, production, "late run", LOCKED, choice={"sources": ["CrabNebula"], "force": True})
+        seen.append((catalog, production, night))
+        return planned
+
+    observed()
+    plan, seen = taking.plan_and_take, []
+    monkeypatch.setattr(taking, "plan_and_take", plan_and_take)
+    before = events()
+    tasks = run("process_night", night=NIGHT)[1]
+    assert (tasks["release"], tasks["hand_on"]) == ("success", "success")
+    choice = {"production": "mcp062", "sources": ["CrabNebula"], "force": True}
+    assert ("20240110", choice) in events()[len(before) :]
+    monkeypatch.undo()
+    run("process_night", night=NIGHT, **{name: choice[name] for name in ("sources", "force")})
+    assert locked_out(*seen[0]) == ()
 
 
 def test_a_night_that_cannot_be_planned_is_a_failure(run, site, capfd):
@@ -94,7 +137,7 @@ def test_a_night_that_cannot_be_planned_is_a_failure(run, site, capfd):
         state, tasks = run("process_night", night=NIGHT)
     finally:
         log.with_suffix(".away").rename(log)
-    assert (state, tasks["plan"], tasks["verdict"], tasks["release"]) == ("failed", "failed", "failed", "success")
+    assert (state, tasks["plan"], tasks["completion"], tasks["release"]) == ("failed", "failed", "failed", "success")
     assert "the night was not planned" in capfd.readouterr().out
     assert locks() == []
 

@@ -1,7 +1,8 @@
-"""Whatever comes in whatever order: each content of an observation is requested once, and none is forgotten.
+"""Whatever comes in whatever order: each content of an observation is planned by one run, and none is forgotten.
 
-A model says at each look what must go out. Two promises are checked besides it: nothing goes out twice, and in the end
-everything that can be processed went out with its latest content.
+Runs begin, find another one at work, plan, end and die while files come, people ask and the detector looks. A model
+says at each look what must go out. Promises are checked besides it: one run at a time works on a night, nothing goes
+out that a run has planned, and in the end everything that can be processed was planned with its latest content.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from sqlalchemy import text
 
 from stereo_tasks.catalog import holds
 from stereo_tasks.catalog.database import Catalog
+from stereo_tasks.catalog.locks import NightLockedError, release_night
 from stereo_tasks.catalog.models import Base
+from stereo_tasks.dispatch import taking
+from stereo_tasks.dispatch.partitions import ReadyNight
 from stereo_tasks.dispatch.requests import request_night
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.choices import Period, TimeOffset
@@ -58,6 +62,18 @@ class Row:
 
     def settled(self, now: dt.datetime) -> bool:
         return all(now - written >= SETTLE for written in self.files.values())
+
+
+@dataclass
+class Run:
+    """A run of process_night, from the event that causes it to its end."""
+
+    production: str
+    night: str
+    sources: tuple
+    force: bool
+    id: str
+    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,16 @@ class Detection(RuleBasedStateMachine):
         self.held: dict[tuple[str, str], dt.datetime | None] = {}
         self.without_models: set[str] = set()
         self.requests: dict[tuple[str, str], Ask] = {}
-        self.emitted: dict[tuple[str, str, str], list] = {}
+        self.sent: dict[tuple[str, str, str], list] = {}
+        """Contents that went out, of (production, night, source)."""
+        self.planned: dict[tuple[str, str, str], list] = {}
+        """Contents that a run has planned."""
+        self.queue: list[Run] = []
+        self.at_work: list[Run] = []
+        self.over: set[str] = set()
+        self.left_behind: list[Run] = []
+        """Runs that found another one at work, and whose requests nobody has taken yet."""
+        self.ids = itertools.count(1)
         self.seen: dict[tuple[str, str], dict[str, tuple]] = {}
         """What the last look at a night of a production saw of each source: row, content, ready, partial."""
         self.write_log()
@@ -214,7 +239,8 @@ class Detection(RuleBasedStateMachine):
             self.seen.setdefault((self.default, night), {}).update(states)
         if answer.handed_on and told:  # else the task died before it could say so
             self.site.emit(answer.handed_on)
-            self.note_emission(self.default, night, going)
+            self.note_sent(self.default, night, going)
+            self.enqueue(answer.handed_on)
 
     @rule(source=st.just("Mrk421"))
     def models_go_or_come(self, source):
@@ -229,6 +255,87 @@ class Detection(RuleBasedStateMachine):
     def a_production_is_added_or_left(self):
         self.productions = [self.default] if len(self.productions) == 2 else [self.default, self.other]
         self.site.policy(detect_productions=tuple(self.productions))
+
+    # --- runs of nights
+
+    def enqueue(self, ready) -> None:
+        self.queue.append(Run(ready.production, str(ready.night), ready.sources, ready.force, f"run {next(self.ids)}"))
+
+    @property
+    def idle(self) -> bool:
+        return not self.queue and not self.at_work
+
+    @precondition(lambda self: self.queue)
+    @rule(data=st.data())
+    def a_run_begins(self, data):
+        self.begin(data.draw(st.sampled_from(self.queue)))
+
+    def begin(self, run: Run) -> None:
+        self.queue.remove(run)
+        other = [r for r in self.at_work if (r.production, r.night) == (run.production, run.night)]
+        choice = {"sources": list(run.sources), "force": run.force}
+        try:
+            taking.begin(
+                self.catalog, Night(run.night), run.production, run.id, choice, owner=run.id,
+                is_dead=self.over.__contains__,
+            )  # fmt: skip
+        except NightLockedError:
+            assert other, "nobody else was at work"
+            self.left_behind.append(run)
+            self.over.add(run.id)
+        else:
+            assert not other, "two runs work on one night"
+            self.at_work.append(run)
+
+    @precondition(lambda self: [run for run in self.at_work if not run.planned])
+    @rule(data=st.data())
+    def a_run_plans(self, data):
+        self.plan(data.draw(st.sampled_from([run for run in self.at_work if not run.planned])))
+
+    def plan(self, run: Run) -> None:
+        self.forget_ended_holds()
+        choice = {"sources": list(run.sources), "force": run.force}
+        _, wanted = taking.plan_and_take(
+            self.catalog, Night(run.night), run.production, run.id, choice, settings=self.site.settings
+        )
+        mine = [r for r in self.left_behind if (r.production, r.night) == (run.production, run.night)]
+        asked = [set(r.sources) for r in (*mine, run)]
+        assert set(wanted["sources"]) == (set().union(*asked) if all(asked) else set())
+        assert wanted["force"] == any(r.force for r in (*mine, run))
+        self.left_behind = [r for r in self.left_behind if r not in mine]
+        run.planned = True
+        for source in SOURCES:
+            row, named = self.rows[run.night, source], not wanted["sources"] or source in wanted["sources"]
+            has_magic = {"M1", "M2"} <= row.files.keys()
+            is_planned = named and has_magic and self.accepted(run.night, source)
+            if is_planned and not self.blocked(run.production, run.night, source):
+                self.planned.setdefault((run.production, run.night, source), []).append(row.content)
+
+    @precondition(lambda self: self.at_work)
+    @rule(data=st.data())
+    def a_run_ends(self, data):
+        self.end(data.draw(st.sampled_from(self.at_work)))
+
+    def end(self, run: Run) -> None:
+        """Let a run end; if it has planned, it hands on what others were asked for meanwhile."""
+        night = Night(run.night)
+        release_night(self.catalog, night, run.production, run.id)
+        self.at_work.remove(run)
+        self.over.add(run.id)
+        choice = taking.left_behind_choice(self.catalog, night, run.production)
+        mine = [r for r in self.left_behind if (r.production, r.night) == (run.production, run.night)]
+        assert (choice is None) == (not mine)
+        if choice and run.planned:
+            follower = ReadyNight(night, run.production, tuple(choice["sources"]), choice["force"], (), False, "")
+            self.enqueue(follower)
+
+    @precondition(lambda self: not self.idle)
+    @rule(data=st.data())
+    def a_run_dies(self, data):
+        """The machine of a run is lost, or its event: nothing is released, nothing is said."""
+        run = data.draw(st.sampled_from(self.queue + self.at_work))
+        (self.queue if run in self.queue else self.at_work).remove(run)
+        self.over.add(run.id)
 
     @rule(hours=st.sampled_from((0.4, 5, 24, 80, 24 * 20)))
     def time_passes(self, hours):
@@ -273,7 +380,7 @@ class Detection(RuleBasedStateMachine):
         if not seen:
             return False
         open_ = any(
-            not ready or partial or content not in self.emitted.get((production, night, source), [])
+            not ready or partial or content not in self.planned.get((production, night, source), [])
             for source, (_, content, ready, partial) in seen.items()
         )
         accepted = [source for source in SOURCES if self.accepted(night, source)]
@@ -284,7 +391,7 @@ class Detection(RuleBasedStateMachine):
     def going(self, production, night, states, *, again=False) -> list[str]:
         free = [source for source in states if not self.blocked(production, night, source)]
         ready = [source for source in free if states[source][2]]
-        new = [s for s in ready if states[s][1] not in self.emitted.get((production, night, s), [])]
+        new = [s for s in ready if states[s][1] not in self.done_with(production, night, s)]
         old = self.now >= night_end(night) + PARTIAL
         settled = all(self.rows[night, source].settled(self.now) for source in free)
         worth = ready if again else new
@@ -311,9 +418,14 @@ class Detection(RuleBasedStateMachine):
                 found[night] = sorted({*general, *asked}), bool(asked and ask.force), bool(asked)
         return found
 
-    def note_emission(self, production, night, sources) -> None:
+    def done_with(self, production, night, source) -> list:
+        """Return the contents that no run must be sent for: planned, or on their way as long as a run is left."""
+        key = production, night, source
+        return self.planned.get(key, []) + ([] if self.idle else self.sent.get(key, []))
+
+    def note_sent(self, production, night, sources) -> None:
         for source in sources:
-            self.emitted.setdefault((production, night, source), []).append(self.rows[night, source].content)
+            self.sent.setdefault((production, night, source), []).append(self.rows[night, source].content)
 
     @rule()
     def the_detector_looks(self):
@@ -324,7 +436,11 @@ class Detection(RuleBasedStateMachine):
         self.look(told=False)
 
     def look(self, told: bool) -> int:
-        found = self.site.detect(self.now)
+        found = self.site.detect(self.now, idle=self.idle)
+        followers = [ready for ready in found if not ready.contents]
+        found = [ready for ready in found if ready.contents]
+        lost = {(run.production, run.night) for run in self.left_behind if run.production in self.productions}
+        assert {(ready.production, str(ready.night)) for ready in followers} == (lost if self.idle else set())
         if not told:  # it died before it could hand on or say so
             for production in self.productions:
                 self.expected(production)
@@ -338,18 +454,29 @@ class Detection(RuleBasedStateMachine):
                 sources, force, answers = expected[night]
                 accepted = [source for source in SOURCES if self.accepted(night, source)]
                 assert (sorted(one.sources or accepted), one.force, one.answers) == (sources, force, answers)
-                known = [self.emitted.get((production, night, source), []) for source in sources]
+                known = [self.planned.get((production, night, source), []) for source in sources]
                 new = any(self.rows[night, s].content not in old for s, old in zip(sources, known, strict=True))
-                assert new or answers, f"{night} of {production} went out twice with one content"
-                self.note_emission(production, night, sources)
+                assert new or answers, f"{night} of {production} went out although it was planned"
+                self.note_sent(production, night, sources)
                 if answers:
                     del self.requests[production, night]
         assert {one.production for one in found} <= set(self.productions)
         self.site.emit(found)
-        return len(found)
+        for ready in (*found, *followers):
+            self.enqueue(ready)
+        return len(found) + len(followers)
+
+    def all_runs_end(self) -> None:
+        while not self.idle:
+            for run in list(self.queue):
+                self.begin(run)
+            for run in list(self.at_work):
+                if not run.planned:
+                    self.plan(run)
+                self.end(run)
 
     def nothing_is_forgotten(self) -> None:
-        """After all that keeps something back is gone and time has passed, everything has gone out as it is now."""
+        """After all that keeps something back is gone and time has passed, everything was planned as it is now."""
         for night, source in self.held:
             holds.release(self.catalog, Night(night), self.default, by="me", source=source)
         self.held.clear()
@@ -364,21 +491,25 @@ class Detection(RuleBasedStateMachine):
             or (production, night) in self.requests
         }
         self.look(True)
+        self.all_runs_end()
         for hours in (1, *4 * [24 * 20]):  # never longer without a look than it looks back
             self.now += hours * HOUR
             self.look(True)
+            self.all_runs_end()
         assert self.look(True) == 0
+        assert not [run for run in self.left_behind if run.production in self.productions]
         for production, night in watched:
             for source in SOURCES:
                 row = self.rows[night, source]
                 if self.accepted(night, source) and row.usable:
-                    assert row.content in self.emitted.get((production, night, source), []), (production, night, source)
+                    assert row.content in self.planned.get((production, night, source), []), (production, night, source)
         for (_, night), ask in self.requests.items():
             waits = [source for source in SOURCES if self.accepted(night, source) and self.rows[night, source].usable]
             assert not [source for source in waits if not ask.sources or source in ask.sources]
 
 
-def test_every_ready_night_is_requested_once_per_content_and_none_is_forgotten(catalog, tmp_path):
+def test_every_ready_night_is_planned_with_its_latest_content_and_none_is_forgotten(catalog, tmp_path, monkeypatch):
+    monkeypatch.setattr("stereo_tasks.processing.night_plans.science_versions", lambda _: {"magic-cta-pipe": "0.6.2"})
     Detection.catalog, Detection.root, Detection.empty_site = catalog, tmp_path, FakeSite(tmp_path, catalog)
     run_state_machine_as_test(
         Detection,

@@ -204,5 +204,5 @@ def test_a_night_that_another_run_held(scene, status):
     scene.log(night)
     scene.run(night, "locked", 3, 3, "is being processed by process_night/other")
     found = status(night)["CrabNebula"]
-    assert found.state == NightState.FAILED
+    assert found.state == NightState.REQUESTED
     assert "process_night/other" in found.reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0003"
 down_revision = "0002"
@@ -60,6 +61,7 @@ def upgrade() -> None:
     op.add_column("dispatches", sa.Column("taken_by", sa.Text(), nullable=True))
     # For the older program, what was handed on was done with.
     op.execute("UPDATE dispatches SET taken_utc = dispatched_utc, taken_by = ''")
+    op.add_column("processing_runs", sa.Column("choice", JSONB(), server_default=sa.text("'{}'"), nullable=False))
     op.drop_column("element_records", "made_for_plan")
 
 
@@ -70,6 +72,8 @@ def downgrade() -> None:
     op.alter_column("element_records", "made_for_plan", server_default=None)
     # What no run has planned yet must be handed on again: the older program would count it as done.
     op.execute("DELETE FROM dispatches WHERE taken_utc IS NULL")
+    op.execute("UPDATE processing_runs SET state = 'locked' WHERE state = 'taken'")
+    op.drop_column("processing_runs", "choice")
     op.drop_column("dispatches", "taken_by")
     op.drop_column("dispatches", "taken_utc")
     for table, before, after in reversed(COLUMNS):

@@ -13,7 +13,7 @@ DOC = """
 ### Which nights are ready?
 
 Every 30 minutes this reads the stereo log, looks for the files of each night (MAGIC calibrated, LST-1 DL1), writes what
-it finds to the readiness ledger, and hands on what is **complete and new, or whose data changed**. Each night starts a
+it finds to the catalog, and hands on what is **complete and new, or whose data changed**. Each night starts a
 run of `process_night`. What a person holds, or what lacks forests, IRFs or an entry in a table of the configuration, is
 left out, and goes out when that is cured. What never reached a run that planned it goes out again. After
 `partial_night_age_h` a night goes on with what there is, and again when more files come.
@@ -63,7 +63,7 @@ with DAG(
 
     @task
     def remember(nights) -> None:
-        """Note what was emitted; the events are written when the task before succeeds, so not earlier."""
+        """Note what was handed on; the events are written when the task before succeeds, so not earlier."""
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.dispatch.detection import note_dispatched
         from stereo_tasks.dispatch.partitions import ReadyNight

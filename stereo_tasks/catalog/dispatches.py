@@ -78,7 +78,7 @@ def note_taken(catalog: Catalog, night: Night, production: str, contents: Iterab
 
 
 def unsettled_nights(catalog: Catalog, production: str) -> set[Night]:
-    """Return the nights of the ledger that are not settled.
+    """Return the nights that were looked at and are not settled.
 
     Something of them waits, went out in part, or was never planned; or the log has another row for them since.
     """

@@ -83,7 +83,7 @@ class ObservationChange(Base):
 
 
 class ReadinessRow(Base):
-    """The readiness ledger: what was there, and what was missing, when the files were last looked at."""
+    """What was there, and what was missing, when the files were last looked at."""
 
     __tablename__ = "readiness"
     __table_args__ = (Index(None, "production", "night"),)

@@ -61,7 +61,7 @@ def observations(asked: Range) -> _Query:
 
 
 def readiness(asked: Range) -> _Query:
-    """Select the ledger."""
+    """Select what was there of each observation when its files were last looked at."""
     return asked.of_source(_columns(ReadinessRow), ReadinessRow)
 
 

@@ -55,7 +55,7 @@ def plan_night(
     sources : sequence of str, optional
         Only these sources.
     held : mapping of str to str, optional
-        Sources that are left out, each with its reason; an empty name stands for all. See `night_state.held_sources`.
+        Sources that are left out, each with its reason; an empty name stands for all. See `candidates.held_sources`.
     settings : Settings, optional
         Loaded from the site if not given.
     """

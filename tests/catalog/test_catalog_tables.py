@@ -57,13 +57,18 @@ def test_a_moved_row_is_no_change(catalog):
     assert _kinds(catalog, Selection((replace(CRAB, line=200),), ())) == []
 
 
-def test_a_request_is_remembered_once(catalog, night):
+def test_what_was_handed_on_is_done_with_when_a_run_has_planned_it(catalog, night):
     assert dispatches.note_dispatch(catalog, night, "v1", "abc", "complete")
-    assert not dispatches.note_dispatch(catalog, night, "v1", "abc")
+    assert dispatches.note_dispatch(catalog, night, "v1", "abc")  # no run has taken it yet: it goes out again
     assert dispatches.note_dispatch(catalog, night, "v1", "def")
+    dispatches.note_taken(catalog, night, "v1", ["abc", "by hand"], "run 1")
+    assert not dispatches.note_dispatch(catalog, night, "v1", "abc")
     assert dispatches.note_dispatch(catalog, night, "v2", "abc")
-    assert dispatches.dispatched(catalog, [night], "v1") == {(night, "abc"), (night, "def")}
-    assert dispatches.dispatched(catalog, [Night("2020-12-16")], "v1") == set()
+    known = dispatches.dispatches(catalog, [night], "v1")
+    assert {content: row.taken_by for (_, content), row in known.items()} == {
+        "abc": "run 1", "def": None, "by hand": "run 1",
+    }  # fmt: skip
+    assert dispatches.dispatches(catalog, [Night("2020-12-16")], "v1") == {}
 
 
 def test_holds_are_put_once_and_kept_after_their_release(catalog, night):

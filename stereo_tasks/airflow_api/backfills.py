@@ -15,6 +15,7 @@ from stereo_tasks.nights import Night
 REQUEST_DAG, PROCESS_DAG = "request_nights", "process_night"
 _PAGE = 100
 _CLOSING_LIMIT_S = 90.0
+_LAST_RUNS = 8  # of request_nights that Airflow has at a time: they take seconds
 _ENDED = ("success", "failed")
 
 
@@ -108,11 +109,12 @@ def start(
 
 
 def _wait_for_others(api: AirflowApi) -> None:
-    """Wait for Airflow to close a backfill whose nights have all been asked for: it looks every half minute."""
+    """Wait for a backfill that is about to end: Airflow closes it up to half a minute after its last run."""
     deadline = time.monotonic() + _CLOSING_LIMIT_S
     while open_ones := [backfill for backfill in _backfills(api, 1) if backfill.requested_utc is None]:
         backfill = open_ones[0]
-        if time.monotonic() > deadline or not all(night.ended for night in asked_nights(api, backfill).values()):
+        left = sum(not night.ended for night in asked_nights(api, backfill).values())
+        if time.monotonic() > deadline or left > _LAST_RUNS:
             raise AirflowApiError(
                 f"backfill {backfill.id} ({backfill.first}..{backfill.last}) still asks for its nights, and "
                 f"there can be one at a time: see `stereo backfill --show {backfill.id}`, or cancel it in Airflow"

@@ -13,11 +13,13 @@ from pathlib import Path
 # Tests that run in the background have inherited that SIGINT is ignored, and would hand that on to what they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-if "airflow" not in sys.modules and "STEREO_TEST_AIRFLOW" not in os.environ:
+# Each worker of pytest-xdist has one of its own; what it starts inherits it.
+worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+if "airflow" not in sys.modules and os.environ.get("STEREO_TEST_AIRFLOW") != worker:
     # Airflow reads its settings when it is imported, so this stands before every import of it.
     home = tempfile.mkdtemp(prefix="airflow-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ["STEREO_TEST_AIRFLOW"] = home
+    os.environ["STEREO_TEST_AIRFLOW"] = worker
     Path(home, "dags").mkdir()
     os.environ |= {
         "AIRFLOW_HOME": home,

@@ -91,7 +91,8 @@ def wait_until_gone(left: Sequence[psutil.Process], timeout_s: float) -> list[ps
 def runs(process: psutil.Process) -> bool:
     """Tell whether a process runs; one that has ended and was not collected by its parent does not."""
     with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        # The first thread of a killed process can have ended while others still hold its ports and files.
+        return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     return False
 
 

@@ -16,7 +16,7 @@ export STEREO_CLUSTER ?= $(CLUSTER)
 DEBIAN_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd chromium
 DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core openssh-server chromium
 
-# Tests mirror the rooms, and run in the environment that the room lives in; fast ones first, the whole chain last.
+# Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last.
 SCIENCE_TESTS := tests/steps tests/qa tests/simulate
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
@@ -74,8 +74,8 @@ programs:  # what the tests run for real, through apt if we may
 	fi
 
 test: programs setup lint  ## all tests, in the environment each room lives in
-	$(CONTROL)/bin/python -m pytest $(CONTROL_TESTS)
-	$(SCIENCE)/bin/python -m pytest $(SCIENCE_TESTS)
+	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS)
+	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
 	$(CONTROL)/bin/python -m pytest tests/chain
 
 clean:  ## remove environments and caches; never data

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from airflow.sdk import DAG, Param, chain, task, task_group
-from stereo_arrays import stage_task
+from stereo_arrays import chain_task
 
-from stereo_tasks.stages import MC_STAGES
+from stereo_tasks.stages import MC_STAGES, chains_of
 
 DOC = """
 ### Forests and IRFs of a production
@@ -36,13 +36,16 @@ with DAG(
     @task
     def plan(*, params) -> list[dict]:
         """Write the plans, one a period, NSB level and declination line."""
+        from stereo_tasks.catalog.database import Catalog
+        from stereo_tasks.catalog.withdrawals import withdrawn
         from stereo_tasks.processing.night_plans import plan_monte_carlo
 
-        return [{"plan": str(plan.save()), "name": plan.name} for plan in plan_monte_carlo(params["production"])]
+        plans = plan_monte_carlo(params["production"], withdrawn=withdrawn(Catalog.of_site()))
+        return [{"plan": str(plan.save()), "name": plan.name} for plan in plans]
 
     @task_group
     def models(plan, name) -> None:
         """All stages of one set of models."""
-        chain(*(stage_task(stage, plan=plan, name=name) for stage in MC_STAGES))
+        chain(*(chain_task(stages, plan=plan, name=name) for stages in chains_of(MC_STAGES)))
 
     models.expand_kwargs(plan())

@@ -6,9 +6,9 @@ import datetime as dt
 
 from airflow.sdk import DAG, Asset, Param, PartitionedAssetTimetable, chain, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from stereo_arrays import stage_task
+from stereo_arrays import chain_task
 
-from stereo_tasks.stages import night_stages
+from stereo_tasks.stages import chains_of, night_stages
 
 RAW_NIGHT = Asset("raw_night")
 STEREO_DL3 = Asset("stereo_dl3")
@@ -123,8 +123,8 @@ with DAG(
     @task_group
     def source(plan, name, force) -> None:
         """All stages of one source."""
-        stages = [stage_task(stage, plan=plan, name=name, force=force) for stage in night_stages()]
-        chain(*stages, publish(plan=plan, name=name))
+        arrays = [chain_task(stages, plan=plan, name=name, force=force) for stages in chains_of(night_stages())]
+        chain(*arrays, publish(plan=plan, name=name))
 
     @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
     def publish(plan, name, *, outlet_events, **context) -> str:
@@ -145,6 +145,8 @@ with DAG(
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
+        from stereo_tasks.catalog.withdrawals import withdraw
+        from stereo_tasks.planning.plan import Plan
         from stereo_tasks.processing.completion import completion as completion_of
 
         ti, request, catalog = context["ti"], _request(context), Catalog.of_site()
@@ -159,6 +161,8 @@ with DAG(
             raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
             ingest(catalog, item["plan"])
+            if differing := withdraw(catalog, Plan.load(item["plan"])):
+                print(f"the kernels of {', '.join(differing)} are out of use: see the comparisons of {item['name']}")
         result = completion_of([item["plan"] for item in plans])
         success = result.done and bool(plans) and not lines
         problems = ti.xcom_pull(task_ids="plan", key="problems") or []

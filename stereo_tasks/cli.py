@@ -12,7 +12,7 @@ from rich.console import Console
 
 from stereo_tasks.commands.edge import Edge
 from stereo_tasks.errors import StereoError
-from stereo_tasks.stages import MC_STAGES
+from stereo_tasks.stages import MC_STAGES, chains_of
 
 _HELP = "The nights of MAGIC + LST-1: from the stereo log to published DL3."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
@@ -20,6 +20,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 console = Console(width=None if sys.stdout.isatty() else 250)
 
 ProductionOption = Annotated[str | None, typer.Option(help="Name of the production; the site's default if not given.")]
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False)
 
 
 def _fail(message: str) -> typer.Exit:
@@ -42,7 +46,7 @@ def prepare_mc(
     for plan in plan_monte_carlo(production):
         plan.save()
         failures += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
-        failures += run_plan(plan, MC_STAGES, force=force, report=lambda line: console.print(line, highlight=False))
+        failures += run_plan(plan, chains_of(MC_STAGES), force=force, report=_say)
         for choice in plan.choices[1:]:
             console.print(f"{choice.name}: {choice.value}", highlight=False)
     if failures:
@@ -77,7 +81,7 @@ def _mount_local_site() -> Edge:
 
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
-    from stereo_tasks.commands import backfill, catalog, doctor, holds, plan, select, status
+    from stereo_tasks.commands import backfill, catalog, doctor, engine, holds, plan, select, status
 
     app.add_typer(catalog.catalog_app, name="catalog")
     app.command("plan")(plan.plan_command)
@@ -86,6 +90,7 @@ def _mount_commands() -> None:
     app.command("hold")(holds.hold_command)
     app.command("release")(holds.release_command)
     app.command("backfill")(backfill.backfill_command)
+    app.add_typer(engine.app, name="engine")
     app.command("doctor")(doctor.doctor_command)
 
 

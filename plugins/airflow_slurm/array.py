@@ -196,8 +196,10 @@ class ArrayHandle:
 class ElementArray(Protocol):
     """What a stage gives to be run: the elements that are not valid yet, and how to run them.
 
-    Any object with these attributes will do. It may have three more: ``placement`` (a `Placement`), ``cpus`` (of a job,
-    1 if it does not say) and ``jobs_min`` (at least so many jobs, if there are so many elements; 1 if it does not say).
+    Any object with these attributes will do. It may have more: ``placement`` (a `Placement`), ``cpus`` (of a job,
+    1 if it does not say) and ``jobs_min`` (at least so many jobs, if there are so many elements; 1 if it does not say);
+    ``rounds`` (True if it is to be asked for again, with ``tried``, when its elements have ended; see
+    `SlurmArrayOperator`) and ``following`` (elements that are not to begin with, but that are to be done, too).
     """
 
     @property
@@ -259,6 +261,8 @@ class ElementOutcome(Protocol):
     @property
     def reason(self) -> str:
         """Why it is so, for a person."""
+
+    # It may have ``group``: a kind of elements, of which each is counted and judged by itself.
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -26,7 +26,7 @@ class FailOn(StrEnum):
     """When elements that failed make the task fail."""
 
     ALL = "all"
-    """If the stage has no element that is done, skipped or held. Fewer are a loss, which those who go on must judge."""
+    """If no element, or none of a group, is done, skipped or held. Fewer are a loss; those who go on must judge it."""
     ANY = "any"
     """If one failed or has no valid record."""
 
@@ -95,8 +95,14 @@ def conclude(
     elapsed_s = (dt.datetime.now(dt.UTC) - task_state.started_utc).total_seconds()
     text = ", ".join(f"{number} {state}" for state, number in counts.most_common())
     log.info("%s: %s after %.1f s", what, text, elapsed_s)
+    groups = _by_group(outcomes)
+    if len(groups) > 1:
+        for group, states in groups.items():
+            done = sum(number for state, number in states.items() if state not in _AGAIN)
+            others = ", ".join(f"{number} {state or 'lost'}" for state, number in states.items() if state != "done")
+            log.info("%s: %s: %d of %d%s", what, group, done, states.total(), f" ({others})" if others else "")
     if bad:
-        usable = any(outcome is not None and outcome.state not in _AGAIN for outcome in outcomes.values())
+        usable = bool(groups) and all(any(state not in _AGAIN for state in states) for states in groups.values())
         if fail_on == FailOn.ANY or not usable:
             for_good = all(task_state.history(index).for_good for index in bad)
             raise (ArrayGivenUpError if for_good else ArrayFailedError)(
@@ -110,6 +116,14 @@ def conclude(
         "failures": [{"element": label, "reason": reason} for label, reason, _ in failures[:SHOWN_FAILURES]],
         "elapsed_s": round(elapsed_s, 1),
     }
+
+
+def _by_group(outcomes: Mapping[int, ElementOutcome]) -> dict[str, Counter[str | None]]:
+    """Count the states of elements by their group."""
+    groups: dict[str, Counter[str | None]] = {}
+    for index, outcome in outcomes.items():
+        groups.setdefault(getattr(outcome, "group", ""), Counter())[_state(outcomes, index)] += 1
+    return groups
 
 
 def tail(path: Path) -> str:

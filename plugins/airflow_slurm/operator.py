@@ -61,7 +61,9 @@ class SlurmArrayOperator(BaseOperator):
     array : callable
         Called with `op_kwargs`; gives an `ElementArray` of the elements that are not valid yet. None, or one without
         indices, means that there is nothing to do. Its elements are cut into jobs that
-        take no longer than it says, nor than the partition allows.
+        take no longer than it says, nor than the partition allows. If it has ``rounds``, it is called once more when
+        all its elements have ended or were given up, with ``tried``, the indices of those, beside `op_kwargs`: what it
+        gives then is the next round, until nothing is left. So elements can depend on each other.
     outcomes : callable
         Called with `op_kwargs`; gives the `ElementOutcome` of the stage's elements by index.
     backend : callable
@@ -159,21 +161,13 @@ class SlurmArrayOperator(BaseOperator):
             self._end(backend, [handle for handle, _ in unfinished])
             return {"counts": {}, "valid_before": total, "attempts": 0, "failures": [], "elapsed_s": 0.0}
 
-        placement = self.placement or getattr(array, "placement", None) or Placement()
-        place_max_s = ask_until_answered(lambda: backend.time_limit_s(placement), self.log, self._check)
-        times = JobTimes(
-            dict(array.element_time_s), array.start_s, array.job_time_max_s, place_max_s, backend.time_step_s
-        )
-        wanted = self._spec(array, times, placement, context["ti"])
+        times = self._times(backend, array)
+        wanted = self._spec(array, times, context["ti"])
         task_state = TaskState.begin(
-            wanted, base, context["ti"].try_number, array.total, array.labels, times,
+            wanted, base, context["ti"].try_number, array, times,
             limit=self.execution_timeout, shared=backend.trigger_arguments() is not None,
         )  # fmt: skip
-        self.log.info(
-            "%s: %d of %d elements to do in %d jobs, %d MB and %d s each job; logs in %s",
-            self._what, len(wanted.indices), array.total, len(wanted.jobs), wanted.memory_mb, wanted.time_s,
-            wanted.log_folder,
-        )  # fmt: skip
+        self._say(wanted, task_state)
         task_state.save()
         with self._no_jobs_left_behind(context, backend, task_state):
             recovered, refused = recover(unfinished, wanted)
@@ -189,7 +183,7 @@ class SlurmArrayOperator(BaseOperator):
             if rest := tuple(index for index in wanted.indices if index not in taken):
                 jobs, time_s = times.jobs(rest, array.per_job, jobs_min=_jobs_min(array))
                 self._submit(backend, task_state, replace(wanted, jobs=jobs, time_s=time_s))
-            return self._run_to_the_end(backend, task_state)
+            return self._run_to_the_end(backend, task_state, context["ti"])
 
     def resume(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after the triggerer has watched."""
@@ -200,7 +194,7 @@ class SlurmArrayOperator(BaseOperator):
         backend = self.backend()
         with self._no_jobs_left_behind(context, backend, task_state):
             self._link(backend, task_state)
-            return self._run_to_the_end(backend, task_state)
+            return self._run_to_the_end(backend, task_state, context["ti"])
 
     def on_kill(self) -> None:
         """Have the task end.
@@ -214,7 +208,18 @@ class SlurmArrayOperator(BaseOperator):
     def _what(self) -> str:
         return f"{self.task_id.rpartition('.')[2]} {self.title}".rstrip()
 
-    def _spec(self, array: ElementArray, times: JobTimes, placement: Placement, ti: Any) -> ArraySpec:
+    def _times(self, backend: ArrayBackend, array: ElementArray) -> JobTimes:
+        """Return how long jobs may take, where the array is to run."""
+        placement = self._placement_of(array)
+        place_max_s = ask_until_answered(lambda: backend.time_limit_s(placement), self.log, self._check)
+        return JobTimes(
+            dict(array.element_time_s), array.start_s, array.job_time_max_s, place_max_s, backend.time_step_s
+        )
+
+    def _placement_of(self, array: ElementArray) -> Placement:
+        return self.placement or getattr(array, "placement", None) or Placement()
+
+    def _spec(self, array: ElementArray, times: JobTimes, ti: Any) -> ArraySpec:
         jobs, time_s = times.jobs(array.indices, array.per_job, jobs_min=_jobs_min(array))
         return ArraySpec(
             name=safe_name(array.name),
@@ -227,7 +232,7 @@ class SlurmArrayOperator(BaseOperator):
             time_s=time_s,
             cpus=getattr(array, "cpus", 1),
             max_parallel=self.max_parallel,
-            placement=placement,
+            placement=self._placement_of(array),
             owner=owner(ti),
         )
 
@@ -245,14 +250,20 @@ class SlurmArrayOperator(BaseOperator):
         ids = task_state.arrays[-1].handle.id if task_state.arrays else ""
         self.job_url = backend.job_url(ids.partition(",")[0]) if ids else None
 
-    def _run_to_the_end(self, backend: ArrayBackend, task_state: TaskState) -> dict[str, Any]:
+    def _say(self, spec: ArraySpec, task_state: TaskState) -> None:
+        later = len(task_state.indices) - len(task_state.tried)
+        self.log.info(
+            "%s: %d of %d elements to do%s in %d jobs, %d MB and %d s each job; logs in %s",
+            self._what, len(spec.indices), task_state.total, f", {later} after them," if later else "", len(spec.jobs),
+            spec.memory_mb, spec.time_s, spec.log_folder,
+        )  # fmt: skip
+
+    def _run_to_the_end(self, backend: ArrayBackend, task_state: TaskState, ti: Any) -> dict[str, Any]:
         """Watch what was submitted, repair, and watch again until nothing is left to be done."""
         while True:
             states = self._watch(backend, task_state)
             outcomes = self.outcomes(**self.op_kwargs)
             again = self._review(backend, task_state, states, outcomes)
-            if not again:
-                break
             for spec in again:
                 self.log.warning(
                     "%s: attempt %d for %d elements without success (%s), %d MB and %d s each job",
@@ -260,8 +271,22 @@ class SlurmArrayOperator(BaseOperator):
                     spec.memory_mb, spec.time_s,
                 )  # fmt: skip
                 self._submit(backend, task_state, spec)
+            if not again and not self._next_round(backend, task_state, ti):
+                break
         task_state.clear_away()
         return conclusion.conclude(self._what, task_state, outcomes, self.fail_on, self.log)
+
+    def _next_round(self, backend: ArrayBackend, task_state: TaskState, ti: Any) -> bool:
+        """Submit what can be done now that all else has ended; tell whether there is anything."""
+        array = self.array(**self.op_kwargs, tried=task_state.tried) if task_state.rounds else None
+        if array is None or not array.indices:
+            return False
+        task_state.times = self._times(backend, array)
+        spec = self._spec(array, task_state.times, ti)
+        task_state.begin_round(spec.indices, array.labels)
+        self._say(spec, task_state)
+        self._submit(backend, task_state, spec)
+        return True
 
     def _watch(self, backend: ArrayBackend, task_state: TaskState) -> States:
         """Watch until all arrays have ended."""

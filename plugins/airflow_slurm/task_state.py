@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_slurm.array import ArrayHandle, ArraySpec, JobState, write_json
+from airflow_slurm.array import ArrayHandle, ArraySpec, ElementArray, JobState, write_json
 from airflow_slurm.chunks import JobTimes
 from airflow_slurm.repair import EndedJob
 
@@ -74,7 +74,7 @@ class TaskState:
     try_number: int
     total: int
     indices: tuple[int, ...]
-    """The elements to be done."""
+    """The elements to be done, in whatever round."""
     labels: dict[int, str]
     times: JobTimes
     """How long its elements take."""
@@ -90,6 +90,10 @@ class TaskState:
     """Nodes that failed."""
     stuck_since_utc: dt.datetime | None = None
     """Since when nothing goes on any more by itself."""
+    rounds: bool = False
+    """Whether there may be more to do when all that was submitted has ended."""
+    tried: tuple[int, ...] = ()
+    """The elements that were submitted so far, or taken over."""
     shared: bool = True
     """Whether other processes can go on with it."""
 
@@ -99,8 +103,7 @@ class TaskState:
         wanted: ArraySpec,
         base: str,
         try_number: int,
-        total: int,
-        labels: Mapping[int, str],
+        array: ElementArray,
         times: JobTimes,
         *,
         limit: dt.timedelta | None,
@@ -108,14 +111,17 @@ class TaskState:
     ) -> TaskState:
         """Return the state of a task that begins; the file of an earlier process of the same try gives its tokens."""
         now = dt.datetime.now(dt.UTC)
+        indices = (*wanted.indices, *getattr(array, "following", ()))
         task_state = cls(
             folder=wanted.log_folder,
             base=base,
             try_number=try_number,
-            total=total,
-            indices=wanted.indices,
-            labels={index: labels.get(index, str(index)) for index in wanted.indices},
+            total=array.total,
+            indices=indices,
+            labels={index: array.labels.get(index, str(index)) for index in indices},
             times=times,
+            rounds=getattr(array, "rounds", False),
+            tried=wanted.indices,
             started_utc=now,
             deadline_utc=now + limit if limit else None,
             shared=shared,
@@ -124,6 +130,12 @@ class TaskState:
         if shared and content.get("try_number") == try_number:
             task_state.tokens = list(content["tokens"])
         return task_state
+
+    def begin_round(self, indices: Iterable[int], labels: Mapping[int, str]) -> None:
+        """Note elements that are submitted only now, since others came before them."""
+        self.tried = (*self.tried, *indices)
+        self.indices = tuple(dict.fromkeys((*self.indices, *self.tried)))
+        self.labels |= {index: labels.get(index, str(index)) for index in indices}
 
     @property
     def path(self) -> Path:
@@ -201,6 +213,7 @@ class TaskState:
                 content[name] = dt.datetime.fromisoformat(content[name]) if content[name] else None
             content["indices"] = tuple(content["indices"])
             content["excluded"] = tuple(content["excluded"])
+            content["tried"] = tuple(content["tried"])
             content["labels"] = {int(index): label for index, label in content["labels"].items()}
             times = content["times"]
             element_s = {int(index): time_s for index, time_s in times["element_s"].items()}

@@ -16,8 +16,8 @@ from stereo_tasks.catalog.models import JobRow
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.stages import Stage
-from stereo_tasks.stages import stage as stage_of
+from stereo_tasks.stages import Chain
+from stereo_tasks.stages import chain as chain_of
 
 _TIMES = ("submitted_utc", "started_utc", "ended_utc")
 _DEFAULTS: dict[str, Any] = {
@@ -30,10 +30,10 @@ _DEFAULTS: dict[str, Any] = {
 def save_jobs(
     catalog: Catalog,
     plan: Plan | Path | str,
-    stage: Stage | str,
+    chain: Chain | str,
     jobs: Iterable[Mapping[str, Any]],
 ) -> int:
-    """Write jobs of a stage; what is known of a job already is replaced.
+    """Write jobs of a chain of stages; what is known of a job already is replaced.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def save_jobs(
         The catalog.
     plan : Plan or path
         The plan that the jobs worked on.
-    stage : Stage or str
-        The stage.
+    chain : Chain or str
+        The chain.
     jobs : iterable of mapping
         Each with ``token``, ``job`` (number in the array) and ``state``, and as far as known with the other columns of
         `JobRow`. Times are datetimes with zone, or their ISO texts. ``elapsed_s`` and ``queue_wait_s`` come from the
@@ -55,7 +55,7 @@ def save_jobs(
     """
     loaded = plan if isinstance(plan, Plan) else Plan.load(plan)
     common = {
-        "plan_path": plain(loaded.path if isinstance(plan, Plan) else Path(plan)), "stage": stage_of(stage).name,
+        "plan_path": plain(loaded.path if isinstance(plan, Plan) else Path(plan)), "stage": chain_of(chain).name,
         "production": loaded.production, "night": Night(loaded.night).evening if loaded.night else None,
         "source": loaded.source,
     }  # fmt: skip

@@ -242,6 +242,28 @@ class HoldRow(Base):
     released_utc: Mapped[dt.datetime | None]
 
 
+class EngineWithdrawal(Base):
+    """A stage whose kernel made something else than magic-cta-pipe: it is out of use until a person allows it again."""
+
+    __tablename__ = "engine_withdrawals"
+    __table_args__ = (
+        # One open withdrawal of a stage at a time; those that were lifted are kept.
+        Index("uq_engine_withdrawals_open", "stage", unique=True, postgresql_where=text("allowed_utc IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    stage: Mapped[str]
+    production: Mapped[str]
+    night: Mapped[dt.date]
+    source: Mapped[str]
+    reason: Mapped[str]
+    """What differed where."""
+    withdrawn_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    allowed_utc: Mapped[dt.datetime | None]
+    allowed_by: Mapped[str | None]
+    allowed_reason: Mapped[str | None]
+
+
 class LogVersion(Base):
     """A content of the stereo log: one row each time it became another one."""
 
@@ -319,11 +341,12 @@ class JobRow(Base):
     attempt: Mapped[int]
     plan_path: Mapped[str]
     stage: Mapped[str]
+    """The stage or the chain of stages that it began with."""
     production: Mapped[str]
     night: Mapped[dt.date | None]
     source: Mapped[str]
     elements: Mapped[list[Any]]
-    """Indices of its elements in the stage."""
+    """Indices of its elements in the plan; until 0.2 in the stage."""
     state: Mapped[str]
     exit_code: Mapped[int | None]
     signal: Mapped[int | None]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from stereo_tasks.planning.plan import Plan
+    from stereo_tasks.processing.chain_arrays import ChainArray
     from stereo_tasks.settings import Settings
 
 # A pipe has no width: 80 columns would cut paths.
@@ -21,12 +22,15 @@ console = Console(width=None if sys.stdout.isatty() else 250)
 
 @dataclass(frozen=True, slots=True)
 class PlannedArray:
-    """The jobs of a stage of a source, as they would be submitted now."""
+    """An array of jobs of a source, as it would be submitted now."""
 
     source: str
     stage: str
+    """The stage of the elements that its jobs begin with."""
+    then: tuple[str, ...]
+    """The stages that they go on with."""
     elements: int
-    """Those that are to be done."""
+    """Those that they begin with."""
     jobs: int
     per_job: int
     """Elements of the job that has most."""
@@ -35,7 +39,7 @@ class PlannedArray:
     """Limit of the elapsed time of each job."""
     partition: str
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> dict[str, str | int | tuple[str, ...]]:
         """Return plain values."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -85,29 +89,33 @@ def planned_arrays(plan: Plan, settings: Settings) -> list[PlannedArray]:
     settings : Settings
         The site's.
     """
-    from airflow_slurm.chunks import JobTimes
-
     from stereo_tasks.planning.element_state import ElementStates
-    from stereo_tasks.processing.stage_arrays import stage_array
+    from stereo_tasks.processing.chain_arrays import chain_array
+    from stereo_tasks.stages import chains_of
 
     states = ElementStates(plan)
     arrays = []
-    for stage in plan.stages:
-        array = stage_array(plan, stage, settings=settings, states=states)
-        if not array.indices:
-            continue
-        limit_s = partition_limit_s(settings, array.placement.get("partition"))
-        longest_s = array.job_time_max_s if limit_s is None else min(array.job_time_max_s, limit_s)
-        times = JobTimes(array.element_time_s, array.start_s, longest_s, limit_s, step_s=60)
-        jobs, time_s = times.jobs(array.indices, array.per_job, jobs_min=array.jobs_min)
-        partition = array.placement.get("partition", "")
-        arrays.append(
-            PlannedArray(
-                plan.source, stage.name, len(array.indices), len(jobs), max(map(len, jobs)), array.memory_mb, time_s,
-                partition,
-            )
-        )  # fmt: skip
+    for chain in chains_of(plan.stages):
+        tried: set[int] = set()
+        while (array := chain_array(plan, chain, tried=tried, settings=settings, states=states)).indices:
+            arrays.append(_planned(plan, array, settings))
+            tried |= {*array.indices}
+            tried |= {index for index in array.following if plan.elements[index].stage.name in array.stages}
     return arrays
+
+
+def _planned(plan: Plan, array: ChainArray, settings: Settings) -> PlannedArray:
+    from airflow_slurm.chunks import JobTimes
+
+    limit_s = partition_limit_s(settings, array.placement.get("partition"))
+    longest_s = array.job_time_max_s if limit_s is None else min(array.job_time_max_s, limit_s)
+    times = JobTimes(array.element_time_s, array.start_s, longest_s, limit_s, step_s=60)
+    jobs, time_s = times.jobs(array.indices, array.per_job, jobs_min=array.jobs_min)
+    first, *then = array.stages
+    return PlannedArray(
+        plan.source, first, tuple(then), len(array.indices), len(jobs), max(map(len, jobs)), array.memory_mb, time_s,
+        array.placement.get("partition", ""),
+    )  # fmt: skip
 
 
 def partition_limit_s(settings: Settings, partition: str | None) -> float | None:
@@ -136,13 +144,13 @@ def _print_arrays(arrays: list[PlannedArray], night: str) -> None:
     if not arrays:
         console.print(f"nothing is to be done for {night}")
         return
-    table = Table("source", "stage", box=None, pad_edge=False)
+    table = Table("source", "stage", "goes on with", box=None, pad_edge=False)
     for heading in ("elements", "jobs", "elements a job", "memory (MB)", "time (h:mm)"):
         table.add_column(heading, justify="right")
     for array in arrays:
         hours, minutes = divmod(-(-array.time_s // 60), 60)
         numbers = (array.elements, array.jobs, array.per_job, array.memory_mb)
-        table.add_row(array.source, array.stage, *map(str, numbers), f"{hours}:{minutes:02d}")
+        table.add_row(array.source, array.stage, ", ".join(array.then), *map(str, numbers), f"{hours}:{minutes:02d}")
     console.print(table)
 
 

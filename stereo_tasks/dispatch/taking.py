@@ -13,6 +13,7 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.dispatches import note_taken
 from stereo_tasks.catalog.locks import NightLockedError, acquire_night
 from stereo_tasks.catalog.processing_runs import LOCKED, begin_run, end_run, locked_out, take_over
+from stereo_tasks.catalog.withdrawals import withdrawn
 from stereo_tasks.dispatch.candidates import held_sources
 from stereo_tasks.dispatch.partitions import combined
 from stereo_tasks.nights import Night
@@ -90,7 +91,10 @@ def plan_and_take(
     left_behind = locked_out(catalog, production, night)
     wanted = combined([*(run.choice for run in left_behind), choice])
     held = held_sources(catalog, night, production)
-    planned = plan_night(night, production=production, sources=wanted["sources"] or None, held=held, settings=settings)
+    planned = plan_night(
+        night, production=production, sources=wanted["sources"] or None, held=held, withdrawn=withdrawn(catalog),
+        settings=settings,
+    )  # fmt: skip
     for plan in planned.plans:
         plan.save()
     note_taken(catalog, night, production, planned.contents, run_id)

@@ -15,7 +15,7 @@ from stereo_tasks.airflow_api.client import AirflowApi, TaskState
 from stereo_tasks.local_site.errors import SiteError
 
 Counts = dict[tuple[str, str], tuple[int, int]]
-"""(row, stage) to elements with a record, and elements."""
+"""(row, chain of stages) to elements with a record, and elements."""
 
 _STYLES = {
     "success": "green",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from stereo_tasks.planning.element_state import TO_DO, ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.publishing import published_folder
 from stereo_tasks.products.record import read_record
+from stereo_tasks.stages import chains_of
 from stereo_tasks.stages.night import QA
 
 if TYPE_CHECKING:
@@ -60,12 +62,13 @@ class PlanShelf:
         return plans
 
     def counts(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Return how many elements have come to an end, and how many there are, by (name, stage)."""
+        """Return how many elements have come to an end, and how many there are, by (name, chain)."""
         counts = {}
         for name, plan in self.newest().items():
-            for stage, states in ElementStates(plan).summary().items():
-                total = sum(states.values())
-                counts[name, stage] = total - states.get(TO_DO, 0), total
+            summary = ElementStates(plan).summary()
+            for chain in chains_of(plan.stages):
+                states = sum((Counter(summary[stage.name]) for stage in chain.stages), Counter[str]())
+                counts[name, chain.name] = states.total() - states[TO_DO], states.total()
         return counts
 
 

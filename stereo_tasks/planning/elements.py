@@ -9,7 +9,7 @@ from typing import Any
 from stereo_tasks.inventory import LstSubrun, MagicSubrun
 from stereo_tasks.planning.plan import Element, Input
 from stereo_tasks.settings import Settings
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Cost, EngineChoice, Stage
 
 _GB = 1e9
 
@@ -17,8 +17,9 @@ _GB = 1e9
 class ElementMaker:
     """Collects the elements of one plan, in the order of the stages."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engines: Mapping[str, EngineChoice]) -> None:
         self._settings = settings
+        self._engines = engines
         self._made: list[Element] = []
         self._size_bytes: dict[str, int] = {}
 
@@ -34,9 +35,11 @@ class ElementMaker:
         inputs: Sequence[Input],
         outputs: Sequence[Path],
         parameters: Mapping[str, Any] | None = None,
+        cost: Cost | None = None,
     ) -> Element:
         """Add an element; see `stereo_tasks.planning.night.NightPlanner.add`."""
-        cost = self._settings.cost(stage)
+        if cost is None:
+            cost = self._settings.cost(stage, self._engines[stage.name].engine)
         # Models and drive reports of neighbours are not what an element works through.
         size_bytes = sum(self._size_of(item) for item in inputs if item.role not in stage.side_inputs)
         element = Element(
@@ -47,11 +50,16 @@ class ElementMaker:
             parameters=dict(parameters or {}),
             size_bytes=size_bytes,
             memory_mb=cost.memory_mb,
-            time_s=round(cost.element_s + cost.s_per_gb * size_bytes / _GB, 1),
+            time_s=self.time_s(cost, size_bytes),
         )
         self._made.append(element)
         self._size_bytes[element.outputs[0]] = size_bytes
         return element
+
+    @staticmethod
+    def time_s(cost: Cost, size_bytes: int) -> float:
+        """Return the time that an element is expected to need, in s."""
+        return round(cost.element_s + cost.s_per_gb * size_bytes / _GB, 1)
 
     def _size_of(self, item: Input) -> int:
         return item.size_bytes or 0 if item.producer is None else self._size_bytes.get(item.producer, 0)

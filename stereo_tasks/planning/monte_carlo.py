@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Plan
 from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import MC_STAGES, Stage, resolve
+from stereo_tasks.stages import MC_STAGES, EngineChoice, Stage, resolve
 
 SAMPLES = ("GammaTrain", "ProtonTrain", "GammaTest")
 
@@ -25,6 +26,8 @@ def plan_monte_carlo(
     settings: Settings,
     production: Production,
     versions: dict[str, str],
+    *,
+    withdrawn: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan forests and IRFs of one period, NSB level, version and declination line.
 
@@ -34,10 +37,11 @@ def plan_monte_carlo(
         Where everything lies.
     samples : dict of str to tuple of ModelFile
         The DL1 files of ``GammaTrain``, ``ProtonTrain`` and ``GammaTest`` that were found.
-    settings, production, versions
+    settings, production, versions, withdrawn
         As for a night.
     """
-    return MonteCarloPlanner(tree, samples, settings, production).plan(versions)
+    engines = choose_engines(MC_STAGES, production, versions, withdrawn or {})
+    return MonteCarloPlanner(tree, samples, settings, production, engines).plan(versions)
 
 
 class MonteCarloPlanner:
@@ -51,6 +55,8 @@ class MonteCarloPlanner:
         DL1 files by the name of their sample.
     production : Production
         The way of processing.
+    engines : mapping of str to EngineChoice
+        Who makes the products of each stage.
     """
 
     def __init__(
@@ -59,11 +65,13 @@ class MonteCarloPlanner:
         samples: dict[str, tuple[ModelFile, ...]],
         settings: Settings,
         production: Production,
+        engines: Mapping[str, EngineChoice],
     ) -> None:
         self.tree = tree
         self.samples = samples
         self.production = production
-        self._elements = ElementMaker(settings)
+        self.engines = engines
+        self._elements = ElementMaker(settings, engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
         """Return the plan."""
@@ -88,6 +96,7 @@ class MonteCarloPlanner:
             config=json.loads(json.dumps(self.production.mcp)),
             settings={},
             versions=versions,
+            engines=dict(self.engines),
         )
 
     def add(

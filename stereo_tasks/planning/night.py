@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from stereo_tasks.inventory import LstSubrun, MagicSubrun, NightFiles, gaps, own
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import Chosen, choose, lacking_models
 from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan, Run
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import Stage, night_stages, resolve
+from stereo_tasks.stages import Cost, Engine, EngineChoice, Stage, night_stages, resolve
+from stereo_tasks.stages.night import COMPARE
 from stereo_tasks.stereo_log.observation import Observation
 
 
@@ -31,6 +34,7 @@ def plan_source(
     versions: dict[str, str],
     *,
     others: Iterable[Observation] = (),
+    withdrawn: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan one night and source.
 
@@ -50,6 +54,8 @@ def plan_source(
         Versions of the science environment.
     others : iterable of Observation
         The other rows that the log has for this night: MAGIC runs of theirs are not taken.
+    withdrawn : mapping of str to str, optional
+        Stages whose kernel is out of use, each with the reason.
 
     Returns
     -------
@@ -59,7 +65,9 @@ def plan_source(
     """
     first = observations[0]
     chosen = choose(first.night, first.source, settings, production)
-    return NightPlanner(observations, files, models, settings, production, chosen, tuple(others)).plan(versions)
+    engines = choose_engines(night_stages(), production, versions, withdrawn or {})
+    planner = NightPlanner(observations, files, models, settings, production, chosen, tuple(others), engines)
+    return planner.plan(versions)
 
 
 class NightPlanner:
@@ -71,6 +79,8 @@ class NightPlanner:
         What is planned, of which files, and where its products go.
     chosen : Chosen
         Period, position, Monte Carlo and so on, with reasons.
+    engines : mapping of str to EngineChoice
+        Who makes the products of each stage.
     models : Models or None
         Forests and IRFs.
     notices : list of Notice
@@ -86,6 +96,7 @@ class NightPlanner:
         production: Production,
         chosen: Chosen,
         others: tuple[Observation, ...],
+        engines: Mapping[str, EngineChoice],
     ) -> None:
         self.night: Night = observations[0].night
         self.source = observations[0].source
@@ -101,7 +112,8 @@ class NightPlanner:
         self.notices: list[Notice] = []
         self.blockers: list[Blocker] = list(chosen.blockers)
         self._choices: list[Choice] = list(chosen.choices)
-        self._elements = ElementMaker(settings)
+        self.engines = engines
+        self._elements = ElementMaker(settings, engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
         """Return the plan."""
@@ -134,6 +146,7 @@ class NightPlanner:
             config=self._config(),
             settings=self._step_settings(),
             versions=versions,
+            engines=dict(self.engines),
         )
 
     def add(
@@ -143,6 +156,7 @@ class NightPlanner:
         inputs: Sequence[Input],
         outputs: Sequence[Path],
         parameters: Mapping[str, Any] | None = None,
+        cost: Cost | None = None,
     ) -> Element:
         """Add an element of a stage.
 
@@ -158,8 +172,16 @@ class NightPlanner:
             Its products; the record lies beside the first.
         parameters : mapping, optional
             What the step needs beyond its inputs.
+        cost : Cost, optional
+            What it is expected to need; that of its stage if not given.
         """
-        return self._elements.add(stage, name, inputs, outputs, parameters)
+        return self._elements.add(stage, name, inputs, outputs, parameters, cost)
+
+    def cost_of_tool(self, element: Element) -> Cost:
+        """Return what magic-cta-pipe needs to make an element again."""
+        stage = self.settings.cost(element.stage, Engine.MCP)
+        seconds = self._elements.time_s(stage, element.size_bytes)
+        return replace(self.settings.cost(COMPARE), memory_mb=stage.memory_mb, element_s=seconds, s_per_gb=0.0)
 
     def of_stage(self, stage: Stage | str) -> list[Element]:
         """Return the elements of an earlier stage."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from pathlib import Path
 
 from stereo_tasks.inventory import gaps
@@ -9,7 +11,7 @@ from stereo_tasks.planning.elements import product, raw
 from stereo_tasks.planning.night import NightPlanner
 from stereo_tasks.planning.plan import Blocker, Input, Notice
 from stereo_tasks.products.models import ModelFile
-from stereo_tasks.stages import Stage
+from stereo_tasks.stages import Engine, Stage, night_stages
 
 
 def calibrate(night: NightPlanner, stage: Stage) -> None:
@@ -120,6 +122,27 @@ def index(night: NightPlanner, stage: Stage) -> None:
     """One element for the whole night, if a run can reach DL3."""
     if runs := _runs_with_files(night):
         night.add(stage, "", [product(night.tree.dl3(run)) for run in runs], list(night.tree.index))
+
+
+def compare(night: NightPlanner, stage: Stage) -> None:
+    """Draw a few elements of each stage that a kernel works on, by their names: always the same ones of a night."""
+    for compared in night_stages():
+        if night.engines[compared.name].engine is not Engine.FAST:
+            continue
+        elements = sorted(night.of_stage(compared), key=lambda element: _draw(f"{night.night} {element.id}"))
+        number = max(night.production.compared_min, math.ceil(night.production.compared_fraction * len(elements)))
+        for element in elements[:number]:
+            night.add(
+                stage,
+                element.id,
+                [product(Path(element.outputs[0]))],
+                [night.tree.comparison(element.id)],
+                cost=night.cost_of_tool(element),
+            )
+
+
+def _draw(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def qa(night: NightPlanner, stage: Stage) -> None:

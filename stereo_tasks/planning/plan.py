@@ -12,7 +12,7 @@ from typing import Any
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import write_atomically
-from stereo_tasks.stages import Stage, stage, stages
+from stereo_tasks.stages import Engine, EngineChoice, Stage, stage, stages
 
 PLAN_FORMAT = 2
 _READABLE = (1, PLAN_FORMAT)  # plans of 0.2 are part of the history that the catalog can be rebuilt from
@@ -124,18 +124,24 @@ class Plan:
     """Limits of our own that the steps read: completeness, QA limits, source position."""
     versions: dict[str, str]
     """Versions of the science environment that the plan was made for."""
+    engines: dict[str, EngineChoice] = field(default_factory=dict)
+    """Who makes the products of a stage; magic-cta-pipe's tools where nothing is said. No part of any fingerprint."""
     format: int = PLAN_FORMAT
 
+    def engine(self, stage: Stage | str) -> EngineChoice:
+        """Return who makes the products of a stage."""
+        return self.engines.get(str(stage), EngineChoice(Engine.MCP))
+
     def of_stage(self, stage: Stage | str) -> tuple[tuple[int, Element], ...]:
-        """Return the elements of one stage with their index in the array."""
+        """Return the elements of one stage, each with its index among all elements of the plan."""
         return self._by_stage.get(str(stage), ())
 
     @cached_property
     def _by_stage(self) -> dict[str, tuple[tuple[int, Element], ...]]:
-        groups: dict[str, list[Element]] = {}
-        for element in self.elements:
-            groups.setdefault(element.stage.name, []).append(element)
-        return {name: tuple(enumerate(elements)) for name, elements in groups.items()}
+        groups: dict[str, list[tuple[int, Element]]] = {}
+        for index, element in enumerate(self.elements):
+            groups.setdefault(element.stage.name, []).append((index, element))
+        return {name: tuple(elements) for name, elements in groups.items()}
 
     @cached_property
     def producers(self) -> Mapping[str, Element]:
@@ -162,6 +168,7 @@ class Plan:
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         for name in ("choices", "notices", "blockers", "runs"):
             content[name] = [asdict(item) for item in content[name]]
+        content["engines"] = {name: asdict(choice) for name, choice in self.engines.items()}
         content["elements"] = [_element_values(element) for element in self.elements]
         return json.dumps(content, sort_keys=True)
 
@@ -202,6 +209,8 @@ class Plan:
         values["choices"] = tuple(Choice(**item) for item in values["choices"])
         values["notices"] = tuple(Notice(**item) for item in values["notices"])
         values["runs"] = tuple(Run(**{**item, "magic_runs": tuple(item["magic_runs"])}) for item in values["runs"])
+        engines = values.get("engines", {}).items()
+        values["engines"] = {name: EngineChoice(Engine(choice["engine"]), choice["reason"]) for name, choice in engines}
         values["elements"] = tuple(_element(item) for item in values["elements"])
         return cls(**values)
 

@@ -1,30 +1,31 @@
-"""Running a plan on this machine without Airflow: stage by stage, a few processes at a time."""
+"""Running a plan on this machine without Airflow: chain by chain, a few processes at a time."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.processing.stage_arrays import StageArray, stage_array, stage_outcomes
+from stereo_tasks.processing.chain_arrays import ChainArray, chain_array, chain_outcomes
 from stereo_tasks.settings import load_settings
-from stereo_tasks.stages import Stage, State
+from stereo_tasks.stages import Chain, State
 
 
 def run_plan(
-    plan: Plan, stages: Iterable[Stage], *, force: bool = False, report: Callable[[str], None] = print
+    plan: Plan, chains: Iterable[Chain], *, force: bool = False, report: Callable[[str], None] = print
 ) -> list[str]:
-    """Run the stages of a plan one after the other.
+    """Run the chains of a plan one after the other.
 
     Parameters
     ----------
     plan : Plan
         A saved plan.
-    stages : iterable of Stage
-        Which stages; those without elements are passed over.
+    chains : iterable of Chain
+        Which chains; stages without elements are passed over.
     force : bool, optional
         Do everything again.
     report : callable, optional
@@ -37,24 +38,30 @@ def run_plan(
     """
     workers = load_settings().site.workers
     failures = []
-    for stage in stages:
-        if stage not in plan.stages:
-            continue
-        array = stage_array(plan, stage, force=force)
-        _run_array(array, workers)
-        outcomes = stage_outcomes(plan, stage)
-        counts: dict[str, int] = {}
-        for index, outcome in outcomes.items():
-            state = outcome.state or "no record"
-            counts[state] = counts.get(state, 0) + 1
-            if outcome.state in (None, State.FAILED):
-                failures.append(f"{array.labels[index]}: {outcome.reason or 'left no record; see ' + array.log_folder}")
-        states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        report(f"{plan.name} {stage}: {states}; {len(array.indices)} of {array.total} done now")
+    for chain in chains:
+        array, tried = chain_array(plan, chain, force=force), set[int]()
+        to_do = {*array.indices, *array.following}
+        while array.indices:
+            _run_array(array, workers)
+            tried |= set(array.indices)
+            array = chain_array(plan, chain, tried=tried)
+        outcomes = chain_outcomes(plan, chain)
+        for stage in chain.stages:
+            indices = [index for index, _ in plan.of_stage(stage)]
+            counts = Counter(outcomes[index].state or "no record" for index in indices)
+            states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+            if indices:
+                now = len(to_do.intersection(indices))
+                report(f"{plan.name} {stage}: {states}; {now} of {len(indices)} done now")
+        failures += [
+            f"{array.labels[index]}: {outcome.reason or 'left no record; see ' + array.log_folder}"
+            for index, outcome in outcomes.items()
+            if outcome.state in (None, State.FAILED)
+        ]
     return failures
 
 
-def _run_array(array: StageArray, workers: int) -> None:
+def _run_array(array: ChainArray, workers: int) -> None:
     folder = Path(array.log_folder)
     folder.mkdir(parents=True, exist_ok=True)
     per_job = max(min(array.per_job, -(-len(array.indices) // array.jobs_min)), 1)

@@ -42,6 +42,7 @@ def plan_night(
     production: str | None = None,
     sources: Sequence[str] | None = None,
     held: Mapping[str, str] | None = None,
+    withdrawn: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> NightPlans:
     """Plan every source of a night. Nothing is written: `Plan.save` does that.
@@ -56,6 +57,8 @@ def plan_night(
         Only these sources.
     held : mapping of str to str, optional
         Sources that are left out, each with its reason; an empty name stands for all. See `candidates.held_sources`.
+    withdrawn : mapping of str to str, optional
+        Stages whose kernel is out of use, each with its reason. See `stereo_tasks.catalog.withdrawals`.
     settings : Settings, optional
         Loaded from the site if not given.
     """
@@ -88,14 +91,18 @@ def plan_night(
         tree = choose(night, source, settings, chosen).monte_carlo
         models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
         others = [row for row in rows if row.source != source]
-        plans.append(plan_source(observations, files, models, settings, chosen, versions, others=others))
+        plans.append(
+            plan_source(observations, files, models, settings, chosen, versions, others=others, withdrawn=withdrawn)
+        )
         if not plans[-1].blockers:
             contents += [content_of(row, files, others) for row in observations]
     problems = [str(problem) for problem in log.problems if problem.night == night]
     return NightPlans(tuple(plans), tuple(problems), tuple(not_taken), tuple(contents))
 
 
-def plan_monte_carlo(production: str | None = None, *, settings: Settings | None = None) -> tuple[Plan, ...]:
+def plan_monte_carlo(
+    production: str | None = None, *, withdrawn: Mapping[str, str] | None = None, settings: Settings | None = None
+) -> tuple[Plan, ...]:
     """Plan forests and IRFs for every period and declination line of which there is Monte Carlo DL1."""
     settings = settings or load_settings()
     chosen = settings.production(production)
@@ -104,7 +111,7 @@ def plan_monte_carlo(production: str | None = None, *, settings: Settings | None
     for tree in _trees(settings, chosen):
         samples = {sample: _dl1_files(tree.dl1_folder(sample)) for sample in SAMPLES}
         if any(samples.values()):
-            plans.append(plan_tree(tree, samples, settings, chosen, versions))
+            plans.append(plan_tree(tree, samples, settings, chosen, versions, withdrawn=withdrawn))
     if not plans:
         raise NoChoiceError(
             f"no Monte Carlo DL1 of version {chosen.mc_version} and NSB {chosen.nsb} below "

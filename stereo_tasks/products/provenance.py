@@ -72,3 +72,13 @@ def _described() -> str:
     except FileNotFoundError:  # no git here
         return ""
     return git.stdout.strip() if git.returncode == 0 else ""
+
+
+@cache
+def processor() -> str:
+    """Return the kind of this machine's processor, as Linux calls it; empty where it does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

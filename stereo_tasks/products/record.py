@@ -49,7 +49,13 @@ class Record:
     """Hash of the configuration that the stage read."""
     revision: int = 1
     """Of the stage."""
+    engine: str = ""
+    """Who made it, ``fast`` or ``mcp``; empty where no tool of magic-cta-pipe has a part in it, and until 0.2."""
+    engine_reason: str = ""
+    """Why it was magic-cta-pipe's own tool, where our kernel could have been asked."""
     host: str = ""
+    processor: str = ""
+    """Kind of the host's processor: on another kind, numerical libraries add in another order."""
     job: str = ""
     """Job and array task that ran it, such as ``slurm 4711_3`` or ``local 4242``."""
     attempt: int = 1

@@ -60,6 +60,10 @@ class NightTree:
         """HDU index and observation index of the night's DL3."""
         return self.dl3_folder / "hdu-index.fits.gz", self.dl3_folder / "obs-index.fits.gz"
 
+    def comparison(self, element: str) -> Path:
+        """Where it is noted how an element compares with what magic-cta-pipe makes of it."""
+        return self.root / "Compared" / self.night.lst_date / f"{element.replace('/', '_')}.json"
+
     @property
     def qa(self) -> tuple[Path, Path]:
         """QA page and the numbers behind it."""

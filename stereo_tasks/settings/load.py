@@ -19,7 +19,7 @@ from stereo_tasks.settings.production import Production, Productions
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.settings.resources import Resources
 from stereo_tasks.settings.site import Site
-from stereo_tasks.stages import Cost, Stage, stages
+from stereo_tasks.stages import Cost, Engine, Stage, stages
 
 CONFIG_VARIABLE = "STEREO_CONFIG"
 SITE_VARIABLE = "STEREO_SITE"
@@ -50,9 +50,9 @@ class Settings(Model):
             raise ValueError(f"there is no stage {', '.join(unknown)}; there are {', '.join(names)}")
         return resources
 
-    def cost(self, stage: Stage) -> Cost:
+    def cost(self, stage: Stage, engine: Engine = Engine.MCP) -> Cost:
         """Return what an element of a stage is expected to need on this site."""
-        return self.resources.get(stage.name, Resources()).applied_to(stage.cost)
+        return self.resources.get(stage.name, Resources()).applied_to(stage.cost_of(engine))
 
     def partition(self, stage: Stage) -> str | None:
         """Return where on the cluster the jobs of a stage run; None leaves it to the cluster."""

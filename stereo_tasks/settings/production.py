@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from stereo_tasks.settings.model import Model
+from stereo_tasks.stages import Engine, Stage, stages
 
 
 class Production(Model):
@@ -23,8 +24,26 @@ class Production(Model):
     """Version of the Monte Carlo, as in autoMCP's ``v{MC}`` folder."""
     nsb: float
     """NSB level of the Monte Carlo, one of ``monte_carlo.nsb_levels``."""
+    engine: Engine | dict[str, Engine] = Engine.MCP
+    """Who makes the products: ``fast`` or ``mcp``, or one of them for each stage (``fast`` for those without)."""
+    compared_fraction: float = Field(default=0.002, ge=0, le=1)
+    """Fraction of the elements of a stage and night that magic-cta-pipe makes again, to be compared."""
+    compared_min: int = Field(default=1, ge=0)
+    """At least so many of each stage."""
     mcp: dict[str, Any]
     """magic-cta-pipe's configuration, with its own keys."""
+
+    def engine_of(self, stage: Stage) -> Engine:
+        """Return who is wanted to make the products of a stage."""
+        return self.engine.get(stage.name, Engine.FAST) if isinstance(self.engine, dict) else self.engine
+
+    @field_validator("engine")
+    @classmethod
+    def _has_known_stages(cls, engine: Engine | dict[str, Engine]) -> Engine | dict[str, Engine]:
+        known = [stage.name for stage in stages()]
+        if isinstance(engine, dict) and (unknown := sorted(set(engine) - set(known))):
+            raise ValueError(f"there is no stage {', '.join(unknown)}; there are {', '.join(known)}")
+        return engine
 
     @field_validator("mcp")
     @classmethod

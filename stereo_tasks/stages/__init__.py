@@ -6,12 +6,14 @@ How to add one is in ``docs/add-a-stage.md``.
 from __future__ import annotations
 
 from stereo_tasks.stages import monte_carlo, night
+from stereo_tasks.stages.chain import Chain, chains_of
+from stereo_tasks.stages.engine import Engine, EngineChoice
 from stereo_tasks.stages.stage import Cost, Crash, Stage, Unit, resolve
 from stereo_tasks.stages.state import State
 
 __all__ = [
-    "MC_STAGES", "Cost", "Crash", "Stage", "State", "Unit", "night_stages", "resolve", "run_stages",
-    "stage", "stages",
+    "MC_STAGES", "Chain", "Cost", "Crash", "Engine", "EngineChoice", "Stage", "State", "Unit", "chain", "chains_of",
+    "night_stages", "resolve", "run_stages", "stage", "stages",
 ]  # fmt: skip
 
 MC_STAGES = monte_carlo.STAGES
@@ -44,3 +46,18 @@ def stage(name: str | Stage) -> Stage:
         if declared.name == str(name):
             return declared
     raise ValueError(f"there is no stage {name!r}; there are {', '.join(map(str, stages()))}")
+
+
+def chain(name: str | Chain) -> Chain:
+    """Return the chain of a name.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    declared = chains_of(stages())
+    for candidate in declared:
+        if candidate.name == str(name):
+            return candidate
+    raise ValueError(f"there is no chain {name!r}; there are {', '.join(map(str, declared))}")

@@ -10,6 +10,8 @@ from stereo_tasks.stages.state import State
 
 _ELEMENTS = "stereo_tasks.planning.monte_carlo_elements"
 _STEPS = "stereo_tasks.steps"
+_TOOLS = "magicctapipe.scripts.lst1_magic"
+_KERNELS = "stereo_tasks.kernels"
 _TABLE = "stereo_tasks.steps.validate:event_table"
 
 MC_STEREO = Stage(
@@ -17,6 +19,8 @@ MC_STEREO = Stage(
     unit=Unit.MONTE_CARLO,
     elements=f"{_ELEMENTS}:mc_stereo",
     work=f"{_STEPS}.mc_stereo:run",
+    tool=f"{_TOOLS}.lst1_magic_stereo_reco:stereo_reconstruction",
+    kernel=f"{_KERNELS}.stereo:stereo_reconstruction",
     check=_TABLE,
     finite_columns=("intensity", "true_energy"),
     mcp_keys=("mc_tel_ids", "stereo_reco", "save_images"),
@@ -39,6 +43,8 @@ MC_DL2 = Stage(
     unit=Unit.MONTE_CARLO,
     elements=f"{_ELEMENTS}:mc_dl2",
     work=f"{_STEPS}.mc_dl2:run",
+    tool=f"{_TOOLS}.lst1_magic_dl1_stereo_to_dl2:dl1_stereo_to_dl2",
+    kernel=f"{_KERNELS}.dl2:dl1_stereo_to_dl2",
     check=_TABLE,
     finite_columns=("pointing_alt", "true_energy"),
     side_inputs=("forest",),

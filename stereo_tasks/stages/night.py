@@ -11,14 +11,21 @@ from stereo_tasks.stages.state import State
 
 _ELEMENTS = "stereo_tasks.planning.night_elements"
 _STEPS = "stereo_tasks.steps"
+_TOOLS = "magicctapipe.scripts.lst1_magic"
+_KERNELS = "stereo_tasks.kernels"
 _TABLE = "stereo_tasks.steps.validate:event_table"
+MAGIC_DL1, STEREO_DL3 = "magic_dl1", "stereo_dl3"
+"""Chains: MAGIC's runs to merged DL1, and the runs of LST-1 from the coincidence to indexed DL3."""
 _NO_EVENT = Crash("ZeroDivisionError", State.SKIPPED, "no event survives the quality cuts")
 
 CALIBRATE = Stage(
     name="calibrate",
     unit=Unit.MAGIC_SUBRUN,
+    chain=MAGIC_DL1,
     elements=f"{_ELEMENTS}:calibrate",
     work=f"{_STEPS}.calibrate:run",
+    tool=f"{_TOOLS}.magic_calib_to_dl1:magic_calib_to_dl1",
+    kernel=f"{_KERNELS}.calibrate:magic_calib_to_dl1",
     check=_TABLE,
     finite_columns=("intensity", "width", "pointing_alt", "pointing_az", "time_sec"),
     mcp_keys=("mc_tel_ids", "MAGIC", "save_images"),
@@ -28,8 +35,11 @@ CALIBRATE = Stage(
 MERGE = Stage(
     name="merge",
     unit=Unit.MAGIC_RUN,
+    chain=MAGIC_DL1,
     elements=f"{_ELEMENTS}:merge",
     work=f"{_STEPS}.merge:run",
+    tool=f"{_TOOLS}.merge_hdf_files:merge_hdf_files",
+    kernel=f"{_KERNELS}.merge:merge_hdf_files",
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt", "time_sec"),
     settings_keys=("completeness_min",),
@@ -39,8 +49,11 @@ MERGE = Stage(
 COINCIDE = Stage(
     name="coincide",
     unit=Unit.LST_SUBRUN,
+    chain=STEREO_DL3,
     elements=f"{_ELEMENTS}:coincide",
     work=f"{_STEPS}.coincide:run",
+    tool=f"{_TOOLS}.lst1_magic_event_coincidence:event_coincidence",
+    kernel=f"{_KERNELS}.coincide:event_coincidence",
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt", "pointing_az"),
     mcp_keys=("mc_tel_ids", "event_coincidence", "save_images"),
@@ -52,8 +65,11 @@ COINCIDE = Stage(
 STEREO = Stage(
     name="stereo",
     unit=Unit.LST_SUBRUN,
+    chain=STEREO_DL3,
     elements=f"{_ELEMENTS}:stereo",
     work=f"{_STEPS}.stereo:run",
+    tool=f"{_TOOLS}.lst1_magic_stereo_reco:stereo_reconstruction",
+    kernel=f"{_KERNELS}.stereo:stereo_reconstruction",
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt"),
     mcp_keys=("mc_tel_ids", "stereo_reco", "save_images"),
@@ -63,8 +79,11 @@ STEREO = Stage(
 MERGE_STEREO = Stage(
     name="merge_stereo",
     unit=Unit.LST_RUN,
+    chain=STEREO_DL3,
     elements=f"{_ELEMENTS}:merge_stereo",
     work=f"{_STEPS}.merge_stereo:run",
+    tool=f"{_TOOLS}.merge_hdf_files:merge_hdf_files",
+    kernel=f"{_KERNELS}.merge:merge_hdf_files",
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt"),
     settings_keys=("completeness_min",),
@@ -73,8 +92,11 @@ MERGE_STEREO = Stage(
 DL2 = Stage(
     name="dl2",
     unit=Unit.LST_RUN,
+    chain=STEREO_DL3,
     elements=f"{_ELEMENTS}:dl2",
     work=f"{_STEPS}.dl2:run",
+    tool=f"{_TOOLS}.lst1_magic_dl1_stereo_to_dl2:dl1_stereo_to_dl2",
+    kernel=f"{_KERNELS}.dl2:dl1_stereo_to_dl2",
     check=_TABLE,
     finite_columns=("pointing_alt",),
     crashes=(Crash("UnboundLocalError", State.HELD, "a kind of forest is missing: run 'stereo prepare-mc'"),),
@@ -85,8 +107,11 @@ DL2 = Stage(
 DL3 = Stage(
     name="dl3",
     unit=Unit.LST_RUN,
+    chain=STEREO_DL3,
     elements=f"{_ELEMENTS}:dl3",
     work=f"{_STEPS}.dl3:run",
+    tool=f"{_TOOLS}.lst1_magic_dl2_to_dl3:dl2_to_dl3",
+    kernel=f"{_KERNELS}.dl3:dl2_to_dl3",
     check="stereo_tasks.steps.validate:dl3",
     mcp_keys=("dl2_to_dl3",),
     crashes=(
@@ -106,11 +131,24 @@ DL3 = Stage(
 INDEX = Stage(
     name="index",
     unit=Unit.NIGHT,
+    chain=STEREO_DL3,
     elements=f"{_ELEMENTS}:index",
     work=f"{_STEPS}.index:run",
+    tool=f"{_TOOLS}.create_dl3_index_files:create_dl3_index_files",
+    kernel=f"{_KERNELS}.index:create_dl3_index_files",
     check="stereo_tasks.steps.validate:index",
     needs_models=True,
     cost=Cost(memory_mb=2000, element_s=60, elements_per_job=1),
+)
+COMPARE = Stage(
+    name="compare",
+    unit=Unit.NIGHT,
+    elements=f"{_ELEMENTS}:compare",
+    work=f"{_STEPS}.compare:run",
+    check=f"{_STEPS}.validate:page",
+    # Whatever was lost on the way, what was made can be compared.
+    always=True,
+    cost=Cost(memory_mb=2000, element_s=60, elements_per_job=40),
 )
 QA = Stage(
     name="qa",
@@ -124,4 +162,4 @@ QA = Stage(
     cost=Cost(memory_mb=4000, element_s=300, elements_per_job=1),
 )
 
-STAGES = (CALIBRATE, MERGE, COINCIDE, STEREO, MERGE_STEREO, DL2, DL3, INDEX, QA)
+STAGES = (CALIBRATE, MERGE, COINCIDE, STEREO, MERGE_STEREO, DL2, DL3, INDEX, COMPARE, QA)

@@ -8,6 +8,7 @@ from enum import Enum
 from importlib import import_module
 from typing import Any, Literal
 
+from stereo_tasks.stages.engine import Engine
 from stereo_tasks.stages.state import State
 
 
@@ -77,6 +78,14 @@ class Stage:
     check: str
     """Says what is wrong with a product, from the stage and the path; an empty text if nothing is."""
     cost: Cost
+    chain: str = ""
+    """Stages of the same chain stand next to each other and are worked through by one array; empty: it stands alone."""
+    tool: str = ""
+    """The function of magic-cta-pipe that makes the product, as ``module:function``."""
+    kernel: str = ""
+    """The function of ours that takes the same arguments and writes the same bytes."""
+    kernel_cost: Cost | None = None
+    """What an element needs where the kernel makes it."""
     finite_columns: tuple[str, ...] = ()
     """Columns that must be finite in every row of the product, for checks of tables."""
     mcp_keys: tuple[str, ...] = ()
@@ -100,6 +109,10 @@ class Stage:
     """Whether it runs whatever became of the stages before it."""
     fail_on: Literal["all", "any"] = "all"
     """Whether its task fails when all of its elements failed, or when one did."""
+
+    def cost_of(self, engine: Engine) -> Cost:
+        """Return what an element needs where an engine makes its product."""
+        return self.kernel_cost if engine is Engine.FAST and self.kernel_cost is not None else self.cost
 
     def __str__(self) -> str:
         """Return the name."""

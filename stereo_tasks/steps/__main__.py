@@ -1,4 +1,4 @@
-"""``python -m stereo_tasks.steps PLAN STAGE INDEX...``: work on elements of a plan, on a compute node."""
+"""``python -m stereo_tasks.steps PLAN STAGES INDEX...``: work on elements of a plan, on a compute node."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import logging
 import os
 import sys
 
-from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.provenance import own_versions
-from stereo_tasks.stages import State, stage, stages
+from stereo_tasks.stages import State, stage
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Work on the elements; return 0 if none failed, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m stereo_tasks.steps", description=__doc__)
     parser.add_argument("plan")
-    parser.add_argument("stage", type=stage, choices=stages())
-    parser.add_argument("index", type=int, nargs="+")
+    parser.add_argument("stages", type=_stages, help="stages to go on with where an element makes it possible: A,B,C")
+    parser.add_argument("index", type=int, nargs="+", help="elements to begin with, by their index in the plan")
     options = parser.parse_args(arguments)
     _log_to_stderr()
 
@@ -27,9 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     if changed := {name for name, known in plan.versions.items() if installed.get(name) != known}:
         print(f"the environment is not the plan's: {', '.join(sorted(changed))}; plan the night again", file=sys.stderr)
         return 3
-    elements = dict(plan.of_stage(options.stage))
-    if unknown := [index for index in options.index if index not in elements]:
-        print(f"stage {options.stage} of this plan has {len(elements)} elements, no index {unknown}", file=sys.stderr)
+    if unknown := [index for index in options.index if not 0 <= index < len(plan.elements)]:
+        print(f"this plan has {len(plan.elements)} elements, no index {unknown}", file=sys.stderr)
         return 2
 
     # Compute nodes have no network: astropy must not try to fetch tables or positions.
@@ -38,12 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
     iers.conf.auto_download = False
     data.conf.allow_internet = False
 
-    from stereo_tasks.steps.run import run_element
+    from stereo_tasks.steps.following import work_on
 
     os.environ.setdefault("MPLBACKEND", "Agg")
-    states = ElementStates(plan, trusts=True)
-    records = [run_element(states, elements[index]) for index in options.index]
+    records = list(work_on(plan, [plan.elements[index] for index in options.index], options.stages))
     return int(any(record.state == State.FAILED for record in records))
+
+
+def _stages(names: str) -> tuple[str, ...]:
+    return tuple(stage(name).name for name in names.split(","))
 
 
 def _log_to_stderr() -> None:

@@ -28,10 +28,8 @@ def run(context: StepContext) -> Made:
         else:
             used.append(neighbour)
 
-    from magicctapipe.scripts.lst1_magic.magic_calib_to_dl1 import magic_calib_to_dl1
-
     staged = context.stage_inputs("in", used)
-    magic_calib_to_dl1(
+    context.run_tool(
         input_file=str(staged / Path(subrun.path).name),
         output_dir=str(context.folder("out")),
         config=context.config(),

@@ -33,11 +33,9 @@ def run(context: StepContext) -> Made:
         known = _ranges([record for _, record in both])
         raise skipped(f"no overlap in time: LST-1 {_clock(start_s)}-{_clock(stop_s)}, MAGIC {known}")
 
-    from magicctapipe.scripts.lst1_magic.lst1_magic_event_coincidence import event_coincidence
-
     staged = context.stage_inputs("magic", used)
     try:
-        event_coincidence(lst.path, str(staged), str(context.folder("out")), config=context.config())
+        context.run_tool(lst.path, str(staged), str(context.folder("out")), config=context.config())
     except SystemExit as error:
         if error.code == 3:
             raise NoProductError(

@@ -12,7 +12,7 @@ from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.fingerprint import selected
 from stereo_tasks.planning.plan import Element, Input, Plan
 from stereo_tasks.products.record import NO_INPUT, Record
-from stereo_tasks.stages import State
+from stereo_tasks.stages import Engine, State, resolve
 
 
 @dataclass(slots=True)
@@ -28,6 +28,16 @@ class Made:
     """Names of the inputs that were taken, where the step had a choice."""
 
 
+@dataclass(slots=True)
+class EngineUse:
+    """Who made the product of an element."""
+
+    engine: Engine | None = None
+    """None where no tool was called."""
+    reason: str = ""
+    """Why it was the tool of magic-cta-pipe, where the kernel was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """One element to be worked on."""
@@ -39,6 +49,10 @@ class StepContext:
     """A private folder on the file system of the products."""
     counts: dict[str, float] = field(default_factory=dict)
     """Numbers that the record gets however the step ends; those that it selects its inputs by."""
+    engine: Engine | None = None
+    """Who has to make the product; None leaves it to the plan."""
+    use: EngineUse = field(default_factory=EngineUse)
+    """Who made it."""
 
     @property
     def plan(self) -> Plan:
@@ -48,6 +62,29 @@ class StepContext:
     def config(self) -> dict[str, Any]:
         """Return a copy of magic-cta-pipe's configuration: its tools pop keys out of what they are given."""
         return copy.deepcopy(self.plan.config)
+
+    def run_tool(self, *arguments: Any, **options: Any) -> None:
+        """Call the stage's tool: our kernel of it where that covers the case, else magic-cta-pipe's.
+
+        Parameters
+        ----------
+        *arguments, **options
+            What magic-cta-pipe's function takes. The kernel leaves the configuration as it is given.
+        """
+        stage, chosen = self.element.stage, self.plan.engine(self.element.stage)
+        self.use.reason = chosen.reason
+        if (self.engine or chosen.engine) is Engine.FAST:
+            from stereo_tasks.kernels.errors import NotCovered
+
+            try:
+                self.use.engine = Engine.FAST
+                resolve(stage.kernel)(*arguments, **options)
+            except NotCovered as error:
+                self.use.reason = str(error)
+            else:
+                return
+        self.use.engine = Engine.MCP
+        resolve(stage.tool)(*arguments, **options)
 
     def inputs(self, role: str = "") -> list[Input]:
         """Return the inputs of a role."""

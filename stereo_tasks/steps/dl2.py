@@ -23,11 +23,9 @@ def run(context: StepContext) -> Made:
 
 def apply_forests(context: StepContext, item: Input) -> Made:
     """Apply the forests among the inputs to a file of stereo parameters."""
-    from magicctapipe.scripts.lst1_magic.lst1_magic_dl1_stereo_to_dl2 import dl1_stereo_to_dl2
-
     forests = context.stage_inputs("forests", context.inputs("forest"))
     dl2 = context.folder("out")
-    dl1_stereo_to_dl2(item.path, str(forests), str(dl2))
+    context.run_tool(item.path, str(forests), str(dl2))
     (output,) = dl2.glob("dl2_*.h5")
     zenith_deg = 90 - np.degrees(hdf.column(output, "pointing_alt"))
     counts = {

@@ -34,10 +34,8 @@ def run(context: StepContext) -> Made:
     if not len(intervals):
         raise skipped("there is no time in which all three telescopes recorded showers")
 
-    from magicctapipe.scripts.lst1_magic.lst1_magic_dl2_to_dl3 import dl2_to_dl3
-
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
-    dl2_to_dl3(item.path, str(irfs), str(context.folder("out")), context.config())
+    context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
     counts = amend(output, intervals)
     return Made([output], {"events_in": record.counts["events_out"], **counts})

@@ -13,9 +13,7 @@ def run(context: StepContext) -> Made:
     if not available:
         raise skipped(f"{NO_INPUT}, no run reached DL3: {'; '.join(lost)}")
 
-    from magicctapipe.scripts.lst1_magic.create_dl3_index_files import create_dl3_index_files
-
     staged = context.stage_inputs("dl3", [item for item, _ in available])
-    create_dl3_index_files(str(staged))
+    context.run_tool(str(staged))
     outputs = [staged / "hdu-index.fits.gz", staged / "obs-index.fits.gz"]
     return Made(outputs, {"runs": len(available)}, lost)

@@ -10,9 +10,7 @@ from stereo_tasks.steps.context import Made, StepContext
 
 def run(context: StepContext) -> Made:
     """Reconstruct the showers of one Monte Carlo file."""
-    from magicctapipe.scripts.lst1_magic.lst1_magic_stereo_reco import stereo_reconstruction
-
     (item,) = context.inputs()
-    stereo_reconstruction(item.path, str(context.folder("out")), context.config())
+    context.run_tool(item.path, str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl1_stereo_*.h5")
     return Made([output], {"events_in": hdf.events(Path(item.path)), "events_out": hdf.events(output)})

@@ -27,9 +27,7 @@ def run(context: StepContext) -> Made:
     expected = context.element.parameters["subruns_expected"]
     check_completeness(len(used), expected, lost, context.plan.settings["completeness_min"])
 
-    from magicctapipe.scripts.lst1_magic.merge_hdf_files import merge_hdf_files
-
-    merge_hdf_files(str(context.stage_inputs("in", used)), str(context.folder("out")), run_wise=True)
+    context.run_tool(str(context.stage_inputs("in", used)), str(context.folder("out")), run_wise=True)
     (output,) = (context.work / "out").glob("*.h5")
     times = hdf.column(output, "time_sec") + 1e-9 * hdf.column(output, "time_nanosec")
     counts = {

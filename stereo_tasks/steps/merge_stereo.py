@@ -13,10 +13,8 @@ def run(context: StepContext) -> Made:
     expected = context.element.parameters["subruns_expected"]
     check_completeness(len(made), expected, lost, context.plan.settings["completeness_min"])
 
-    from magicctapipe.scripts.lst1_magic.merge_hdf_files import merge_hdf_files
-
     staged = context.stage_inputs("in", [item for item, _ in made])
-    merge_hdf_files(str(staged), str(context.folder("out")), run_wise=True)
+    context.run_tool(str(staged), str(context.folder("out")), run_wise=True)
     (output,) = (context.work / "out").glob("*.h5")
     counts = {"events_out": hdf.events(output), "subruns_used": len(made), "subruns_expected": expected}
     return Made([output], counts, lost)

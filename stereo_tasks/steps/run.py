@@ -22,7 +22,7 @@ from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.fingerprint import configuration_hash
 from stereo_tasks.planning.plan import Element, Input
 from stereo_tasks.products.files import fsync, sweep, working_folder
-from stereo_tasks.products.provenance import software
+from stereo_tasks.products.provenance import processor, software
 from stereo_tasks.products.record import FileMark, Record, read_record
 from stereo_tasks.stages import State, resolve
 from stereo_tasks.steps.context import Made, StepContext
@@ -105,7 +105,10 @@ def run_element(states: ElementStates, element: Element) -> Record:
         versions={**states.plan.versions, **software()},
         configuration=configuration_hash(states.plan, element.stage),
         revision=element.stage.revision,
+        engine=context.use.engine or "",
+        engine_reason=context.use.reason,
         host=socket.gethostname(),
+        processor=processor(),
         job=os.environ.get(JOB_VARIABLE, f"process {os.getpid()}"),
         attempt=previous.attempt + 1 if previous and previous.fingerprint == marked else 1,
         started_utc=usage.started.isoformat(timespec="milliseconds"),

@@ -15,10 +15,8 @@ def run(context: StepContext) -> Made:
         raise skipped(f"{NO_INPUT}: {'; '.join(lost)}")
     (item, record) = available[0]
 
-    from magicctapipe.scripts.lst1_magic.lst1_magic_stereo_reco import stereo_reconstruction
-
     staged = context.stage_inputs("in", [item])
     (link,) = staged.iterdir()
-    stereo_reconstruction(str(link), str(context.folder("out")), context.config())
+    context.run_tool(str(link), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl1_stereo_*.h5")
     return Made([output], {"events_in": record.counts["events_out"], "events_out": hdf.events(output)})

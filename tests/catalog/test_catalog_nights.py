@@ -114,14 +114,14 @@ def test_jobs_are_written_with_what_is_known_of_them(catalog, tmp_path, night):
     plan = _plan(tmp_path)
     at = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
     one = {"token": "t", "job": 0, "state": "RUNNING", "elements": (0, 1), "submitted_utc": at, "other": object()}
-    assert jobs.save_jobs(catalog, plan, CALIBRATE, [one]) == 1
+    assert jobs.save_jobs(catalog, plan, "magic_dl1", [one]) == 1
     done = one | {"state": "COMPLETED", "started_utc": at + dt.timedelta(seconds=5), "max_rss_mb": 12.5}
     done["ended_utc"] = (at + dt.timedelta(seconds=65)).isoformat()
-    assert jobs.save_jobs(catalog, plan.path, "calibrate", [done, done | {"job": 1, "signal": 9}]) == 2
+    assert jobs.save_jobs(catalog, plan.path, "magic_dl1", [done, done | {"job": 1, "signal": 9}]) == 2
     first, second = jobs.jobs_of(catalog, night, "v1", source="CrabNebula")
     assert (first.state, first.elements, first.elapsed_s, first.queue_wait_s) == ("COMPLETED", [0, 1], 60.0, 5.0)
-    assert (second.signal, second.plan_path, second.stage) == (9, str(plan.path), "calibrate")
-    assert jobs.save_jobs(catalog, plan, "dl2", []) == 0
+    assert (second.signal, second.plan_path, second.stage) == (9, str(plan.path), "magic_dl1")
+    assert jobs.save_jobs(catalog, plan, "qa", []) == 0
     assert jobs.jobs_of(catalog, night, "v2") == ()
 
 

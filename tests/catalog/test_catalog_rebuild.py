@@ -225,13 +225,15 @@ class Life:
                 self.qa(plan, "good" if plan is new else "warning")
                 self.publish(plan, plan.digest)
             ingest(self.catalog, plan)
-        jobs.save_jobs(self.catalog, new, DL2, [
+        jobs.save_jobs(self.catalog, new, "stereo_dl3", [
             {"token": "t", "job": number, "job_id": f"12_{number}", "elements": (number,), "state": "COMPLETED",
              "submitted_utc": NOW, "started_utc": NOW + dt.timedelta(seconds=3),
              "ended_utc": (NOW + dt.timedelta(seconds=10)).isoformat(), "max_rss_mb": 12.5, "label": "left out"}
             for number in (0, 1)
         ])  # fmt: skip
-        jobs.save_jobs(self.catalog, new.path, DL2, [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}])
+        jobs.save_jobs(
+            self.catalog, new.path, "stereo_dl3", [{"token": "t", "job": 1, "state": "FAILED", "exit_code": 1}]
+        )
 
 
 @pytest.fixture

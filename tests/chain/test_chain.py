@@ -13,10 +13,11 @@ import yaml
 
 from stereo_tasks.nights import Night
 from stereo_tasks.processing.publishing import published_folder
-from stereo_tasks.stages import State, night_stages
+from stereo_tasks.stages import State, chains_of, night_stages
 from stereo_tasks.stages.night import CALIBRATE, COINCIDE, MERGE_STEREO, QA, STEREO
 
-pytestmark = pytest.mark.slow
+# The first test waits for the simulation, the Monte Carlo and the night, which its fixtures make.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def stamps(site):
@@ -264,5 +265,5 @@ def test_every_job_of_the_night_is_in_the_catalog(processed):
     from stereo_tasks.catalog.jobs import jobs_of
 
     jobs = jobs_of(processed.catalog(), Night("2024-01-10"), processed.settings.production().name)
-    assert {job.stage for job in jobs} == {stage.name for stage in night_stages()}
+    assert {job.stage for job in jobs} == {chain.name for chain in chains_of(night_stages())}
     assert all(job.job_id and job.state for job in jobs)

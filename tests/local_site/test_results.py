@@ -72,11 +72,11 @@ def test_the_newest_plan_of_a_source_counts(tmp_path, plan):
 def test_progress_is_elements_that_have_come_to_an_end_under_the_newest_plan(tmp_path, plan):
     shelf = PlanShelf(tmp_path, "20240110")
     record(plan, plan.elements[0], minutes=1)
-    assert shelf.counts() == {("CrabNebula", "calibrate"): (1, 2), ("CrabNebula", "qa"): (0, 1)}
+    assert shelf.counts() == {("CrabNebula", "magic_dl1"): (1, 2), ("CrabNebula", "qa"): (0, 1)}
     newer = replace(plan, config={"MAGIC": {}})
     newer.save()
     os.utime(plan.path, (1, 1))
-    assert shelf.counts() == {("CrabNebula", "calibrate"): (0, 2), ("CrabNebula", "qa"): (0, 1)}
+    assert shelf.counts() == {("CrabNebula", "magic_dl1"): (0, 2), ("CrabNebula", "qa"): (0, 1)}
 
 
 def test_times_are_summed_by_stage_and_leave_out_what_was_valid_before(plan):

@@ -9,10 +9,11 @@ from stereo_tasks.local_site.airflow_config import environment
 from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.processes import MARKER, Condition, marked, site_id
-from stereo_tasks.planning.plan import Plan
-from stereo_tasks.processing.stage_arrays import stage_array
+from stereo_tasks.planning.plan import Element, Plan
+from stereo_tasks.processing.chain_arrays import chain_array
 from stereo_tasks.settings import load_settings
 from stereo_tasks.settings.load import SettingsError
+from stereo_tasks.stages.night import DL2, QA
 
 
 def configured(settings, text):
@@ -66,13 +67,16 @@ def test_a_stage_goes_to_its_partition(settings, monkeypatch):
     monkeypatch.setenv("STEREO_SITE", str(root))
     configured(settings, "slurm: {partition: night, account: magic}")
     (root / "config" / "resources.yaml").write_text("dl2: {partition: large}\n")
+    elements = tuple(
+        Element(id=stage.name, stage=stage, inputs=(), outputs=(str(root / stage.name),)) for stage in (DL2, QA)
+    )
     plan = Plan(
         production="standard", name="20240110/CrabNebula", source="CrabNebula", night="2024-01-10", root=str(root),
-        choices=(), notices=(), blockers=(), runs=(), elements=(), config={}, settings={}, versions={},
+        choices=(), notices=(), blockers=(), runs=(), elements=elements, config={}, settings={}, versions={},
     )  # fmt: skip
     plan.save()
-    assert stage_array(plan, "dl2").placement == {"partition": "large", "account": "magic"}
-    assert stage_array(plan, "dl3").placement == {"partition": "night", "account": "magic"}
+    assert chain_array(plan, "stereo_dl3").placement == {"partition": "large", "account": "magic"}
+    assert chain_array(plan, "qa").placement == {"partition": "night", "account": "magic"}
 
 
 def test_it_runs_as_many_jobs_at_a_time_as_the_site_has_workers(settings, tmp_path):

@@ -28,8 +28,8 @@ def configure(tree, **sections):
     (tree.root / "config" / "mcp.yaml").write_text(yaml.safe_dump(sections))
 
 
-def names(plan, indices, stage):
-    return {plan.of_stage(stage)[index][1].id for index in indices}
+def names(plan, indices):
+    return {plan.elements[index].id for index in indices}
 
 
 def test_records_of_another_configuration_say_nothing_about_this_plan(tree, night, finish):
@@ -93,7 +93,7 @@ def test_a_late_subrun_concerns_the_coincidences_of_its_time_alone(tree, night, 
         only={element.id for element in plan.elements if element.stage.name in ("calibrate", "merge")},
         times_s=times_s,
     )
-    assert names(plan, ElementStates(plan).to_do(COINCIDE), COINCIDE) == {"coincide/01622.0000", "coincide/01622.0001"}
+    assert names(plan, ElementStates(plan).to_do(COINCIDE)) == {"coincide/01622.0000", "coincide/01622.0001"}
 
 
 def test_a_run_that_comes_late_concerns_the_coincidences_of_its_time_alone(tree, finish):
@@ -112,7 +112,7 @@ def test_a_run_that_comes_late_concerns_the_coincidences_of_its_time_alone(tree,
         only={element.id for element in plan.elements if element.stage.name in ("calibrate", "merge")},
         times_s=TIMES_S,
     )
-    assert names(plan, ElementStates(plan).to_do(COINCIDE), COINCIDE) == {"coincide/01623.0000", "coincide/01623.0001"}
+    assert names(plan, ElementStates(plan).to_do(COINCIDE)) == {"coincide/01623.0000", "coincide/01623.0001"}
 
 
 def test_a_record_that_does_not_tell_its_time_depends_on_all_that_it_could_have_taken(tree, night, finish):

@@ -64,7 +64,7 @@ def test_a_late_subrun_concerns_its_neighbour_and_what_comes_of_it(whole, finish
     finish(whole.plan())
     whole.magic(5093711, [4])
     plan = whole.plan()
-    again = {plan.of_stage(CALIBRATE)[index][1].id for index in ElementStates(plan).to_do(CALIBRATE)}
+    again = {plan.elements[index].id for index in ElementStates(plan).to_do(CALIBRATE)}
     assert again == {f"calibrate/M{telescope}/05093711.{subrun:03d}" for telescope in (1, 2) for subrun in (3, 4)}
     assert len(ElementStates(plan).to_do(MERGE)) == 2
 
@@ -83,9 +83,7 @@ def test_a_changed_input_or_a_lost_product_is_done_again(whole, finish):
 def test_failures_are_tried_again_but_skips_are_not(whole, finish):
     plan = whole.plan()
     finish(plan, {"coincide/01622.0000": State.SKIPPED, "coincide/01622.0001": State.FAILED})
-    assert [plan.of_stage(COINCIDE)[index][1].id for index in ElementStates(plan).to_do(COINCIDE)] == [
-        "coincide/01622.0001"
-    ]
+    assert [plan.elements[index].id for index in ElementStates(plan).to_do(COINCIDE)] == ["coincide/01622.0001"]
 
 
 def test_other_versions_of_the_tools_make_all_stale(whole, finish):

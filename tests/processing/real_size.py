@@ -16,13 +16,13 @@ import pytest
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
-from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.planning.selection import START, STOP
+from stereo_tasks.processing.chain_arrays import chain_array, chain_outcomes
 from stereo_tasks.processing.night_plans import plan_night
-from stereo_tasks.processing.stage_arrays import stage_array, stage_outcomes
 from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS
 from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.stages import chains_of
 from stereo_tasks.steps.context import Made
 
 NIGHT = Night("2024-01-10")
@@ -132,6 +132,7 @@ def run_night(plan: Plan, settings: Settings) -> Tally:
     """Run all stages as tasks and jobs do, each job in a look of its own."""
     from stereo_tasks.processing.completion import completion
     from stereo_tasks.steps import run as running
+    from stereo_tasks.steps.following import work_on
 
     tally, path = Tally(elements=len(plan.elements)), plan.save()
     with pytest.MonkeyPatch.context() as patch, counted_reads(tally):
@@ -139,21 +140,24 @@ def run_night(plan: Plan, settings: Settings) -> Tally:
         patch.setattr(running, "resolve", lambda name: _work)
         patch.setattr(running, "validate", lambda stage, files: None)
         patch.setattr(running, "fsync", lambda path: None)  # 10,000 of them say more of the disk than of us
-        for stage in plan.stages:
+        for chain in chains_of(plan.stages):
+            tried: set[int] = set()
+            while True:
+                begin = time.process_time()
+                array = chain_array(path, chain, tried=tried, settings=settings)
+                tally.cpu_s["control"] += time.process_time() - begin
+                if not array.indices:
+                    break
+                tried |= {*array.indices}
+                begin = time.process_time()
+                for first in range(0, len(array.indices), array.per_job):
+                    tally.jobs[chain.name] += 1
+                    begins_with = [plan.elements[index] for index in array.indices[first : first + array.per_job]]
+                    for record in work_on(plan, begins_with, array.stages):
+                        assert record.state == "done", record.reason
+                tally.cpu_s["jobs"] += time.process_time() - begin
             begin = time.process_time()
-            array = stage_array(path, stage, settings=settings)
-            tally.cpu_s["control"] += time.process_time() - begin
-            elements = dict(plan.of_stage(stage))
-            begin = time.process_time()
-            for first in range(0, len(array.indices), array.per_job):
-                states = ElementStates(plan, trusts=True)
-                tally.jobs[stage.name] += 1
-                for index in array.indices[first : first + array.per_job]:
-                    record = running.run_element(states, elements[index])
-                    assert record.state == "done", record.reason
-            tally.cpu_s["jobs"] += time.process_time() - begin
-            begin = time.process_time()
-            assert {outcome.state for outcome in stage_outcomes(path, stage).values()} == {"done"}
+            assert {outcome.state for outcome in chain_outcomes(path, chain).values()} == {"done"}
             tally.cpu_s["control"] += time.process_time() - begin
         begin = time.process_time()
         result = completion([path])

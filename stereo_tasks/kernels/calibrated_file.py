@@ -163,17 +163,17 @@ def read(path: Path, pedestal_type: str) -> Subrun:
     import uproot
 
     try:
-        with uproot.open(path) as file:
+        with uproot.open(path, array_cache=None, object_cache=None) as file:
             return _read(file, pedestal_type)
     except (KeyError, IndexError, ValueError, OSError) as error:
         raise NotCovered(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _read(file: Any, pedestal_type: str) -> Subrun:
-    _check_layout(file)
-    header = _header(file["RunHeaders"])
-    _check_trigger(file)
-    events = file["Events"]
+    trees = _trees(file)
+    header = _header(trees["RunHeaders"])
+    _check_trigger(trees)
+    events = trees["Events"]
     pattern = _column(events, "MTriggerPattern.fPrescaled")
     rows = np.flatnonzero(pattern == _STEREO_TRIGGER)
     if not len(rows) or not (pattern == _PEDESTAL_TRIGGER).any():
@@ -183,8 +183,8 @@ def _read(file: Any, pedestal_type: str) -> Subrun:
     arrival /= header.sampling_rate_ghz
     return Subrun(
         header,
-        _dead_pixels(file["RunHeaders"]),
-        _pedestals(file["Pedestals"], pedestal_type),
+        _dead_pixels(trees["RunHeaders"]),
+        _pedestals(trees["Pedestals"], pedestal_type),
         _column(events, "MRawEvtHeader.fStereoEvtNumber")[rows].astype(np.int64),
         _times(events, "MTime", rows),
         np.append(np.array([]), _column(events, "MRawEvtHeader.fTimeDiff"))[: len(rows)],
@@ -193,17 +193,19 @@ def _read(file: Any, pedestal_type: str) -> Subrun:
     )
 
 
-def _check_layout(file: Any) -> None:
-    trees = set(file.keys(cycle=False))
-    for tree, branches in _BRANCHES.items():
-        if tree not in trees:
-            raise NotCovered(f"no tree {tree}")
-        # Each name may be that of a branch inside of another one.
-        keys = set(file[tree].keys(full_paths=False))
-        if missing := [name for name in branches if name not in keys]:
-            raise NotCovered(f"no branch {missing[0]} in {tree}")
-    if later := _LATER_LEVELS.intersection(file["Events"].keys()):
+def _trees(file: Any) -> dict[str, Any]:
+    """Return the trees of a file that has all that the reader needs, each read once."""
+    present = set(file.keys(cycle=False))
+    if missing := [name for name in _BRANCHES if name not in present]:
+        raise NotCovered(f"no tree {missing[0]}")
+    trees = {name: file[name] for name in _BRANCHES}
+    for name, branches in _BRANCHES.items():
+        keys = set(trees[name].keys(full_paths=False))
+        if absent := [branch for branch in branches if branch not in keys]:
+            raise NotCovered(f"no branch {absent[0]} in {name}")
+    if later := _LATER_LEVELS.intersection(trees["Events"].keys()):
         raise NotCovered(f"no calibrated file: it has {min(later)}")
+    return trees
 
 
 def _header(tree: Any) -> Header:
@@ -224,9 +226,9 @@ def _header(tree: Any) -> Header:
     )
 
 
-def _check_trigger(file: Any) -> None:
+def _check_trigger(trees: dict[str, Any]) -> None:
     """Let pass what the reader takes for stereo data of the standard trigger."""
-    factors = _column(file["Trigger"], "MTriggerPrescFact.fPrescFact")
+    factors = _column(trees["Trigger"], "MTriggerPrescFact.fPrescFact")
     if not len(factors):
         raise NotCovered("no prescaling factors")
     # The second report: the first may be the one of the run before.
@@ -235,7 +237,7 @@ def _check_trigger(file: Any) -> None:
         raise NotCovered("events of one telescope")
     if factor == _TOPOLOGICAL:
         raise NotCovered("topological trigger (HaST)")
-    tables = _column(file["L3T"], "MReportL3T.fTablename")
+    tables = _column(trees["L3T"], "MReportL3T.fTablename")
     if not len(tables):
         raise NotCovered("no table of the stereo trigger")
     if tables[min(1, len(tables) - 1)] == _SUM_TRIGGER_TABLE:
@@ -328,7 +330,7 @@ def _reports(path: Path, size: int, changed_ns: int) -> Drive:
     import uproot
 
     try:
-        with uproot.open(path) as file:
+        with uproot.open(path, array_cache=None, object_cache=None) as file:
             reports = Drive(*(_column(file["Drive"], name) for name in _BRANCHES["Drive"][:3]))
     except (KeyError, IndexError, ValueError, OSError) as error:
         raise NotCovered(f"{path.name} has no drive reports to read: {type(error).__name__}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +19,7 @@ FILTERS = tables.Filters(complevel=5, complib="blosc:zstd", fletcher32=True)
 _READOUT = "/configuration/instrument/telescope/camera/readout_1"
 
 
+@lru_cache(maxsize=1)
 def columns() -> np.dtype[np.void]:
     """Return names and types of the columns of a DL1 table."""
     with tables.open_file(_template()) as file:

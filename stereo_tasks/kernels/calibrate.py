@@ -134,7 +134,7 @@ def dl1_rows(subrun: Subrun, drive: Drive, limits: Thresholds) -> NDArray[np.voi
 
 def _fill_event(rows: NDArray[np.void], subrun: Subrun, drive: Drive, events: NDArray[np.int64]) -> None:
     """Fill the columns that say what event it is."""
-    time = Times(*(part[events] for part in subrun.time))
+    time = Times(subrun.time.ticks[events], subrun.time.jd_1[events], subrun.time.jd_2[events])
     rows["obs_id"] = subrun.header.run
     rows["event_id"] = subrun.event_id[events]
     rows["tel_id"] = _TELESCOPES["MAGIC-I" if subrun.header.telescope == 1 else "MAGIC-II"]

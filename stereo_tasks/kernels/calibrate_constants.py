@@ -66,7 +66,7 @@ def write_template(product: Path, path: Path) -> None:
 def main(product: str) -> None:
     """Write both files."""
     DATA.mkdir(exist_ok=True)
-    np.savez_compressed(DATA / CAMERA_FILE, **camera_arrays())
+    np.savez_compressed(DATA / CAMERA_FILE, **camera_arrays())  # type: ignore[arg-type]
     write_template(Path(product), DATA / TEMPLATE_FILE)
 
 

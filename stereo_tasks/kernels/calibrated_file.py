@@ -6,6 +6,7 @@ Whatever it would stop at is not covered here: its own error says it then.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ PEDESTAL_TYPES = ("fundamental", "from_extractor", "from_extractor_rndm")
 _PEDESTAL_BRANCHES = ("MPedPhotFundamental", "MPedPhotFromExtractor", "MPedPhotFromExtractorRndm")
 _N_PIXELS = 1039
 _FILE_PIXELS = 1183
+_BLOCK = 1000
+"""Events whose pixels are in memory as they are in the file."""
 _MONTE_CARLO = 256
 _STEREO_TRIGGER, _PEDESTAL_TRIGGER = 128, 8
 _NOT_STEREO = ([1, 1, 0, 1, 0, 0, 0, 0], [0, 1, 0, 1, 0, 1, 0, 0])
@@ -175,10 +178,11 @@ def _read(file: Any, pedestal_type: str) -> Subrun:
     _check_trigger(trees)
     events = trees["Events"]
     pattern = _column(events, "MTriggerPattern.fPrescaled")
-    rows = np.flatnonzero(pattern == _STEREO_TRIGGER)
+    wanted = pattern == _STEREO_TRIGGER
+    rows = np.flatnonzero(wanted)
     if not len(rows) or not (pattern == _PEDESTAL_TRIGGER).any():
         raise NotCovered("no stereo or no pedestal event")
-    arrival = _pixels(events, "MArrivalTime.fData", rows)
+    arrival = _pixels(events, "MArrivalTime.fData", wanted)
     # In place, as the reader does: float32 divided by a float64 number.
     arrival /= header.sampling_rate_ghz
     return Subrun(
@@ -188,7 +192,7 @@ def _read(file: Any, pedestal_type: str) -> Subrun:
         _column(events, "MRawEvtHeader.fStereoEvtNumber")[rows].astype(np.int64),
         _times(events, "MTime", rows),
         np.append(np.array([]), _column(events, "MRawEvtHeader.fTimeDiff"))[: len(rows)],
-        _pixels(events, "MCerPhotEvt.fPixels.fPhot", rows),
+        _pixels(events, "MCerPhotEvt.fPixels.fPhot", wanted),
         arrival,
     )
 
@@ -281,17 +285,41 @@ def _column(tree: Any, name: str) -> NDArray[Any]:
     return values
 
 
-def _pixels(tree: Any, name: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the pixels of some events; only arrays of variable length in the file stay float32 in the reader."""
-    stored = _column(tree, name)
-    if stored.dtype != np.object_:
-        raise NotCovered(f"{name} is an array of fixed size")
-    if {len(one) for one in stored} != {_FILE_PIXELS} or stored[0].dtype != np.float32:
-        raise NotCovered(f"{name} has not {_FILE_PIXELS} float32 numbers an event")
-    pixels = np.empty((len(rows), _N_PIXELS), dtype=np.float32)
-    for to, row in enumerate(rows):
-        pixels[to] = stored[row][:_N_PIXELS]
+def _pixels(tree: Any, name: str, wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the pixels of some events; only arrays of variable length in the file stay float32 in the reader.
+
+    Parameters
+    ----------
+    tree : uproot.TTree
+        The events.
+    name : str
+        The branch.
+    wanted : numpy.ndarray
+        Shape (events,): which events.
+    """
+    branch = tree[name]
+    pixels = np.empty((np.count_nonzero(wanted), _N_PIXELS), dtype=np.float32)
+    filled = 0
+    for begin, end in _blocks(branch):
+        stored = branch.array(entry_start=begin, entry_stop=end, library="np")
+        if stored.dtype != np.object_:
+            raise NotCovered(f"{name} is an array of fixed size")
+        if {len(one) for one in stored} != {_FILE_PIXELS} or stored[0].dtype != np.float32:
+            raise NotCovered(f"{name} has not {_FILE_PIXELS} float32 numbers an event")
+        for one in stored[wanted[begin:end]]:
+            pixels[filled] = one[:_N_PIXELS]
+            filled += 1
     return pixels
+
+
+def _blocks(branch: Any) -> Iterator[tuple[int, int]]:
+    """Part a branch between baskets, so that each is unpacked once and only some are in memory."""
+    begin = 0
+    for basket in range(branch.num_baskets):
+        end = branch.basket_entry_start_stop(basket)[1]
+        if end - begin >= _BLOCK or basket == branch.num_baskets - 1:
+            yield begin, end
+            begin = end
 
 
 def read_drive(path: Path) -> Drive:

@@ -274,37 +274,54 @@ def _mark_groups(
     mask: NDArray[np.bool_],
 ) -> None:
     """Mark the pixels of all groups that are bright and simultaneous (``MAGICClean.group_calculation``)."""
-    size = groups.pixels.shape[1]
     for pixel in range(len(charge)):
         if unmapped[pixel] or not charge[pixel] > cut.lowest:
             continue
         for group in range(groups.start[pixel], groups.start[pixel + 1]):
-            total = np.float32(0)
-            for k in range(size):
-                member = groups.pixels[group, k]
-                if unmapped[member] or not charge[member] > cut.lowest:
-                    total = np.float32(np.nan)
-                    break
-                total += min(charge[member], cut.clip)
-            if not total > cut.threshold or total == 0:
-                continue
-            weighted = np.float32(0)
-            for k in range(size):
-                member = groups.pixels[group, k]
-                weighted += min(charge[member], cut.clip) * time[member]
-            mean = weighted / total
-            simultaneous = True
-            for k in range(size):
-                if not abs(mean - time[groups.pixels[group, k]]) < cut.window:
-                    simultaneous = False
-            if simultaneous:
-                for k in range(size):
+            total = _group_charge(charge, unmapped, groups.pixels, group, cut)
+            if total > cut.threshold and total != 0 and _simultaneous(charge, time, groups.pixels, group, total, cut):
+                for k in range(groups.pixels.shape[1]):
                     mask[groups.pixels[group, k]] = True
 
 
 @jit
+def _group_charge(
+    charge: NDArray[np.float32], unmapped: NDArray[np.bool_], groups: NDArray[np.int16], group: int, cut: GroupCut
+) -> np.float32:
+    """Return the sum of the charges, cut off; NaN for a group that cannot reach the threshold."""
+    total = np.float32(0)
+    for k in range(groups.shape[1]):
+        member = groups[group, k]
+        if unmapped[member] or not charge[member] > cut.lowest:
+            return np.float32(np.nan)
+        total += min(charge[member], cut.clip)
+    return total
+
+
+@jit
+def _simultaneous(
+    charge: NDArray[np.float32],
+    time: NDArray[np.float32],
+    groups: NDArray[np.int16],
+    group: int,
+    total: np.float32,
+    cut: GroupCut,
+) -> bool:
+    """Return whether all times are close to their mean, weighted with the charges."""
+    weighted = np.float32(0)
+    for k in range(groups.shape[1]):
+        member = groups[group, k]
+        weighted += min(charge[member], cut.clip) * time[member]
+    mean = weighted / total
+    for k in range(groups.shape[1]):  # noqa: SIM110 - numba compiles no generator expressions
+        if not abs(mean - time[groups[group, k]]) < cut.window:
+            return False
+    return True
+
+
+@jit
 def label_islands(mask: NDArray[np.bool_], neighbours: NDArray[np.int16], labels: NDArray[np.int64]) -> int:
-    """Number the islands of neighbouring pixels from 1, in the order of their first pixel.
+    """Count off the islands of neighbouring pixels from 1, in the order of their first pixel.
 
     Parameters
     ----------
@@ -410,7 +427,7 @@ def _keep_coincident(
 
 @jit
 def _has_marked_neighbour(pixel: int, neighbours: NDArray[np.int16], mask: NDArray[np.bool_]) -> bool:
-    for neighbour in neighbours[pixel]:
+    for neighbour in neighbours[pixel]:  # noqa: SIM110 - numba compiles no generator expressions
         if neighbour >= 0 and mask[neighbour]:
             return True
     return False

@@ -1,7 +1,8 @@
 """MAGIC's event times as astropy has them, without astropy.
 
-``ctapipe_io_magic`` adds day, milliseconds and nanoseconds as decimal numbers and gives the sum to ``astropy.time.Time``
-as a Unix time. The functions follow ``astropy.time`` 6.1 (BSD-3-Clause, the astropy developers) in every rounding.
+``ctapipe_io_magic`` adds day, milliseconds and nanoseconds as decimal numbers, and gives the sum to
+``astropy.time.Time`` as a Unix time. The functions follow ``astropy.time`` 6.1 (BSD-3-Clause, the astropy developers)
+in every rounding.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Powers of numbers (not of arrays) go through numpy's scalars, which use another 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -138,7 +139,7 @@ def _moments(images: Images, camera: Camera) -> _Moments:
         raise NotCovered("an image without charge")
     covariance = np.empty((n_images, 2, 2))
     ends = images.start.tolist()
-    for i, (begin, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for i, (begin, end) in enumerate(pairwise(ends)):
         part = slice(2 * begin, 2 * end)
         np.dot(centred[part].reshape(2, -1), weighted[part].reshape(2, -1).T, out=covariance[i])
     covariance *= (1 / size)[:, None, None]
@@ -238,7 +239,7 @@ def _axis_uncertainties(images: Images, camera: Camera, axes: _Axes) -> tuple[Fl
     design = np.column_stack([axes.longitudinal, np.ones_like(axes.longitudinal)])
     normal = np.empty((n_images, 2, 2))
     ends = images.start.tolist()
-    parts = [slice(begin, end) for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+    parts = [slice(begin, end) for begin, end in pairwise(ends)]
     for i, part in enumerate(parts):
         one = design[part]
         normal[i] = np.multiply(one.T, weights[part], order="C") @ one
@@ -261,9 +262,7 @@ def _size_uncertainties(images: Images, moments: _Moments, axes: _Axes) -> tuple
     cos_2psi = np.cos(2 * axes.psi)
     a, b, c = (1 + cos_2psi) / 2, (1 - cos_2psi) / 2, np.sin(2 * axes.psi)
     along, across = np.empty(len(a)), np.empty(len(a))
-    _squared_deviations(
-        images.start, images.charge_pe, moments.dx, moments.dy, moments.covariance, moments.size, (a, b, c), along, across
-    )
+    _squared_deviations(images.start, images.charge_pe, moments, (a, b, c), along, across)
     length_uncertainty = np.sqrt(along) / (2 * axes.length)
     width_uncertainty = np.full(len(a), np.nan)
     wide = axes.width != 0
@@ -275,15 +274,13 @@ def _size_uncertainties(images: Images, moments: _Moments, axes: _Axes) -> tuple
 def _squared_deviations(
     start: NDArray[np.int64],
     charge: Floats,
-    dx: Floats,
-    dy: Floats,
-    covariance: Floats,
-    size: Floats,
+    moments: _Moments,
     coefficients: tuple[Floats, Floats, Floats],
     along: Floats,
     across: Floats,
 ) -> None:
     first, second = np.empty(len(charge)), np.empty(len(charge))
+    dx, dy, covariance, size = moments.dx, moments.dy, moments.covariance, moments.size
     for i in range(len(size)):
         a, b, c = coefficients[0][i], coefficients[1][i], coefficients[2][i]
         begin, end = start[i], start[i + 1]

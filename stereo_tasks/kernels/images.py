@@ -7,9 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_tasks.kernels.camera import Camera
-from stereo_tasks.kernels.compile import jit
-
 
 class Images(NamedTuple):
     """Pixels of cleaned images: image i has the flat elements from ``start[i]`` to ``start[i + 1]``.

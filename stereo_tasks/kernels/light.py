@@ -110,7 +110,7 @@ def concentration_parameters(
         cog,
         core,
     )
-    brightest = charge_pe[events].max(axis=1)
+    brightest = np.array([charge_pe[event].max() for event in events])
     return Concentration(cog / hillas.intensity, core / hillas.intensity, brightest / hillas.intensity)
 
 

@@ -66,7 +66,7 @@ def merge_hdf_files(
     NotCovered
         Before anything is written, if a file has no events or an unknown layout.
     """
-    paths = sorted(glob.glob(f"{input_dir}/*.h5"))
+    paths = _found(f"{input_dir}/*.h5")
     if not paths:
         raise FileNotFoundError("Could not find any HDF files in the input directory.")
     names = [name for path in paths if (name := _parse(Path(path).name))]
@@ -78,9 +78,7 @@ def merge_hdf_files(
         products = {run: f"*Run{run}.*h5" for run in _runs(names)}
     else:
         products = {_span(_runs(names)): "*.h5"}
-    inputs = {
-        f"{folder}/{kind}{label}.h5": sorted(glob.glob(f"{input_dir}/{mask}")) for label, mask in products.items()
-    }
+    inputs = {f"{folder}/{kind}{label}.h5": _found(f"{input_dir}/{mask}") for label, mask in products.items()}
     for path in sorted({path for some in inputs.values() for path in some}):
         _check(path)
     if not all(inputs.values()):
@@ -88,6 +86,10 @@ def merge_hdf_files(
     Path(folder).mkdir(parents=True, exist_ok=True)
     for product, some in inputs.items():
         _write(product, some)
+
+
+def _found(mask: str) -> list[str]:
+    return sorted(glob.glob(mask))  # noqa: PTH207 - as magic-cta-pipe looks: no hidden files
 
 
 def _parse(name: str) -> _Name | None:
@@ -144,10 +146,10 @@ def _check(path: str) -> None:
                 raise NotCovered(f"{name} has no table of events")
             for node, version in ((_LAYOUT, _LAYOUT_VERSION), (_OPTICS, _OPTICS_VERSION)):
                 attributes = file.get_node(node).attrs
-                if (attributes.SOFT_VER, attributes.TAB_VER) != (CTAPIPE_VERSION, version):
+                if attributes.SOFT_VER != CTAPIPE_VERSION or version != attributes.TAB_VER:
                     raise NotCovered(f"{name}: subarray of another version of ctapipe")
-            layout = file.get_node(_LAYOUT)
-            if layout.attrs.SUBARRAY != layout.attrs.name:
+            layout = file.get_node(_LAYOUT).attrs
+            if layout["name"] != layout["SUBARRAY"]:
                 raise NotCovered(f"{name}: a subarray of two names")
     except (OSError, AttributeError, tables.NoSuchNodeError, tables.HDF5ExtError) as error:
         raise NotCovered(f"{name} cannot be read: {type(error).__name__}") from error

@@ -72,12 +72,14 @@ def _linear_regression(design: Floats, y: Floats) -> Floats:
     matrix = design.T @ design
     if np.linalg.det(matrix) < _SMALLEST_DETERMINANT:
         return np.full(2, np.nan)
-    return np.linalg.inv(matrix) @ design.T @ y
+    beta: Floats = np.linalg.inv(matrix) @ design.T @ y
+    return beta
 
 
 @jit
 def _residuals(design: Floats, y: Floats, beta: Floats) -> Floats:
-    return y - (design[:, 0] * beta[0] + beta[1])
+    difference: Floats = y - (design[:, 0] * beta[0] + beta[1])
+    return difference
 
 
 @jit
@@ -87,7 +89,8 @@ def _residual_sum_of_squares(design: Floats, y: Floats, beta: Floats) -> float:
 
 @jit
 def _single_sample(design: Floats, y: Floats, sample_size: int) -> tuple[Floats, float]:
-    sample = np.random.choice(len(y), 2, replace=False)  # noqa: NPY002 - numba's generator, as ctapipe draws
+    # numba's generator, as ctapipe draws
+    sample = np.random.choice(len(y), 2, replace=False)
     beta = _linear_regression(design[sample], y[sample])
     if np.isnan(beta[0]):
         return beta, np.nan
@@ -95,9 +98,10 @@ def _single_sample(design: Floats, y: Floats, sample_size: int) -> tuple[Floats,
     for _ in range(_ITERATIONS):
         squared_residuals = _residuals(design, y, beta) ** 2
         sample = np.argsort(squared_residuals)[:sample_size]
-        beta = _linear_regression(design[sample], y[sample])
+        part, part_y = design[sample], y[sample]
+        beta = _linear_regression(part, part_y)
         last_error = error
-        error = _residual_sum_of_squares(design[sample], y[sample], beta)
+        error = _residual_sum_of_squares(part, part_y, beta)
         if abs(last_error - error) < _CONVERGED:
             break
     return beta, error
@@ -117,9 +121,9 @@ def lts_linear_regression(x: Floats, y: Floats) -> tuple[float, float]:
     tuple of float
         Slope and intercept; NaN if no sample of points gave a line.
     """
-    np.random.seed(0)  # noqa: NPY002 - only numba's own generator is seeded by this
+    np.random.seed(0)
     design = _design_matrix(x)
-    sample_size = np.int64(_PART_OF_PIXELS * len(x))
+    sample_size = int(_PART_OF_PIXELS * len(x))
     best_slope, best_intercept, best_error = np.nan, np.nan, np.inf
     for _ in range(_SAMPLES):
         beta, error = _single_sample(design, y, sample_size)

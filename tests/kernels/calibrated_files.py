@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def _write_tree(file: Any, name: str, columns: dict[str, Any], baskets: int) -> 
     tree = file.mktree(name, types)
     n = len(next(iter(columns.values())))
     edges = np.linspace(0, n, baskets + 1).astype(int)
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         tree.extend({key: values[begin:end] for key, values in columns.items()})
 
 

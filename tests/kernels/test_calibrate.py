@@ -12,10 +12,10 @@ import yaml
 
 pytest.importorskip("magicctapipe", reason="the kernels are compared in the science environment")
 
-from magicctapipe.scripts.lst1_magic.magic_calib_to_dl1 import magic_calib_to_dl1 as mcp_tool
-
 from calibrated_files import FILE_PIXELS, Calibrated, dead, jagged, noise, pedestal_samples, showers, simulated_subruns
 from hdf5_files import differences
+from magicctapipe.scripts.lst1_magic.magic_calib_to_dl1 import magic_calib_to_dl1 as mcp_tool
+
 from stereo_tasks.kernels.calibrate import magic_calib_to_dl1
 from stereo_tasks.kernels.errors import NotCovered
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("magicctapipe", reason="the kernels are compared in the science environment")
 
+from calibrated_files import N_PIXELS
 from ctapipe_io_magic import MAGICEventSource
 from scipy.interpolate import interp1d
 
-from calibrated_files import N_PIXELS
 from stereo_tasks.kernels.bad_pixels import bad_rms, sample_of_events
 from stereo_tasks.kernels.calibrate import interpolated
 from stereo_tasks.kernels.calibrate_constants import camera_arrays

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip("magicctapipe", reason="the kernels are compared in the science environment")
 
+from calibrated_files import N_PIXELS, showers
 from ctapipe.image import number_of_islands
 from ctapipe_io_magic import load_camera_geometry
 from magicctapipe.image import MAGICClean
 
-from calibrated_files import N_PIXELS, showers
 from stereo_tasks.kernels.camera import magic_camera
 from stereo_tasks.kernels.cleaning import clean, count_islands, thresholds
 

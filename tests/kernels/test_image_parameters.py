@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("ctapipe", reason="the kernels are compared in the science environment")
 
+from calibrated_files import N_PIXELS
 from ctapipe.image import concentration_parameters as ctapipe_concentration
 from ctapipe.image import hillas_parameters as ctapipe_hillas
 from ctapipe.image import leakage_parameters as ctapipe_leakage
 from ctapipe.image import timing_parameters as ctapipe_timing
 from ctapipe_io_magic import load_camera_geometry
 
-from calibrated_files import N_PIXELS
 from stereo_tasks.kernels.camera import magic_camera
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.hillas import hillas_parameters
@@ -37,7 +37,9 @@ def row_of_pixels(start, length):
     while len(pixels) < length:
         near = CAMERA.neighbours[pixels[-1]]
         near = near[near >= 0]
-        offsets = np.column_stack([CAMERA.x_m[near] - CAMERA.x_m[pixels[-1]], CAMERA.y_m[near] - CAMERA.y_m[pixels[-1]]])
+        offsets = np.column_stack(
+            [CAMERA.x_m[near] - CAMERA.x_m[pixels[-1]], CAMERA.y_m[near] - CAMERA.y_m[pixels[-1]]]
+        )
         step = offsets[0] if step is None else step
         best = np.argmin(np.hypot(*(offsets - step).T))
         if np.hypot(*(offsets[best] - step)) > 0.005:
@@ -64,7 +66,9 @@ def images(draw):
     charge = np.abs(rng.normal(0, 10 ** draw(st.floats(0, 2.5)), N_PIXELS)).astype(np.float32)
     if draw(st.booleans()):
         charge[:] = draw(st.sampled_from([4.0, 750.0, 0.1]))
-    time = (20 + 10 * rng.random() * CAMERA.x_m + rng.normal(0, draw(st.sampled_from([0, 0.3, 5])), N_PIXELS)).astype("f4")
+    time = (20 + 10 * rng.random() * CAMERA.x_m + rng.normal(0, draw(st.sampled_from([0, 0.3, 5])), N_PIXELS)).astype(
+        "f4"
+    )
     mask = np.zeros(N_PIXELS, dtype=bool)
     mask[pixels] = True
     return charge, time, mask

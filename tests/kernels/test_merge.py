@@ -11,10 +11,10 @@ pytest.importorskip("magicctapipe", reason="the kernels are compared in the scie
 
 import pandas as pd
 from ctapipe.instrument import SubarrayDescription
+from hdf5_files import differences
 from magicctapipe.io import save_pandas_data_in_table
 from magicctapipe.scripts.lst1_magic.merge_hdf_files import merge_hdf_files as mcp_tool
 
-from hdf5_files import differences
 from stereo_tasks.kernels.dl1_file import columns, write_dl1
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.merge import merge_hdf_files
@@ -34,7 +34,9 @@ def dl1(folder, name, n, seed=1):
 def stereo(folder, name, n, seed=1, images=False, simulation=False):
     """Write a file as stereo_reco does: a table of pandas and a description of the subarray."""
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"obs_id": rng.integers(0, 9, n), "alt": rng.normal(size=n), "size": np.float32(rng.random(n))})
+    frame = pd.DataFrame(
+        {"obs_id": rng.integers(0, 9, n), "alt": rng.normal(size=n), "size": np.float32(rng.random(n))}
+    )
     layout = dl1(folder / "layout", "dl1_M1.Run05114600.001.h5", 1)
     path = folder / name
     save_pandas_data_in_table(frame, str(path), "/events", "parameters")

@@ -13,11 +13,11 @@ from stereo_tasks.kernels import dl1_file
 from stereo_tasks.kernels.bad_pixels import bad_pixels
 from stereo_tasks.kernels.calibrated_file import PEDESTAL_TYPES, Drive, Subrun, read, read_drive
 from stereo_tasks.kernels.camera import magic_camera
+from stereo_tasks.kernels.camera_images import cut_out, usable
 from stereo_tasks.kernels.cleaning import Thresholds, clean, count_islands, thresholds
 from stereo_tasks.kernels.clock import Times
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.hillas import hillas_parameters
-from stereo_tasks.kernels.images import cut_out, usable
 from stereo_tasks.kernels.light import concentration_parameters, leakage_parameters
 from stereo_tasks.kernels.timing import timing_parameters
 

@@ -168,8 +168,10 @@ def read(path: Path, pedestal_type: str) -> Subrun:
     try:
         with uproot.open(path, array_cache=None, object_cache=None) as file:
             return _read(file, pedestal_type)
-    except (KeyError, IndexError, ValueError, OSError) as error:
-        raise NotCovered(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
+    except NotCovered:
+        raise
+    except Exception as error:
+        raise NotCovered(f"{path.name} cannot be read ({type(error).__name__})") from error
 
 
 def _read(file: Any, pedestal_type: str) -> Subrun:
@@ -205,7 +207,7 @@ def _trees(file: Any) -> dict[str, Any]:
     trees = {name: file[name] for name in _BRANCHES}
     for name, branches in _BRANCHES.items():
         keys = set(trees[name].keys(full_paths=False))
-        if absent := [branch for branch in branches if branch not in keys]:
+        if absent := [branch for branch in branches if branch not in keys and branch not in trees[name]]:
             raise NotCovered(f"no branch {absent[0]} in {name}")
     if later := _LATER_LEVELS.intersection(trees["Events"].keys()):
         raise NotCovered(f"no calibrated file: it has {min(later)}")
@@ -360,8 +362,8 @@ def _reports(path: Path, size: int, changed_ns: int) -> Drive:
     try:
         with uproot.open(path, array_cache=None, object_cache=None) as file:
             reports = Drive(*(_column(file["Drive"], name) for name in _BRANCHES["Drive"][:3]))
-    except (KeyError, IndexError, ValueError, OSError) as error:
-        raise NotCovered(f"{path.name} has no drive reports to read: {type(error).__name__}") from error
+    except Exception as error:
+        raise NotCovered(f"{path.name} has no drive reports to read ({type(error).__name__})") from error
     if not len(reports.mjd):
         raise NotCovered(f"{path.name} has no drive report")
     return reports

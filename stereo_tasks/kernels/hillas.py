@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_tasks.kernels.camera import Camera
+from stereo_tasks.kernels.camera_images import Images
 from stereo_tasks.kernels.compile import jit
 from stereo_tasks.kernels.errors import NotCovered
-from stereo_tasks.kernels.images import Images
 from stereo_tasks.kernels.sums import pairwise_sum
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_tasks.kernels.camera_images import Images
 from stereo_tasks.kernels.compile import jit
-from stereo_tasks.kernels.images import Images
 
 Floats = NDArray[np.float64]
 

@@ -17,6 +17,8 @@ from hdf5_files import differences
 from magicctapipe.scripts.lst1_magic.magic_calib_to_dl1 import magic_calib_to_dl1 as mcp_tool
 
 from stereo_tasks.kernels.calibrate import magic_calib_to_dl1
+from stereo_tasks.kernels.calibrate_constants import DATA, write_template
+from stereo_tasks.kernels.dl1_file import TEMPLATE_FILE
 from stereo_tasks.kernels.errors import NotCovered
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "mcp.yaml").read_text())
@@ -46,12 +48,14 @@ def rng():
     return np.random.default_rng(5)
 
 
-def test_simulated_subruns_with_the_drive_reports_of_each_other(tmp_path):
+def test_simulated_subruns_with_the_drive_reports_of_each_other_and_the_empty_file(tmp_path):
     (tmp_path / "in").mkdir()
     for number, path in enumerate(simulated_subruns(tmp_path / "in")):
         made, expected = products(path, tmp_path / str(number))
         assert differences(made, expected) == []
     assert len(rows(made)) > 10
+    write_template(expected, tmp_path / TEMPLATE_FILE)
+    assert differences(DATA / TEMPLATE_FILE, tmp_path / TEMPLATE_FILE) == []
 
 
 def test_bad_pixels_many_baskets_and_odd_values(tmp_path, rng):

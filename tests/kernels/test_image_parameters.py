@@ -15,9 +15,9 @@ from ctapipe.image import timing_parameters as ctapipe_timing
 from ctapipe_io_magic import load_camera_geometry
 
 from stereo_tasks.kernels.camera import magic_camera
+from stereo_tasks.kernels.camera_images import cut_out
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.hillas import hillas_parameters
-from stereo_tasks.kernels.images import cut_out
 from stereo_tasks.kernels.light import concentration_parameters, leakage_parameters
 from stereo_tasks.kernels.timing import timing_parameters
 
@@ -117,6 +117,19 @@ def test_parameters(geometry, image):
     concentration = concentration_parameters(charge[None], EVENT, hillas, CAMERA)
     expected_concentration = ctapipe_concentration(geometry, charge, expected)
     assert [v[0] for v in concentration] == [getattr(expected_concentration, name) for name in concentration._fields]
+
+
+@pytest.mark.parametrize(("function", "reason"), [("eigh", "principal axes"), ("inv", "cannot be fitted")])
+def test_matrices_that_cannot_be_solved_are_not_covered(monkeypatch, function, reason):
+    def fail(*arguments):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    mask = np.zeros((1, N_PIXELS), dtype=bool)
+    mask[0, :7] = True
+    charge = np.ones((1, N_PIXELS), dtype=np.float32)
+    monkeypatch.setattr(np.linalg, function, fail)
+    with pytest.raises(NotCovered, match=reason):
+        hillas_parameters(cut_out(charge, charge, mask, EVENT), CAMERA)
 
 
 def test_images_without_extent_or_charge_are_not_covered():

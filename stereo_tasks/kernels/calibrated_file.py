@@ -216,7 +216,10 @@ def _trees(file: Any) -> dict[str, Any]:
 
 def _header(tree: Any) -> Header:
     def number(name: str) -> Any:
-        return _column(tree, f"MRawRunHeader.{name}")[0]
+        values = _column(tree, f"MRawRunHeader.{name}")
+        if values.dtype.kind not in "iu":
+            raise NotCovered(f"MRawRunHeader.{name} is no whole number")
+        return values[0]
 
     if number("fRunType") == _MONTE_CARLO:
         raise NotCovered("simulated events")

@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 
 from stereo_tasks.kernels import dl1_file
 from stereo_tasks.kernels.bad_pixels import bad_pixels
-from stereo_tasks.kernels.calibrated_file import PEDESTAL_TYPES, Drive, Subrun, read, read_drive
+from stereo_tasks.kernels.calibrated_file import (
+    PEDESTAL_TYPES,
+    Drive,
+    Header,
+    Pedestals,
+    Subrun,
+    read,
+    read_drive,
+)
 from stereo_tasks.kernels.camera import magic_camera
 from stereo_tasks.kernels.camera_images import cut_out, usable
 from stereo_tasks.kernels.cleaning import Thresholds, clean, count_islands, thresholds
-from stereo_tasks.kernels.clock import Times
+from stereo_tasks.kernels.clock import Times, times
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.hillas import hillas_parameters
 from stereo_tasks.kernels.light import concentration_parameters, leakage_parameters
@@ -162,3 +170,38 @@ def interpolated(x: Floats, known_x: NDArray[Any], known_y: NDArray[Any]) -> Flo
     slope = (known_y[after] - known_y[before]) / (known_x[after] - known_x[before])
     value: Floats = slope * (x - known_x[before]) + known_y[before]
     return value
+
+
+def compile_all() -> None:
+    """Compile every function of this kernel, which takes some 15 s on each new type of processor, once."""
+    camera = magic_camera()
+    charge_pe = (200 * np.exp(-((camera.x_m / 0.1) ** 2) - (camera.y_m / 0.04) ** 2)).astype(np.float32)[None]
+    time = times(np.array([60_000]), np.array([0]), np.array([0]))
+    subrun = Subrun(
+        Header(1, 5_000_000, 1, 50, np.float64(1.64)),
+        np.zeros(camera.n_pixels, dtype=np.bool_),
+        Pedestals(time.unix, np.ones((1, camera.n_pixels), dtype=np.float32)),
+        np.array([1]),
+        time,
+        np.array([0.0]),
+        charge_pe,
+        np.full_like(charge_pe, 20) + (10 * camera.x_m).astype(np.float32),
+    )
+    drive = Drive(np.array([59_999.0, 60_001.0]), np.array([20.0, 20.0]), np.array([100.0, 100.0]))
+    limits = thresholds(
+        {
+            "use_time": True,
+            "use_sum": True,
+            "find_hotpixels": True,
+            "pedestal_type": PEDESTAL_TYPES[0],
+            "picture_thresh": 6,
+            "boundary_thresh": 3.5,
+            "max_time_off": 4.5,
+            "max_time_diff": 1.5,
+        }
+    )
+    dl1_rows(subrun, drive, limits)
+
+
+if __name__ == "__main__":
+    compile_all()

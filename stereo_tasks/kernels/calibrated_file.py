@@ -322,7 +322,7 @@ def _blocks(branch: Any) -> Iterator[tuple[int, int]]:
     begin = 0
     for basket in range(branch.num_baskets):
         end = branch.basket_entry_start_stop(basket)[1]
-        if end - begin >= _BLOCK or basket == branch.num_baskets - 1:
+        if end - begin >= _BLOCK or (end > begin and basket == branch.num_baskets - 1):
             yield begin, end
             begin = end
 

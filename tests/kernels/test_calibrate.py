@@ -1,5 +1,6 @@
 """DL1 files of the kernel and of magic-cta-pipe's own tool, from the same calibrated files."""
 
+import json
 import logging
 import shutil
 import subprocess
@@ -192,3 +193,25 @@ def test_nothing_heavy_is_imported():
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     roots = {name.split(".")[0] for name in shown.stdout.split()}
     assert not roots & {"ctapipe", "magicctapipe", "lstchain", "astropy", "pandas", "sklearn", "matplotlib"}
+
+
+COMPILED = """
+import json, sys
+from stereo_tasks.kernels.calibrate import compile_all, magic_calib_to_dl1
+
+def compiled():
+    modules = [module for name, module in sys.modules.items() if name.startswith("stereo_tasks.kernels")]
+    functions = {id(one): one for module in modules for one in vars(module).values() if hasattr(one, "signatures")}
+    return {one.__name__: one.signatures for one in functions.values() if one.signatures}
+
+compile_all()
+before = compiled()
+magic_calib_to_dl1(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
+assert before and compiled() == before, compiled()
+"""
+
+
+def test_everything_is_compiled_beforehand(tmp_path):
+    path = Calibrated(*showers(20, np.random.default_rng(4))).write(tmp_path / "in")
+    arguments = [str(path), str(tmp_path / "out"), json.dumps(CONFIG)]
+    subprocess.run([sys.executable, "-c", COMPILED, *arguments], check=True)

@@ -78,7 +78,7 @@ def test_camera_is_ctapipes():
     assert stored.pairs.start[-1] == len(stored.pairs.pixels)
 
 
-def test_unknown_pixels_and_damaged_words():
+def test_dead_pixels_have_the_digit_that_the_reader_looks_at():
     from stereo_tasks.kernels.calibrated_file import _DEAD_PIXEL
 
     for word in (0, 1, 2, 3, 6, -1, -2, -3, -128, 2**31 - 1, -(2**31)):

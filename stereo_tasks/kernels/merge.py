@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import tables
 
+from stereo_tasks.kernels.coverage import SHOWN_EQUAL
 from stereo_tasks.kernels.errors import NotCovered
 
 EVENTS = "/events/parameters"
@@ -23,7 +24,7 @@ _LAYOUT = "/configuration/instrument/subarray/layout"
 _OPTICS = "/configuration/instrument/telescope/optics"
 _CAMERAS = "/configuration/instrument/telescope/camera"
 
-CTAPIPE_VERSION = "0.25.1"
+(CTAPIPE_VERSION,) = SHOWN_EQUAL["ctapipe"]
 _LAYOUT_VERSION, _OPTICS_VERSION = "2.0", "4.0"
 """What wrote the description of the subarray: another version might write it anew in another way."""
 

@@ -1,6 +1,10 @@
-"""Helper modules of this folder."""
+"""Modules of this folder can be imported by their names."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for hdf5_files and others, however pytest imports the tests
+from astropy.utils import data, iers
+
+sys.path.insert(0, str(Path(__file__).parent))
+iers.conf.auto_download = False
+data.conf.allow_internet = False

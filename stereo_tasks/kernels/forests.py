@@ -1,0 +1,360 @@
+"""Random forests as arrays that are mapped into memory: packed once from joblib files, applied without scikit-learn.
+
+A packed file lies beside its joblib file. It holds one header in JSON and, for each telescope, the nodes of all trees
+and the values of all leaves. Nodes of a tree are in preorder: the left child of a node is the next one.
+Predictions equal those of scikit-learn with ``n_jobs=1`` bit by bit: scikit-learn compares features as float32 with
+thresholds as float64, so that a threshold may be rounded down to float32; and the trees are summed in their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stereo_tasks.kernels.compile import jit
+from stereo_tasks.kernels.errors import NotCovered
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import BaseEnsemble
+    from sklearn.tree._tree import Tree
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+VERSION = 1
+"""Raised when packed files have another format: older ones are then refused, and packed anew."""
+
+SUFFIX = ".packed"
+
+NODE = np.dtype([("threshold", "<f4"), ("feature", "<i4"), ("link", "<i4")])
+"""A node of a tree. ``link`` is the right child, counted from the first node of the tree; in a leaf, whose feature is
+-1, it is the number of its value, counted from the first leaf of the tree."""
+
+EVENTS_A_BLOCK = 8192
+"""Events whose leaf values are held at once: 150 trees of them take 10 MB."""
+
+AT_ONCE = 16
+"""Events that descend a tree at once: with 8, and with 32, it took as long or longer (tried).""" 
+
+_MAGIC = b"stereo forests\n"
+_ALIGNMENT = 64
+_CLASSES = {"RandomForestRegressor": "regressor", "RandomForestClassifier": "classifier"}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Forest:
+    """The forest of one telescope.
+
+    Parameters
+    ----------
+    kind : str
+        ``regressor`` or ``classifier``.
+    nodes : array of `NODE`, shape (n_nodes,)
+        The nodes of all trees.
+    values : array of float64, shape (n_leaves,)
+        Mean target, or the fraction of the first class, in the leaves of all trees.
+    first_node, first_leaf : array of int64, shape (n_trees + 1,)
+        Where each tree begins; last, where the last one ends.
+    """
+
+    kind: str
+    nodes: npt.NDArray[np.void]
+    values: Floats
+    first_node: Integers
+    first_leaf: Integers
+
+    def predict(self, features: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """Return the mean and the variance over the trees.
+
+        Parameters
+        ----------
+        features : array of float32, shape (n_events, n_features)
+            Features of each event.
+
+        Returns
+        -------
+        mean, variance : array of float64, shape (n_events,)
+            As ``predict`` (or the first column of ``predict_proba``) and ``numpy.var`` over the trees give them.
+        """
+        n_events, n_trees = len(features), len(self.first_node) - 1
+        mean, variance = np.empty(n_events), np.empty(n_events)
+        leaves = np.empty((n_trees, min(n_events, EVENTS_A_BLOCK)))
+        for begin in range(0, n_events, EVENTS_A_BLOCK):
+            block = slice(begin, min(begin + EVENTS_A_BLOCK, n_events))
+            found = leaves[:, : block.stop - begin]
+            _find_leaves(features[block], self.nodes, self.values, self.first_node, self.first_leaf, found)
+            _moments(found, mean[block], variance[block])
+        if n_events == 1:
+            # numpy sums a single column in pairs, and several of them row by row.
+            variance[:] = np.var(leaves, axis=0)
+        return mean, variance
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Forests:
+    """What a joblib file of magic-cta-pipe holds: the forests of one combination of telescopes."""
+
+    features: tuple[str, ...]
+    unsigned: bool
+    """Whether the forests were trained with the features without their signs."""
+    of_telescope: dict[int, Forest]
+
+
+@jit
+def _find_leaves(
+    features: npt.NDArray[np.float32],
+    nodes: npt.NDArray[np.void],
+    values: Floats,
+    first_node: Integers,
+    first_leaf: Integers,
+    found: Floats,
+) -> None:
+    """Put the value of the leaf that each event ends in into `found`, of shape (n_trees, n_events).
+
+    Some events descend a tree at once, one step of each in turn: the next node is mostly not in the cache, and the
+    processor waits for several of them together.
+    """
+    n_events = len(features)
+    events = np.empty(AT_ONCE, np.int64)
+    places = np.empty(AT_ONCE, np.int64)
+    for tree in range(len(first_node) - 1):
+        begin, leaf = first_node[tree], first_leaf[tree]
+        n_descending = min(AT_ONCE, n_events)
+        for i in range(n_descending):
+            events[i], places[i] = i, begin
+        next_event = n_descending
+        while n_descending > 0:
+            i = 0
+            while i < n_descending:
+                node = nodes[places[i]]
+                if node.feature >= 0:
+                    # As arithmetic, since a branch would be foreseen wrongly every other time.
+                    is_right = np.int64(features[events[i], node.feature] > node.threshold)
+                    places[i] += 1 + is_right * (begin + node.link - places[i] - 1)
+                    i += 1
+                    continue
+                found[tree, events[i]] = values[leaf + node.link]
+                if next_event < n_events:
+                    events[i], places[i] = next_event, begin
+                    next_event += 1
+                else:
+                    n_descending -= 1
+                    events[i], places[i] = events[n_descending], places[n_descending]
+
+
+@jit
+def _moments(found: Floats, mean: Floats, variance: Floats) -> None:
+    """Put mean and variance over the trees into the last two arrays, summing the trees in their order."""
+    n_trees, n_events = found.shape
+    mean[:] = 0.0
+    variance[:] = 0.0
+    for tree in range(n_trees):
+        for event in range(n_events):
+            mean[event] += found[tree, event]
+    for event in range(n_events):
+        mean[event] /= n_trees
+    for tree in range(n_trees):
+        for event in range(n_events):
+            difference = found[tree, event] - mean[event]
+            variance[event] += difference * difference
+    for event in range(n_events):
+        variance[event] /= n_trees
+
+
+def packed_path(path: Path) -> Path:
+    """Return where the packed forests of a joblib file lie: beside the file itself, if `path` is a link to it."""
+    return path.resolve().with_suffix(SUFFIX)
+
+
+def pack(path: Path) -> Path:
+    """Pack the forests of a joblib file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File that ``lst1_magic_train_rfs`` wrote. It is unpickled: only for files from where forests come from.
+
+    Returns
+    -------
+    pathlib.Path
+        The packed file. It is written under another name and renamed when it is complete; for the same joblib file it
+        is always the same.
+
+    Raises
+    ------
+    NotCovered
+        If the file holds something else than random forests with one output.
+    """
+    import joblib
+
+    source = path.resolve()
+    # Before it is read: if it changes meanwhile, the packed file is refused.
+    status = source.stat()
+    content = joblib.load(source)
+    features = [str(name) for name in content["features"]]
+    arrays, telescopes = [], {}
+    for tel_id, model in content["telescope_rfs"].items():
+        forest = _packed_forest(model, len(features))
+        telescopes[str(int(tel_id))] = {"kind": forest.kind, "arrays": len(arrays)}
+        arrays += [forest.nodes, forest.values, forest.first_node, forest.first_leaf]
+    header = {
+        "version": VERSION,
+        "source": {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "sha256": _sha256(source)},
+        "features": features,
+        "unsigned": bool(content["use_unsigned_features"]),
+        "telescopes": telescopes,
+    }
+    target = packed_path(path)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".tmp-{target.name}-", delete=False) as file:
+        try:
+            _write(file, header, arrays)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(source.stat().st_mode & 0o666)
+            Path(file.name).replace(target)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    return target
+
+
+def load(path: Path) -> Forests:
+    """Map the packed forests of a joblib file into memory.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The joblib file.
+
+    Raises
+    ------
+    NotCovered
+        If it is not packed, or has changed since.
+    """
+    source, packed = path.resolve(), packed_path(path)
+    try:
+        content = np.memmap(packed, np.uint8, mode="r")
+    except (FileNotFoundError, ValueError):
+        raise NotCovered(f"no packed forests beside {source}: run 'stereo prepare-mc'") from None
+    header, places = _read_header(content, packed)
+    _check_source(header["source"], source)
+    arrays = [content[begin : begin + size].view(np.dtype(kind)) for begin, size, kind in places]
+    forests = {
+        int(tel_id): Forest(entry["kind"], *arrays[entry["arrays"] : entry["arrays"] + 4])
+        for tel_id, entry in header["telescopes"].items()
+    }
+    return Forests(tuple(header["features"]), header["unsigned"], forests)
+
+
+def _packed_forest(model: BaseEnsemble, n_features: int) -> Forest:
+    kind = _CLASSES.get(type(model).__name__)
+    if kind is None:
+        raise NotCovered(f"a {type(model).__name__} is no random forest of scikit-learn")
+    if model.n_outputs_ != 1 or model.n_features_in_ != n_features:
+        raise NotCovered(f"forests of {model.n_outputs_} outputs and {model.n_features_in_} of {n_features} features")
+    trees = [_packed_tree(estimator.tree_) for estimator in model.estimators_]
+    nodes, values = (np.concatenate(arrays) for arrays in zip(*trees, strict=True))
+    first_node, first_leaf = (
+        np.concatenate([[0], np.cumsum([len(array) for array in arrays])]).astype(np.int64)
+        for arrays in zip(*trees, strict=True)
+    )
+    return Forest(kind, nodes, values, first_node, first_leaf)
+
+
+def _packed_tree(tree: Tree) -> tuple[npt.NDArray[np.void], Floats]:
+    left, right = tree.children_left, tree.children_right
+    order = _preorder(left, right)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    leaf = (left < 0)[order]
+    nodes = np.empty(len(order), NODE)
+    nodes["feature"] = np.where(leaf, -1, tree.feature[order])
+    nodes["threshold"] = np.where(leaf, np.float32(0), _rounded_down(tree.threshold[order]))
+    nodes["link"] = np.where(leaf, np.cumsum(leaf) - 1, place[right[order]])
+    return nodes, np.ascontiguousarray(tree.value[order[leaf], 0, 0])
+
+
+@jit
+def _preorder(left: Integers, right: Integers) -> Integers:
+    """Return the nodes of a tree in preorder. Trees that grew by their best leaves, or were pruned, are not."""
+    order = np.empty(len(left), np.int64)
+    waiting = np.empty(len(left), np.int64)
+    waiting[0], n_waiting, n_ordered = 0, 1, 0
+    while n_waiting > 0:
+        n_waiting -= 1
+        node = waiting[n_waiting]
+        order[n_ordered] = node
+        n_ordered += 1
+        if left[node] >= 0:
+            waiting[n_waiting], waiting[n_waiting + 1] = right[node], left[node]
+            n_waiting += 2
+    return order
+
+
+def _rounded_down(thresholds: Floats) -> npt.NDArray[np.float32]:
+    """Return the largest float32 that is not above each threshold: a float32 is below it where it is below the other."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+def _write(file: IO[bytes], header: dict[str, Any], arrays: list[npt.NDArray[Any]]) -> None:
+    """Write magic text, length of the header (8 bytes), header, and arrays at multiples of 64 bytes after it."""
+    places, end = [], 0
+    for array in arrays:
+        kind = array.dtype.descr if array.dtype.names else array.dtype.str
+        places.append((end, array.nbytes, kind))
+        end = _aligned(end + array.nbytes)
+    text = json.dumps({**header, "places": places}, sort_keys=True).encode()
+    begin = _aligned(len(_MAGIC) + 8 + len(text))
+    file.write((_MAGIC + len(text).to_bytes(8, "little") + text).ljust(begin, b" "))
+    for array, (place, _, _) in zip(arrays, places, strict=True):
+        file.write(b"\0" * (begin + place - file.tell()))
+        file.write(array.tobytes())
+
+
+def _read_header(content: npt.NDArray[np.uint8], packed: Path) -> tuple[dict[str, Any], list[tuple[int, int, Any]]]:
+    text_begin = len(_MAGIC) + 8
+    text_end = text_begin + int.from_bytes(content[len(_MAGIC) : text_begin].tobytes(), "little")
+    try:
+        if content[: len(_MAGIC)].tobytes() != _MAGIC:
+            raise ValueError("it does not begin as one")
+        header: dict[str, Any] = json.loads(content[text_begin:text_end].tobytes())
+        if header["version"] != VERSION:
+            raise ValueError(f"it is of version {header['version']}, not {VERSION}")
+        begin = _aligned(text_end)
+        places = [(begin + place, size, kind) for place, size, kind in header["places"]]
+        if places and sum(places[-1][:2]) != len(content):
+            raise ValueError("it is cut off")
+    except (ValueError, KeyError) as error:
+        raise NotCovered(f"{packed} is no file of packed forests, {error}: run 'stereo prepare-mc'") from None
+    return header, [(place, size, _dtype(kind)) for place, size, kind in places]
+
+
+def _dtype(kind: Any) -> np.dtype[Any]:
+    return np.dtype([(name, base) for name, base in kind] if isinstance(kind, list) else kind)
+
+
+def _aligned(place: int) -> int:
+    return -(-place // _ALIGNMENT) * _ALIGNMENT
+
+
+def _check_source(expected: dict[str, Any], source: Path) -> None:
+    """Refuse forests of another joblib file; one that was only copied has another time and the same checksum."""
+    status = source.stat()
+    if (status.st_size, status.st_mtime_ns) == (expected["bytes"], expected["modified_ns"]):
+        return
+    if status.st_size != expected["bytes"] or _sha256(source) != expected["sha256"]:
+        raise NotCovered(f"{source} has changed since its forests were packed: run 'stereo prepare-mc'")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -42,6 +42,10 @@ _MADE = (
 )  # fmt: skip
 
 
+_IN_CAMERA = ("x", "y", "psi", "reco_disp", "pointing_alt", "pointing_az")
+"""What the candidates for the direction are made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One of the three kinds of forests."""
@@ -135,17 +139,15 @@ def dl1_stereo_to_dl2(input_file_dl1: str, input_dir_rfs: str, output_dir: str) 
     log.info("%s: %d images", target, len(images))
 
 
-def reconstruct(
-    images: Images, models: dict[str, list[tuple[Path, forests.Forests]]], focal_lengths_m: dict[int, float]
-) -> None:
+def reconstruct(images: Images, models: dict[str, list[forests.Forests]], focal_lengths_m: dict[int, float]) -> None:
     """Add energies, directions and gammaness."""
     for kind in KINDS:
         if not models[kind.name]:
             raise UnboundLocalError(
                 f"cannot access local variable '{kind.variable}' where it is not associated with a value"
             )
-        for path, model in models[kind.name]:
-            _apply(images, kind, path, model)
+        for model in models[kind.name]:
+            _apply(images, kind, model)
         if kind.name == "disp":
             _add_directions(images, focal_lengths_m)
 
@@ -197,20 +199,20 @@ def _read_simulation(file: tables.File) -> npt.NDArray[np.void]:
     return rows
 
 
-def _read_forests(folder: str) -> dict[str, list[tuple[Path, forests.Forests]]]:
+def _read_forests(folder: str) -> dict[str, list[forests.Forests]]:
     """Return the forests of each kind, in the order in which they are applied."""
-    models: dict[str, list[tuple[Path, forests.Forests]]] = {}
+    models: dict[str, list[forests.Forests]] = {}
     for kind in KINDS:
         paths = [Path(name) for name in sorted(glob.glob(f"{folder}/{kind.files}_*.joblib"))]  # noqa: PTH207
-        models[kind.name] = [(path, forests.load(path)) for path in paths]
+        models[kind.name] = [forests.load(path) for path in paths]
         if not paths:
             # What comes after it does not matter.
             return models | {later.name: [] for later in KINDS[KINDS.index(kind) :]}
-        for path, model in models[kind.name]:
-            if tuple(model.of_telescope) not in COMBINATIONS:
-                raise NotCovered(f"{path.name} is for telescopes {', '.join(map(str, model.of_telescope))}")
-            if any(forest.kind != kind.model for forest in model.of_telescope.values()):
-                raise NotCovered(f"{path.name} does not hold a {kind.model} of each telescope")
+        for model in models[kind.name]:
+            if tuple(model.kinds) not in COMBINATIONS:
+                raise NotCovered(f"{model.path.name} is for telescopes {', '.join(map(str, model.kinds))}")
+            if set(model.kinds.values()) != {kind.model}:
+                raise NotCovered(f"{model.path.name} does not hold a {kind.model} for each telescope")
     return models
 
 
@@ -251,20 +253,20 @@ def stereo_events(rows: npt.NDArray[np.void]) -> Images:
     return Images(rows, {"multiplicity": multiplicity.astype(np.int64), "combo_type": combo_type})
 
 
-def _apply(images: Images, kind: Kind, path: Path, model: forests.Forests) -> None:
+def _apply(images: Images, kind: Kind, model: forests.Forests) -> None:
     """Apply the forests of one combination of telescopes to its images that have all features."""
     columns = [name for name in images.names if name not in INDEX]
     if missing := [name for name in model.features if name not in columns]:
-        raise NotCovered(f"{path.name} needs columns that are not there: {', '.join(missing)}")
-    combo_type = COMBINATIONS.index(tuple(model.of_telescope))
-    for tel_id, forest in model.of_telescope.items():
+        raise NotCovered(f"{model.path.name} needs columns that are not there: {', '.join(missing)}")
+    combo_type = COMBINATIONS.index(tuple(model.kinds))
+    for tel_id in model.kinds:
         rows = np.flatnonzero((images["combo_type"] == combo_type) & (images["tel_id"] == tel_id))
         features, known = _features(images, model, rows)
         if not len(features):
             continue
         if not np.isfinite(features).all():
-            raise NotCovered(f"a feature for {path.name} is not finite as float32, which scikit-learn refuses")
-        estimate, variance = forest.predict(features)
+            raise NotCovered(f"a feature for {model.path.name} is not finite as float32, which scikit-learn refuses")
+        estimate, variance = model.forest(tel_id).predict(features)
         if kind.name == "energy":
             estimate = 10**estimate
         elif kind.name == "classifier":
@@ -274,7 +276,7 @@ def _apply(images: Images, kind: Kind, path: Path, model: forests.Forests) -> No
 
 
 def _features(images: Images, model: forests.Forests, rows: Rows) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
-    """Return the features of those rows that have all of them, shape (n_known, n_features), and which rows those are."""
+    """Return the features, shape (n_known, n_features), of those rows that have all, and which of the rows do."""
     columns = [images[name] for name in model.features]
     if any(column.dtype.kind not in "iuf" for column in columns):
         raise NotCovered("features that are no numbers")
@@ -299,17 +301,16 @@ def _binomial_variance(gammaness: Floats) -> Floats:
 def _add_directions(images: Images, focal_lengths_m: dict[int, float]) -> None:
     if "reco_disp" not in images.names:
         raise NotCovered("no image has all the features that the forests need")
+    if other := [name for name in _IN_CAMERA if name not in images.names or images[name].dtype != np.float64]:
+        raise NotCovered(f"columns that are not there as float64: {', '.join(other)}")
     if lost := set(np.unique(images["tel_id"]).tolist()) - set(focal_lengths_m):
         raise NotCovered(f"telescopes that are not described: {', '.join(map(str, sorted(lost)))}")
     focal_of_telescope_m = np.array([focal_lengths_m.get(tel_id, np.nan) for tel_id in range(4)])
     for begin, end in _blocks(images):
         block = slice(begin, end)
         combo_type = images["combo_type"][block]
-        alt_deg, az_deg = candidates(
-            *(np.ascontiguousarray(images[name][block], np.float64) for name in ("x", "y", "psi", "reco_disp")),
-            *(np.ascontiguousarray(images[name][block], np.float64) for name in ("pointing_alt", "pointing_az")),
-            focal_of_telescope_m[images["tel_id"][block]],
-        )
+        columns = [np.ascontiguousarray(images[name][block]) for name in _IN_CAMERA]
+        alt_deg, az_deg = candidates(*columns, focal_of_telescope_m[images["tel_id"][block]])
         for number, telescopes in enumerate(COMBINATIONS):
             rows = np.flatnonzero(combo_type == number).reshape(-1, len(telescopes)).T
             flips, distance_deg = closest(alt_deg[:, rows], az_deg[:, rows])
@@ -351,9 +352,7 @@ def _add_timestamp(images: Images) -> None:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write(
-    target: Path, images: Images, source: tables.File, simulation: npt.NDArray[np.void] | None
-) -> None:
+def _write(target: Path, images: Images, source: tables.File, simulation: npt.NDArray[np.void] | None) -> None:
     dropped = {"time_sec", "time_nanosec"} if "time_sec" in images.names else set()
     names = [*INDEX, *(name for name in images.names if name not in INDEX and name not in dropped)]
     kind = np.dtype([(name, images[name].dtype) for name in names])

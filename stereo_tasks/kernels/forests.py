@@ -42,7 +42,7 @@ EVENTS_A_BLOCK = 8192
 """Events whose leaf values are held at once: 150 trees of them take 10 MB."""
 
 AT_ONCE = 16
-"""Events that descend a tree at once: with 8, and with 32, it took as long or longer (tried).""" 
+"""Events that descend a tree at once: with 8, and with 32, it took as long or longer (tried)."""
 
 _MAGIC = b"stereo forests\n"
 _ALIGNMENT = 64
@@ -98,14 +98,27 @@ class Forest:
         return mean, variance
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Forests:
     """What a joblib file of magic-cta-pipe holds: the forests of one combination of telescopes."""
 
+    path: Path
+    """The packed file."""
     features: tuple[str, ...]
     unsigned: bool
     """Whether the forests were trained with the features without their signs."""
-    of_telescope: dict[int, Forest]
+    kinds: dict[int, str]
+    """Telescope -> ``regressor`` or ``classifier``."""
+    places: dict[int, list[tuple[int, int, Any]]]
+    """Telescope -> where each of its arrays begins in the file, its length (both in bytes) and its type."""
+
+    def forest(self, tel_id: int) -> Forest:
+        """Map the forest of a telescope into memory, until nothing refers to it: all of them are more than fits."""
+        places = self.places[tel_id]
+        begin, end = places[0][0], sum(places[-1][:2])
+        content = np.memmap(self.path, np.uint8, mode="r", offset=begin, shape=(end - begin,))
+        arrays = (content[place - begin : place - begin + size].view(_dtype(kind)) for place, size, kind in places)
+        return Forest(self.kinds[tel_id], *arrays)
 
 
 @jit
@@ -200,22 +213,18 @@ def pack(path: Path) -> Path:
     status = source.stat()
     content = joblib.load(source)
     features = [str(name) for name in content["features"]]
-    arrays, telescopes = [], {}
-    for tel_id, model in content["telescope_rfs"].items():
-        forest = _packed_forest(model, len(features))
-        telescopes[str(int(tel_id))] = {"kind": forest.kind, "arrays": len(arrays)}
-        arrays += [forest.nodes, forest.values, forest.first_node, forest.first_leaf]
+    forests = {int(tel_id): _packed_forest(model, len(features)) for tel_id, model in content["telescope_rfs"].items()}
     header = {
         "version": VERSION,
         "source": {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "sha256": _sha256(source)},
         "features": features,
         "unsigned": bool(content["use_unsigned_features"]),
-        "telescopes": telescopes,
+        "kinds": {tel_id: forest.kind for tel_id, forest in forests.items()},
     }
     target = packed_path(path)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".tmp-{target.name}-", delete=False) as file:
         try:
-            _write(file, header, arrays)
+            _write(file, header, list(forests.values()))
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).chmod(source.stat().st_mode & 0o666)
@@ -241,17 +250,16 @@ def load(path: Path) -> Forests:
     """
     source, packed = path.resolve(), packed_path(path)
     try:
-        content = np.memmap(packed, np.uint8, mode="r")
-    except (FileNotFoundError, ValueError):
+        header = _read_header(packed)
+    except FileNotFoundError:
         raise NotCovered(f"no packed forests beside {source}: run 'stereo prepare-mc'") from None
-    header, places = _read_header(content, packed)
+    except (ValueError, KeyError) as error:
+        raise NotCovered(f"{packed} holds no packed forests ({error}): run 'stereo prepare-mc'") from None
     _check_source(header["source"], source)
-    arrays = [content[begin : begin + size].view(np.dtype(kind)) for begin, size, kind in places]
-    forests = {
-        int(tel_id): Forest(entry["kind"], *arrays[entry["arrays"] : entry["arrays"] + 4])
-        for tel_id, entry in header["telescopes"].items()
-    }
-    return Forests(tuple(header["features"]), header["unsigned"], forests)
+    # The order of the telescopes matters, and JSON keeps it.
+    kinds = {int(tel_id): kind for tel_id, kind in header["kinds"].items()}
+    places = dict(zip(kinds, header["places"], strict=True))
+    return Forests(packed, tuple(header["features"]), header["unsigned"], kinds, places)
 
 
 def _packed_forest(model: BaseEnsemble, n_features: int) -> Forest:
@@ -300,42 +308,48 @@ def _preorder(left: Integers, right: Integers) -> Integers:
 
 
 def _rounded_down(thresholds: Floats) -> npt.NDArray[np.float32]:
-    """Return the largest float32 that is not above each threshold: a float32 is below it where it is below the other."""
+    """Return the largest float32 that is not above each threshold: no float32 lies between them."""
     rounded = thresholds.astype(np.float32)
     return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
-def _write(file: IO[bytes], header: dict[str, Any], arrays: list[npt.NDArray[Any]]) -> None:
+def _write(file: IO[bytes], header: dict[str, Any], forests: list[Forest]) -> None:
     """Write magic text, length of the header (8 bytes), header, and arrays at multiples of 64 bytes after it."""
-    places, end = [], 0
-    for array in arrays:
-        kind = array.dtype.descr if array.dtype.names else array.dtype.str
-        places.append((end, array.nbytes, kind))
-        end = _aligned(end + array.nbytes)
-    text = json.dumps({**header, "places": places}, sort_keys=True).encode()
-    begin = _aligned(len(_MAGIC) + 8 + len(text))
-    file.write((_MAGIC + len(text).to_bytes(8, "little") + text).ljust(begin, b" "))
-    for array, (place, _, _) in zip(arrays, places, strict=True):
-        file.write(b"\0" * (begin + place - file.tell()))
+    arrays = [[forest.nodes, forest.values, forest.first_node, forest.first_leaf] for forest in forests]
+    places: list[list[tuple[int, int, Any]]] = []
+    end = 0
+    for of_telescope in arrays:
+        places.append([])
+        for array in of_telescope:
+            places[-1].append((end, array.nbytes, array.dtype.descr if array.dtype.names else array.dtype.str))
+            end = _aligned(end + array.nbytes)
+    text = json.dumps({**header, "places": places}).encode()
+    file.write(_MAGIC + len(text).to_bytes(8, "little") + text)
+    for array in (array for of_telescope in arrays for array in of_telescope):
+        file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
         file.write(array.tobytes())
 
 
-def _read_header(content: npt.NDArray[np.uint8], packed: Path) -> tuple[dict[str, Any], list[tuple[int, int, Any]]]:
-    text_begin = len(_MAGIC) + 8
-    text_end = text_begin + int.from_bytes(content[len(_MAGIC) : text_begin].tobytes(), "little")
-    try:
-        if content[: len(_MAGIC)].tobytes() != _MAGIC:
-            raise ValueError("it does not begin as one")
-        header: dict[str, Any] = json.loads(content[text_begin:text_end].tobytes())
-        if header["version"] != VERSION:
-            raise ValueError(f"it is of version {header['version']}, not {VERSION}")
-        begin = _aligned(text_end)
-        places = [(begin + place, size, kind) for place, size, kind in header["places"]]
-        if places and sum(places[-1][:2]) != len(content):
-            raise ValueError("it is cut off")
-    except (ValueError, KeyError) as error:
-        raise NotCovered(f"{packed} is no file of packed forests, {error}: run 'stereo prepare-mc'") from None
-    return header, [(place, size, _dtype(kind)) for place, size, kind in places]
+def _read_header(packed: Path) -> dict[str, Any]:
+    """Return the header, with places counted from the beginning of the file.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If it is not one.
+    """
+    with packed.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError("it begins otherwise")
+        size = int.from_bytes(file.read(8), "little")
+        header: dict[str, Any] = json.loads(file.read(size))
+        begin, end = _aligned(file.tell()), file.seek(0, os.SEEK_END)
+    if header["version"] != VERSION:
+        raise ValueError(f"version {header['version']}, not {VERSION}")
+    header["places"] = [[(begin + place, size, kind) for place, size, kind in forest] for forest in header["places"]]
+    if sum(header["places"][-1][-1][:2]) != end:
+        raise ValueError("it is cut off")
+    return header
 
 
 def _dtype(kind: Any) -> np.dtype[Any]:

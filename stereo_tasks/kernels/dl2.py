@@ -309,8 +309,9 @@ def _add_directions(images: Images, focal_lengths_m: dict[int, float]) -> None:
     for begin, end in _blocks(images):
         block = slice(begin, end)
         combo_type = images["combo_type"][block]
-        columns = [np.ascontiguousarray(images[name][block]) for name in _IN_CAMERA]
-        alt_deg, az_deg = candidates(*columns, focal_of_telescope_m[images["tel_id"][block]])
+        x_m, y_m, psi, disp, alt_rad, az_rad = (np.ascontiguousarray(images[name][block]) for name in _IN_CAMERA)
+        focal_m = focal_of_telescope_m[images["tel_id"][block]]
+        alt_deg, az_deg = candidates(x_m, y_m, psi, disp, alt_rad, az_rad, focal_m)
         for number, telescopes in enumerate(COMBINATIONS):
             rows = np.flatnonzero(combo_type == number).reshape(-1, len(telescopes)).T
             flips, distance_deg = closest(alt_deg[:, rows], az_deg[:, rows])

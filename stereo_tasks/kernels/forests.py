@@ -253,7 +253,7 @@ def load(path: Path) -> Forests:
         header = _read_header(packed)
     except FileNotFoundError:
         raise NotCovered(f"no packed forests beside {source}: run 'stereo prepare-mc'") from None
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise NotCovered(f"{packed} holds no packed forests ({error}): run 'stereo prepare-mc'") from None
     _check_source(header["source"], source)
     # The order of the telescopes matters, and JSON keeps it.

@@ -118,8 +118,6 @@ def dl1_stereo_to_dl2(input_file_dl1: str, input_dir_rfs: str, output_dir: str) 
     ------
     NotCovered
         Before anything is written: if magic-cta-pipe's own tool must do it.
-    ZeroDivisionError
-        If there is no stereo event.
     UnboundLocalError
         If a kind of forest is missing.
     """
@@ -225,9 +223,7 @@ def stereo_events(rows: npt.NDArray[np.void]) -> Images:
     Raises
     ------
     NotCovered
-        If an image is there twice, or is of an unknown telescope.
-    ZeroDivisionError
-        If there is no such event.
+        If an image is there twice, or is of an unknown telescope, or if there is no such event.
     """
     order = np.lexsort((rows["tel_id"], rows["event_id"], rows["obs_id"]))
     if (np.diff(order) < 0).any():
@@ -247,7 +243,7 @@ def stereo_events(rows: npt.NDArray[np.void]) -> Images:
         combo_type[bits == sum(2**telescope for telescope in telescopes)] = number
     stereo = multiplicity > 1
     if not stereo.any():
-        raise ZeroDivisionError("division by zero")
+        raise NotCovered("no event has images of two telescopes")
     if not stereo.all():
         rows, multiplicity, combo_type = rows[stereo], multiplicity[stereo], combo_type[stereo]
     return Images(rows, {"multiplicity": multiplicity.astype(np.int64), "combo_type": combo_type})

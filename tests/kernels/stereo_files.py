@@ -8,11 +8,12 @@ import tables
 from magicctapipe.reco import DispRegressor, EnergyRegressor, EventClassifier
 
 COMBINATIONS = {"LST1_M1": (1, 2), "LST1_M1_M2": (1, 2, 3), "LST1_M2": (1, 3), "M1_M2": (2, 3)}
+ALL = tuple(COMBINATIONS.values())
 FEATURES = ["intensity", "length", "width", "skewness", "slope", "h_max", "impact", "pointing_alt", "pointing_az"]
 SETTINGS = {"n_estimators": 7, "min_samples_leaf": 2, "n_jobs": 1, "random_state": 1}
 
 
-def draw(seed, n_events, combinations=tuple(COMBINATIONS.values()), *, simulated=False):
+def draw(seed, n_events, combinations=ALL, *, simulated=False):
     """Return columns of images of events with drawn combinations of telescopes."""
     rng = np.random.default_rng(seed)
     chosen = rng.integers(len(combinations), size=n_events)

@@ -1,6 +1,7 @@
 """DL2 files against those of magic-cta-pipe's own tool with forests of one thread, byte by byte."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,8 +61,8 @@ def test_a_file_of_the_simulator_reconstructed_by_magic_cta_pipe(tmp_path, rfs):
         gamma_train_showers=70, gamma_test_showers=1, proton_train_showers=1,
     )  # fmt: skip
     source = next(path for path in simulate_monte_carlo(spec, tmp_path) if "GammaTrain" in str(path))
-    with open("config/mcp.yaml") as file:
-        stereo_reconstruction(str(source), str(tmp_path / "stereo"), yaml.safe_load(file))
+    config = yaml.safe_load((Path(__file__).parents[2] / "config" / "mcp.yaml").read_text())
+    stereo_reconstruction(str(source), str(tmp_path / "stereo"), config)
     (stereo,) = (tmp_path / "stereo").iterdir()
     mcp_dl1_stereo_to_dl2(str(stereo), str(rfs), str(tmp_path / "mcp"))
     dl2.dl1_stereo_to_dl2(str(stereo), str(rfs), str(tmp_path / "kernel"))
@@ -228,7 +229,7 @@ def test_telescopes_described_by_another_ctapipe_are_left_to_magic_cta_pipe(tmp_
     source = write(tmp_path / NAME, draw(13, 20))
     with tables.open_file(str(source), "a") as file:
         file.get_node(dl2.OPTICS)._v_attrs.SOFT_VER = "0.19.0"
-    with pytest.raises(NotCovered, match="described by ctapipe 0.19.0"):
+    with pytest.raises(NotCovered, match="described by ctapipe"):
         dl2.dl1_stereo_to_dl2(str(source), str(rfs), str(tmp_path / "out"))
 
 

@@ -74,7 +74,7 @@ def candidates(
         offset_lon_deg, offset_lat_deg = _offset_by(lon, lat, psi_deg + 180 * flip, disp_deg)
         vectors = erfa.ufunc.s2c(offset_lon_deg * RAD_PER_DEG, offset_lat_deg * RAD_PER_DEG)
         az, alt = erfa.ufunc.c2s(erfa.ufunc.rxp(to_sky, vectors))
-        az_deg[flip] = wrapped(wrapped(az, _CIRCLE_RAD, _CIRCLE_RAD) * DEG_PER_RAD, 360.0, 360.0)
+        az_deg[flip] = wrapped(az, _CIRCLE_RAD, _CIRCLE_RAD) * DEG_PER_RAD
         alt_deg[flip] = alt * DEG_PER_RAD
     return alt_deg, az_deg
 
@@ -100,8 +100,7 @@ def _offset_by(lon_rad: Floats, lat_rad: Floats, angle_deg: Floats, distance_deg
     cos_b = cos_c * cos_a + sin_c * sin_a * cos_b_angle
     turn = np.arctan2(sin_a * sin_b_angle * sin_c, cos_a - cos_b * cos_c)
     lon_deg = wrapped(lon_rad + turn, _CIRCLE_RAD, _CIRCLE_RAD) * DEG_PER_RAD
-    lon_deg = wrapped(wrapped(lon_deg, 360.0, 360.0), 180.0, 360.0)
-    return lon_deg, np.arcsin(cos_b) * DEG_PER_RAD
+    return wrapped(lon_deg, 180.0, 360.0), np.arcsin(cos_b) * DEG_PER_RAD
 
 
 def separation_deg(lon1_deg: Floats, lat1_deg: Floats, lon2_deg: Floats, lat2_deg: Floats) -> Floats:

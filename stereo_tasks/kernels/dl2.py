@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,18 @@ import tables
 from stereo_tasks.kernels import forests
 from stereo_tasks.kernels.directions import candidates, closest
 from stereo_tasks.kernels.errors import NotCovered
+from stereo_tasks.kernels.images import COMBINATIONS, INDEX, Floats, Images, Rows, first_images, stereo_events
 
 log = logging.getLogger(__name__)
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.intp]
 
 EVENTS = "/events/parameters"
 SIMULATION = "/simulation/config"
 LAYOUT = "/configuration/instrument/subarray/layout"
 OPTICS = "/configuration/instrument/telescope/optics"
 
-COMBINATIONS = ((1, 2), (1, 2, 3), (1, 3), (2, 3))
-"""Telescopes of each type of combination: 1 is LST-1, 2 and 3 are MAGIC-I and -II."""
-
 CTAPIPE = "0.25.1"
 """The version that wrote the telescopes' descriptions: only then are they copied as they are."""
 
-INDEX = ("obs_id", "event_id", "tel_id")
 ROWS_A_BLOCK = 65_536
 
 _MADE = (
@@ -63,43 +57,6 @@ KINDS = (
     Kind("disp", "regressor", "reco_disp", "disp_regressors", "disp_regressor"),
     Kind("classifier", "classifier", "gammaness", "event_classifiers", "event_classifier"),
 )
-
-
-@dataclass(slots=True)
-class Images:
-    """The images of stereo events, one row each, sorted by observation, event and telescope.
-
-    Parameters
-    ----------
-    rows : structured array, shape (n_images,)
-        As they were read.
-    made : dict of str to array, shape (n_images,)
-        Columns that came since, in their order; they replace those of the same name.
-    """
-
-    rows: npt.NDArray[np.void]
-    made: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.rows)
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        """Return a column."""
-        values: npt.NDArray[Any] = self.made[name] if name in self.made else self.rows[name]
-        return values
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the columns, in their order."""
-        read = list(self.rows.dtype.names or ())
-        return read + [name for name in self.made if name not in read]
-
-    def put(self, name: str, rows: Rows, values: Floats) -> None:
-        """Put values into some rows of a column; in a new one, the others are not a number."""
-        if name not in self.made:
-            self.made[name] = np.full(len(self), np.nan)
-        self.made[name][rows] = values
 
 
 def dl1_stereo_to_dl2(input_file_dl1: str, input_dir_rfs: str, output_dir: str) -> None:
@@ -217,38 +174,6 @@ def _read_forests(folder: str) -> dict[str, list[forests.Forests]]:
 # --- computing -------------------------------------------------------------------------------------------------------
 
 
-def stereo_events(rows: npt.NDArray[np.void]) -> Images:
-    """Sort images, keep those of events with two or three of them, and add the type of their combination.
-
-    Raises
-    ------
-    NotCovered
-        If an image is there twice, or is of an unknown telescope, or if there is no such event.
-    """
-    order = np.lexsort((rows["tel_id"], rows["event_id"], rows["obs_id"]))
-    if (np.diff(order) < 0).any():
-        rows = rows[order]
-    obs_id, event_id, tel_id = (rows[name] for name in INDEX)
-    new_event = np.append(True, (np.diff(obs_id) != 0) | (np.diff(event_id) != 0))[: len(rows)]
-    if (np.diff(tel_id)[~new_event[1:]] == 0).any():
-        raise NotCovered("an event has two images of the same telescope")
-    if not np.isin(tel_id, (1, 2, 3)).all():
-        raise NotCovered("images of other telescopes than LST-1, MAGIC-I and MAGIC-II")
-    event = np.cumsum(new_event) - 1
-    n_events = int(new_event.sum())
-    multiplicity = np.bincount(event, minlength=n_events)[event]
-    bits = np.bincount(event, weights=2.0**tel_id, minlength=n_events).astype(np.int64)[event]
-    combo_type = np.full(len(rows), -1, np.int64)
-    for number, telescopes in enumerate(COMBINATIONS):
-        combo_type[bits == sum(2**telescope for telescope in telescopes)] = number
-    stereo = multiplicity > 1
-    if not stereo.any():
-        raise NotCovered("no event has images of two telescopes")
-    if not stereo.all():
-        rows, multiplicity, combo_type = rows[stereo], multiplicity[stereo], combo_type[stereo]
-    return Images(rows, {"multiplicity": multiplicity.astype(np.int64), "combo_type": combo_type})
-
-
 def _apply(images: Images, kind: Kind, model: forests.Forests) -> None:
     """Apply the forests of one combination of telescopes to its images that have all features."""
     columns = [name for name in images.names if name not in INDEX]
@@ -326,8 +251,7 @@ def _pairs(telescopes: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 def _blocks(images: Images) -> Iterator[tuple[int, int]]:
     """Cut the images into blocks of whole events."""
-    first = np.append(True, (np.diff(images["obs_id"]) != 0) | (np.diff(images["event_id"]) != 0))
-    firsts = np.flatnonzero(first)
+    firsts = np.flatnonzero(first_images(images.rows))
     begin = 0
     while begin < len(images):
         later = firsts[firsts >= begin + ROWS_A_BLOCK]

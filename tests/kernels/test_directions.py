@@ -10,6 +10,7 @@ from stereo_files import draw, subarray
 
 from stereo_tasks.kernels import directions, dl2
 from stereo_tasks.kernels.errors import NotCovered
+from stereo_tasks.kernels.images import stereo_events
 
 COLUMNS = ["reco_alt", "reco_az", "disp_diff_sum", "disp_diff_mean"]
 FOCAL_M = {tel_id: tel.optics.effective_focal_length.to_value("m") for tel_id, tel in subarray().tel.items()}
@@ -17,7 +18,7 @@ FOCAL_M = {tel_id: tel.optics.effective_focal_length.to_value("m") for tel_id, t
 
 def same(frame):
     """Whether both give the same bytes; `frame` is sorted and of stereo events only."""
-    images = dl2.stereo_events(frame.to_records(index=False))
+    images = stereo_events(frame.to_records(index=False))
     frame = frame.set_index(["obs_id", "event_id", "tel_id"]).assign(combo_type=images["combo_type"])
     expected = reconstruct_arrival_direction(frame, subarray().tel)
     images.put("reco_disp", np.arange(len(images)), frame["reco_disp"].to_numpy())
@@ -68,4 +69,4 @@ def test_images_far_outside_of_the_camera_are_left_to_magic_cta_pipe():
 def test_combinations_are_those_of_the_tool():
     frame = pd.concat([draw(1, 1, (tuple(telescopes),)) for telescopes in TEL_COMBINATIONS.values()])
     frame["obs_id"] = np.repeat(np.arange(4), [2, 3, 2, 2])
-    assert dl2.stereo_events(frame.to_records(index=False))["combo_type"].tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3]
+    assert stereo_events(frame.to_records(index=False))["combo_type"].tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3]

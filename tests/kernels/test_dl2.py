@@ -12,6 +12,7 @@ from stereo_files import COMBINATIONS, FEATURES, draw, train, write
 
 from stereo_tasks.kernels import dl2, forests
 from stereo_tasks.kernels.errors import NotCovered
+from stereo_tasks.kernels.images import COMBINATIONS as COMBINATION_TYPES
 
 NAME = "dl1_stereo_MAGIC_LST-1.Run01622.h5"
 
@@ -237,7 +238,7 @@ def test_the_constants_are_those_of_the_tool():
     import ctapipe
     from magicctapipe.scripts.lst1_magic import lst1_magic_dl1_stereo_to_dl2 as tool
 
-    assert [list(telescopes) for telescopes in dl2.COMBINATIONS] == list(tool.TEL_COMBINATIONS.values())
+    assert [list(telescopes) for telescopes in COMBINATION_TYPES] == list(tool.TEL_COMBINATIONS.values())
     assert ctapipe.__version__ == dl2.CTAPIPE
     assert dict.fromkeys(COMBINATIONS) == dict.fromkeys(tool.TEL_COMBINATIONS)
     assert len(FEATURES) > 8

@@ -205,10 +205,8 @@ def mean_events(images: Images, weight: str) -> Any:
     from astropy.time import Time
 
     first = first_images(images.rows)
-    event = np.cumsum(first) - 1
-    n_events = int(first.sum())
-    if n_events >= EVENTS_AT_MOST:
-        raise NotCovered(f"{n_events} events in one file")
+    if np.count_nonzero(first) >= EVENTS_AT_MOST:
+        raise NotCovered(f"{np.count_nonzero(first)} events in one file")
     weights = {name: images[column] for name, column in _WEIGHTS[weight].items()}
     if weight == "variance":
         with np.errstate(divide="ignore"):
@@ -217,18 +215,18 @@ def mean_events(images: Images, weight: str) -> Any:
 
     def average(values: Floats, weights: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean: Floats = sums(values * weights, event, n_events)[0] / sums(weights, event, n_events)[0]
+            mean: Floats = sums(values * weights, first)[0] / sums(weights, first)[0]
         return mean
 
     def direction(lon: Floats, lat: Floats, unit: str, weights: Floats | None) -> tuple[Floats, Floats]:
         vectors = (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))
         if weights is None:
-            return _spherical([means(vector, event, n_events) for vector in vectors], unit)
+            return _spherical([means(vector, first) for vector in vectors], unit)
         return _spherical([average(vector, weights) for vector in vectors], unit)
 
     with np.errstate(divide="ignore", invalid="ignore"):
         log_energy = np.log10(images["reco_energy"])
-    time = means(images["timestamp"], event, n_events)
+    time = means(images["timestamp"], first)
     pointing_az, pointing_alt = direction(images["pointing_az"], images["pointing_alt"], "rad", None)
     energy = 10 ** average(log_energy, weights.get("energy", one))
     reco_lon, reco_lat = np.deg2rad(images["reco_az"]), np.deg2rad(images["reco_alt"])

@@ -5,51 +5,46 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stereo_tasks.kernels.compile import jit
 from stereo_tasks.kernels.images import Floats
 
+Flags = npt.NDArray[np.bool_]
 
-@jit
-def sums(values: Floats, event: npt.NDArray[np.int64], n_events: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+
+def sums(values: Floats, first: Flags) -> tuple[Floats, Floats]:
     """Return the Kahan sum of each event's values and the number of those that are numbers.
 
     Parameters
     ----------
     values : array of float64, shape (n_images,)
         What is summed.
-    event : array of int64, shape (n_images,)
-        Number of the event of each image.
-    n_events : int
-        Number of events.
+    first : array of bool, shape (n_images,)
+        Which images are the first of an event.
 
     Returns
     -------
-    sums : array of float64, shape (n_events,)
+    sums, counts : array of float64, shape (n_events,)
         0 where there are none.
-    counts : array of int64, shape (n_events,)
-        How many values were summed.
     """
-    total = np.zeros(n_events)
-    lost = np.zeros(n_events)
-    count = np.zeros(n_events, np.int64)
-    for i in range(len(values)):
-        value = values[i]
-        if value != value:
-            continue
-        e = event[i]
-        count[e] += 1
-        rest = value - lost[e]
-        longer = total[e] + rest
-        lost[e] = longer - total[e] - rest
-        if lost[e] != lost[e]:
-            lost[e] = 0.0  # after an infinite value
-        total[e] = longer
+    begin = np.flatnonzero(first)
+    n_images = np.diff(np.append(begin, len(values)))
+    total, lost, count = np.zeros(len(begin)), np.zeros(len(begin)), np.zeros(len(begin))
+    for i in range(int(n_images.max(initial=0))):
+        events = np.flatnonzero(n_images > i)
+        value = values[begin[events] + i]
+        events, value = events[~np.isnan(value)], value[~np.isnan(value)]
+        with np.errstate(invalid="ignore"):
+            rest = value - lost[events]
+            longer = total[events] + rest
+            missing = longer - total[events] - rest
+        lost[events] = np.where(np.isnan(missing), 0.0, missing)  # infinite values leave nothing to be made good
+        total[events] = longer
+        count[events] += 1
     return total, count
 
 
-def means(values: Floats, event: npt.NDArray[np.int64], n_events: int) -> Floats:
+def means(values: Floats, first: Flags) -> Floats:
     """Return the mean of each event's values; not a number where there are none."""
-    total, count = sums(values, event, n_events)
+    total, count = sums(values, first)
     with np.errstate(invalid="ignore"):
         mean: Floats = total / count
     return mean

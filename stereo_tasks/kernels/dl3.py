@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 EVENTS = "/events/parameters"
 ROWS_A_BLOCK = 65_536
 
-LST_DEAD_TIME_S = 7.6e-6
+LST_DEAD_TIME_S = 7.599999999999999e-06  # 7.6 us, as astropy converts it
 MAGIC_DEAD_TIME_S = 26e-6
 GAP_S = 1.0
 """Larger differences of times do not count as ON time, nor for the dead time."""

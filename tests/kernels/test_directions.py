@@ -31,7 +31,7 @@ ALTITUDES = [np.pi / 2, np.nextafter(np.pi / 2, 0), 1.5707, 1.2, 0.3, 0.0, -0.1]
 OFFSETS_M = [0.0, -0.0, 1e-18, -1e-18, 0.3, -0.9, 5.0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     n_events=st.integers(1, 12),

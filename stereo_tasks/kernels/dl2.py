@@ -24,6 +24,7 @@ EVENTS = "/events/parameters"
 SIMULATION = "/simulation/config"
 LAYOUT = "/configuration/instrument/subarray/layout"
 OPTICS = "/configuration/instrument/telescope/optics"
+CAMERAS = "/configuration/instrument/telescope/camera"
 
 CTAPIPE = "0.25.1"
 """The version that wrote the telescopes' descriptions: only then are they copied as they are."""
@@ -132,6 +133,18 @@ def _check_telescopes(file: tables.File) -> None:
         attributes = file.get_node(path)._v_attrs
         if (version := getattr(attributes, "SOFT_VER", "unknown")) != CTAPIPE:
             raise NotCovered(f"telescopes described by ctapipe {version}, not {CTAPIPE}")
+    layout, optics = file.get_node(LAYOUT).read(), file.get_node(OPTICS).read()
+    n_cameras = len(np.unique(layout["camera_index"]))
+    cameras = {f"{CAMERAS}/{part}_{i}" for part in ("geometry", "readout") for i in range(n_cameras)}
+    if {node._v_pathname for node in file.walk_nodes("/configuration", "Leaf")} != {LAYOUT, OPTICS} | cameras:
+        raise NotCovered("other nodes in /configuration than the descriptions of telescopes")
+    # Each is there once, is used, and stands in the order of the names.
+    for index, names in (
+        ("camera_index", [file.get_node(f"{CAMERAS}/geometry_{i}")._v_attrs.CAM_ID for i in range(n_cameras)]),
+        ("optics_index", optics["optics_name"].tolist()),
+    ):
+        if names != sorted(set(names)) or set(layout[index].tolist()) != set(range(len(names))):
+            raise NotCovered("cameras or optics that are not used, or have the same name")
 
 
 def _focal_lengths_m(file: tables.File) -> dict[int, float]:

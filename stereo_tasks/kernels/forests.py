@@ -92,6 +92,7 @@ class Forest:
         mean, variance : array of float64, shape (n_events,)
             As ``predict`` (or the first column of ``predict_proba``) and ``numpy.var`` over the trees give them.
         """
+        features = np.ascontiguousarray(features)
         n_events, n_trees = len(features), len(self.first_node) - 1
         mean, variance = np.empty(n_events), np.empty(n_events)
         leaves = np.empty((n_trees, min(n_events, EVENTS_A_BLOCK)))

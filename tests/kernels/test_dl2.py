@@ -226,12 +226,44 @@ def test_forests_in_the_wrong_files_are_left_to_magic_cta_pipe(tmp_path, rfs):
         dl2.dl1_stereo_to_dl2(str(source), str(some), str(tmp_path / "out"))
 
 
-def test_telescopes_described_by_another_ctapipe_are_left_to_magic_cta_pipe(tmp_path, rfs):
+def of_another_ctapipe(file):
+    file.get_node(dl2.OPTICS)._v_attrs.SOFT_VER = "0.19.0"
+
+
+def with_another_node(file):
+    file.create_array("/configuration", "other", [1])
+
+
+def with_optics_that_no_telescope_has(file):
+    optics = file.get_node(dl2.OPTICS)
+    row = optics.read(0, 1)
+    row["optics_name"] = b"ZZZ"
+    optics.append(row)
+
+
+def with_other_focal_lengths(file):
+    layout = file.get_node(dl2.LAYOUT)
+    rows = layout.read()
+    rows["optics_index"] = [0, 0, 1]
+    layout.modify_rows(0, 3, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (of_another_ctapipe, "described by ctapipe"),
+        (with_another_node, "other nodes"),
+        (with_optics_that_no_telescope_has, "not used"),
+        (with_other_focal_lengths, "other focal lengths"),
+    ],
+)
+def test_descriptions_of_telescopes_that_are_left_to_magic_cta_pipe(tmp_path, rfs, change, text):
     source = write(tmp_path / NAME, draw(13, 20))
     with tables.open_file(str(source), "a") as file:
-        file.get_node(dl2.OPTICS)._v_attrs.SOFT_VER = "0.19.0"
-    with pytest.raises(NotCovered, match="described by ctapipe"):
+        change(file)
+    with pytest.raises(NotCovered, match=text):
         dl2.dl1_stereo_to_dl2(str(source), str(rfs), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_constants_are_those_of_the_tool():

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import tables
 from astropy.io import fits
 
-from stereo_tasks.kernels import irfs as irf
 from stereo_tasks.kernels import irf_cuts
+from stereo_tasks.kernels import irfs as irf
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.images import INDEX, Floats, Images, first_images, stereo_events
 from stereo_tasks.kernels.means import means, sums

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import erfa  # type: ignore[import-untyped]
+import erfa
 import numpy as np
 from numpy.typing import NDArray
 

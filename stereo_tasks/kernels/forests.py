@@ -199,13 +199,15 @@ def packed_path(path: Path) -> Path:
     return path.resolve().with_suffix(SUFFIX)
 
 
-def pack(path: Path) -> Path:
+def pack(path: Path, target: Path | None = None) -> Path:
     """Pack the forests of a joblib file.
 
     Parameters
     ----------
     path : pathlib.Path
         File that ``lst1_magic_train_rfs`` wrote. It is unpickled: only for files from where forests come from.
+    target : pathlib.Path, optional
+        The packed file; beside the file itself if not given.
 
     Returns
     -------
@@ -233,7 +235,7 @@ def pack(path: Path) -> Path:
         "unsigned": bool(content["use_unsigned_features"]),
         "kinds": {tel_id: forest.kind for tel_id, forest in forests.items()},
     }
-    target = packed_path(path)
+    target = target or packed_path(path)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".tmp-{target.name}-", delete=False) as file:
         try:
             _write(file, header, list(forests.values()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.monte_carlo import SAMPLES, MonteCarloPlanner
 from stereo_tasks.planning.plan import Input
-from stereo_tasks.products.models import COMBINATIONS
+from stereo_tasks.products.models import COMBINATIONS, PACKED_SUFFIX
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import Stage
 
@@ -34,6 +34,15 @@ def mc_forests(planner: MonteCarloPlanner, stage: Stage) -> None:
             for file in planner.samples[sample]
         ]
         planner.add(stage, kind, train, _forests(planner, kind), {"kind": kind})
+
+
+def mc_pack(planner: MonteCarloPlanner, stage: Stage) -> None:
+    """One element a file of forests: what jobs map into memory instead of loading them."""
+    for kind in () if planner.incomplete else _FORESTS:
+        forests = _forests(planner, kind)
+        for path in forests:
+            inputs = [Input(str(path), str(forests[0]), role="forest")]
+            planner.add(stage, path.stem, inputs, [path.with_suffix(PACKED_SUFFIX)])
 
 
 def mc_dl2(planner: MonteCarloPlanner, stage: Stage) -> None:

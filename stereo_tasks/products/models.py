@@ -10,6 +10,8 @@ from pathlib import Path
 
 _POINTING = re.compile(r"zd_(?P<zd>[0-9.]+)deg_az_(?P<az>[0-9.]+)deg")
 FOREST_KINDS = ("energy_regressors", "disp_regressors", "event_classifiers")
+PACKED_SUFFIX = ".packed"
+"""Of the packed forests beside a joblib file; see `stereo_tasks.kernels.forests`."""
 COMBINATIONS = ("LST1_M1", "LST1_M1_M2", "LST1_M2", "M1_M2")
 
 

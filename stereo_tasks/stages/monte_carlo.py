@@ -38,6 +38,14 @@ MC_FORESTS = Stage(
     fail_on="any",
     cost=Cost(memory_mb=16_000, element_s=600, s_per_gb=20_000, elements_per_job=1),
 )
+MC_PACK = Stage(
+    name="mc_pack",
+    unit=Unit.MONTE_CARLO,
+    elements=f"{_ELEMENTS}:mc_pack",
+    work=f"{_STEPS}.mc_pack:run",
+    check=f"{_STEPS}.validate:packed_forests",
+    cost=Cost(memory_mb=4000, element_s=10, elements_per_job=4),
+)
 MC_DL2 = Stage(
     name="mc_dl2",
     unit=Unit.MONTE_CARLO,
@@ -61,4 +69,4 @@ MC_IRF = Stage(
     cost=Cost(memory_mb=4000, element_s=60, s_per_gb=100),
 )
 
-STAGES = (MC_STEREO, MC_FORESTS, MC_DL2, MC_IRF)
+STAGES = (MC_STEREO, MC_FORESTS, MC_PACK, MC_DL2, MC_IRF)

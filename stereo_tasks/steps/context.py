@@ -84,7 +84,11 @@ class StepContext:
             else:
                 return
         self.use.engine = Engine.MCP
-        resolve(stage.tool)(*arguments, **options)
+        # Forests add their trees in the order in which threads finish, unless there is only one.
+        import joblib
+
+        with joblib.parallel_config(backend="sequential"):
+            resolve(stage.tool)(*arguments, **options)
 
     def inputs(self, role: str = "") -> list[Input]:
         """Return the inputs of a role."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import tables
-from astropy.io import fits
-from astropy.table import Table
 
 from stereo_tasks.stages import Stage, resolve
 from stereo_tasks.steps import hdf
@@ -52,12 +50,20 @@ def event_table(stage: Stage, path: Path) -> str:
     return ""
 
 
+def packed_forests(stage: Stage, path: Path) -> str:
+    """Check packed forests: how large the file is."""
+    size = path.stat().st_size
+    return "" if size > _MIN_FOREST_BYTES else f"has only {size} bytes"
+
+
 def irf(stage: Stage, path: Path) -> str:
     """Check an IRF: its HDUs."""
     return _hdus(path, _IRF_HDUS)
 
 
 def _hdus(path: Path, wanted: Sequence[str]) -> str:
+    from astropy.io import fits  # not for those who check tables only: it takes longer than that
+
     with fits.open(path) as hdus:
         hdus.verify("exception")
         if missing := [name for name in wanted if name not in hdus]:
@@ -71,6 +77,8 @@ def _hdus(path: Path, wanted: Sequence[str]) -> str:
 
 def dl3(stage: Stage, path: Path) -> str:
     """Check DL3: its HDUs, events, good time intervals, finite values."""
+    from astropy.io import fits
+
     if problem := _hdus(path, _DL3_HDUS):
         return problem
     with fits.open(path) as hdus:
@@ -87,6 +95,8 @@ def dl3(stage: Stage, path: Path) -> str:
 
 def index(stage: Stage, path: Path) -> str:
     """Check an index: rows."""
+    from astropy.table import Table
+
     return "" if len(Table.read(path)) else "has no rows"
 
 

@@ -95,15 +95,16 @@ class Forest:
         features = np.ascontiguousarray(features)
         n_events, n_trees = len(features), len(self.first_node) - 1
         mean, variance = np.empty(n_events), np.empty(n_events)
-        leaves = np.empty((n_trees, min(n_events, EVENTS_A_BLOCK)))
+        room = np.empty(n_trees * min(n_events, EVENTS_A_BLOCK))
         for begin in range(0, n_events, EVENTS_A_BLOCK):
             block = slice(begin, min(begin + EVENTS_A_BLOCK, n_events))
-            found = leaves[:, : block.stop - begin]
+            # Contiguous in the last block, too: for another layout numba would compile another version.
+            found = room[: n_trees * (block.stop - begin)].reshape(n_trees, -1)
             _find_leaves(features[block], self.nodes, self.values, self.first_node, self.first_leaf, found)
             _moments(found, mean[block], variance[block])
         if n_events == 1:
             # numpy sums a single column in pairs, and several of them row by row.
-            variance[:] = np.var(leaves, axis=0)
+            variance[:] = np.var(room[:, np.newaxis], axis=0)
         return mean, variance
 
 

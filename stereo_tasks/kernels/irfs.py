@@ -158,23 +158,34 @@ def interpolated(irfs: Irfs, points: Floats, target: Floats, method: str) -> dic
     method : str
         ``nearest``, ``linear`` or ``cubic``.
     """
-    from scipy.interpolate import griddata
-
     found = {}
     for name, values in irfs.parts.items():
         if len(points) <= 2 and name != "rad_max":
             found[name] = values[0]
         elif name == "effective_area":
             # Between areas that differ by orders of magnitude, in the logarithm; below 1 m2 there is none.
-            columns = points.reshape(len(points), -1)
-            log_area = griddata(columns, np.log(np.where(values < 1, 1, values)), target, method=method)
-            area = np.exp(log_area.squeeze().reshape(values.shape[1:]))
+            area = np.exp(_at(points, np.log(np.where(values < 1, 1, values)), target, method))
             area[area < 1.1] = 0
             found[name] = area
         else:
-            found[name] = griddata(points=points, values=values, xi=target, method=method)[0]
+            found[name] = _at(points, values, target, method)
     found["energy_dispersion"] = _normalised(found["energy_dispersion"], irfs.bins["migration"])
     return found
+
+
+def _at(points: Floats, values: Floats, target: Floats, method: str) -> Floats:
+    """Return values of shape (n_nodes, ...) interpolated to a point, as scipy's ``griddata``."""
+    between = points.ndim == 1 and len(points) > 1 and points.min() <= target[0] <= points.max()
+    if method == "linear" and between and len(np.unique(points)) == len(points):
+        # The usual case: scipy's import costs more than all the rest.
+        order = np.argsort(points)
+        place = np.clip(np.searchsorted(points[order], target[0]), 1, len(points) - 1)
+        low, high = order[place - 1], order[place]
+        slope = (values[high] - values[low]) / (points[high] - points[low])
+        return np.asarray(slope * (target[0] - points[low]) + values[low])
+    from scipy.interpolate import griddata
+
+    return np.asarray(griddata(points, values, target, method=method)[0])
 
 
 def _normalised(dispersion: Floats, migration_bins: Floats) -> Floats:

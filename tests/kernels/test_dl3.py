@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from magicctapipe.scripts.lst1_magic.create_dl3_index_files import create_dl3_index_files as mcp_index
 from magicctapipe.scripts.lst1_magic.lst1_magic_dl2_to_dl3 import dl2_to_dl3 as mcp_dl2_to_dl3
+from scipy.interpolate import griddata
 
 from stereo_tasks.kernels import dl3, index, irf_cuts, irfs, means
 from stereo_tasks.kernels.errors import NotCovered
@@ -185,6 +186,21 @@ def test_means_and_sums_are_those_of_pandas(seed, scale, lost):
     assert means.sums(values, first)[0].tobytes() == groups.sum().to_numpy().tobytes()
     # The sign of "not a number" has no meaning.
     assert np.array_equal(means.means(values, first), groups.mean().to_numpy(), equal_nan=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10_000), n_nodes=st.integers(2, 6), at_a_node=st.booleans(), lost=st.booleans())
+def test_values_between_nodes_are_those_of_scipy(seed, n_nodes, at_a_node, lost):
+    rng = np.random.default_rng(seed)
+    points, values = rng.uniform(0.5, 1, n_nodes), rng.normal(size=(n_nodes, 4, 3, 1)).astype(">f8")
+    if lost:
+        values[rng.random(values.shape) < 0.2] = np.nan
+    target = rng.choice(points, 1) if at_a_node else rng.uniform(points.min(), points.max(), 1)
+    found = irfs._at(points, values, target, "linear")
+    expected = griddata(points, values, target, method="linear")[0]
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected, equal_nan=True)
+    assert np.array_equal(np.signbit(found), np.signbit(expected)) or lost
 
 
 CUTS = st.recursive(

@@ -37,8 +37,9 @@ $(CONTROL)/.ready: requirements/control.txt pyproject.toml $(PROVIDER)/pyproject
 
 $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
 	$(PYTHON) -m venv $(SCIENCE)
-	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python -r requirements/science.txt
+	$(CONTROL)/bin/uv pip install --quiet --compile-bytecode --python $(SCIENCE)/bin/python -r requirements/science.txt
 	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python --no-deps -e .
+	NUMBA_CACHE_DIR=$(abspath $(SCIENCE))/cache/numba $(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code
 	@touch $@
 
 lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for

@@ -2,5 +2,6 @@
 
 A module a tool, with a function that takes the tool's arguments and writes its file. What a kernel does not cover it
 refuses before it writes anything (`errors.NotCovered`), and the tool does it. `coverage` says for which versions
-equality was shown. No module imports ctapipe, magic-cta-pipe, pandas or astropy: their start costs seconds.
+equality was shown. No module imports ctapipe, magic-cta-pipe or pandas, and only those that work once a run (`dl3`,
+`irfs`, `index`) astropy: their start costs seconds.
 """

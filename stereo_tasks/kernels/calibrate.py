@@ -201,7 +201,3 @@ def compile_all() -> None:
         }
     )
     dl1_rows(subrun, drive, limits)
-
-
-if __name__ == "__main__":
-    compile_all()

@@ -11,13 +11,13 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def _newest_source() -> tuple[float, int]:
+def newest_source() -> tuple[float, int]:
     """Return when a module of this package was changed last, and the size of all."""
     found = [path.stat() for path in Path(__file__).parent.glob("*.py")]
     return max(one.st_mtime for one in found), sum(one.st_size for one in found)
 
 
-_STAMP = _newest_source()
+_STAMP = newest_source()
 
 
 def jit(function: Function) -> Function:

@@ -277,6 +277,15 @@ def load(path: Path) -> Forests:
     return Forests(packed, tuple(header["features"]), header["unsigned"], kinds, places)
 
 
+def compile_all() -> None:
+    """Compile every function of this module."""
+    arrays = np.zeros(1, NODE), np.zeros(1), np.array([0, 1]), np.array([0, 1])
+    for array in arrays:
+        array.flags.writeable = False  # as those that are mapped
+    for n_events in (1, 2):
+        Forest("regressor", *arrays).predict(np.zeros((n_events, 1), np.float32))
+
+
 def _packed_forest(model: BaseEnsemble, n_features: int) -> Forest:
     kind = _CLASSES.get(type(model).__name__)
     if kind is None:

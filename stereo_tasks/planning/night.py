@@ -21,7 +21,7 @@ from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import Cost, Engine, EngineChoice, Stage, night_stages, resolve
-from stereo_tasks.stages.night import COMPARE
+from stereo_tasks.stages.night import COMPARE, DL2
 from stereo_tasks.stereo_log.observation import Observation
 
 
@@ -65,7 +65,10 @@ def plan_source(
     """
     first = observations[0]
     chosen = choose(first.night, first.source, settings, production)
-    engines = choose_engines(night_stages(), production, versions, withdrawn or {})
+    against = dict(withdrawn or {})
+    if models is not None and (unpacked := models.unpacked):
+        against[DL2.name] = f"{len(unpacked)} files of forests are not packed: run 'stereo prepare-mc'"
+    engines = choose_engines(night_stages(), production, versions, against)
     planner = NightPlanner(observations, files, models, settings, production, chosen, tuple(others), engines)
     return planner.plan(versions)
 

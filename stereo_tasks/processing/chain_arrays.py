@@ -189,8 +189,8 @@ def job_environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables of a job: caches that make the start of a tool quick, one thread a job."""
     cache = settings.site.paths.state / "cache"
     return {
-        "NUMBA_CACHE_DIR": str(cache / "numba"),
-        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
+        # Of the environment, where `make setup` has filled it; it may lie where only those who install may write.
+        "NUMBA_CACHE_DIR": str(settings.site.science_python.parent.parent / "cache" / "numba"),
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",

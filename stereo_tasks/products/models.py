@@ -48,6 +48,11 @@ class Models:
         return tuple(kind for kind in FOREST_KINDS if not any(file.path.name.startswith(kind) for file in self.forests))
 
     @property
+    def unpacked(self) -> tuple[Path, ...]:
+        """Forests that are not packed."""
+        return tuple(file.path for file in self.forests if not file.path.resolve().with_suffix(PACKED_SUFFIX).exists())
+
+    @property
     def open_to_all(self) -> tuple[Path, ...]:
         """Forests, and folders above them, that every user may write: reading a forest runs code that is in it."""
         files = {file.path.resolve() for file in self.forests}

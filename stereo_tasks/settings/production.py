@@ -24,7 +24,7 @@ class Production(Model):
     """Version of the Monte Carlo, as in autoMCP's ``v{MC}`` folder."""
     nsb: float
     """NSB level of the Monte Carlo, one of ``monte_carlo.nsb_levels``."""
-    engine: Engine | dict[str, Engine] = Engine.MCP
+    engine: Engine | dict[str, Engine] = Engine.FAST
     """Who makes the products: ``fast`` or ``mcp``, or one of them for each stage (``fast`` for those without)."""
     compared_fraction: float = Field(default=0.002, ge=0, le=1)
     """Fraction of the elements of a stage and night that magic-cta-pipe makes again, to be compared."""

@@ -2,6 +2,8 @@
 
 Costs: measured with magic-cta-pipe 0.6.2 on simulated data at real rates (MAGIC 300 Hz, LST-1 5.3 kHz): calibrate 6 ms
 an event of about 6 kB; coincidence of 10 s of data 24-33 s and 1.6 GB; stereo 28 ms an event, 37 s for 10 s of data.
+Where a kernel works, a tenth of that or less (docs/performance.md); what its jobs are given lets a few elements of a
+job fall back to the tool.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ CALIBRATE = Stage(
     work=f"{_STEPS}.calibrate:run",
     tool=f"{_TOOLS}.magic_calib_to_dl1:magic_calib_to_dl1",
     kernel=f"{_KERNELS}.calibrate:magic_calib_to_dl1",
+    kernel_cost=Cost(memory_mb=1500, element_s=8, s_per_gb=300, elements_per_job=50, start_s=5),
     check=_TABLE,
     finite_columns=("intensity", "width", "pointing_alt", "pointing_az", "time_sec"),
     mcp_keys=("mc_tel_ids", "MAGIC", "save_images"),
@@ -40,6 +43,7 @@ MERGE = Stage(
     work=f"{_STEPS}.merge:run",
     tool=f"{_TOOLS}.merge_hdf_files:merge_hdf_files",
     kernel=f"{_KERNELS}.merge:merge_hdf_files",
+    kernel_cost=Cost(memory_mb=1000, element_s=10, s_per_gb=10, elements_per_job=20, start_s=5),
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt", "time_sec"),
     settings_keys=("completeness_min",),
@@ -54,6 +58,7 @@ COINCIDE = Stage(
     work=f"{_STEPS}.coincide:run",
     tool=f"{_TOOLS}.lst1_magic_event_coincidence:event_coincidence",
     kernel=f"{_KERNELS}.coincide:event_coincidence",
+    kernel_cost=Cost(memory_mb=2000, element_s=8, s_per_gb=60, elements_per_job=60, start_s=5),
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt", "pointing_az"),
     mcp_keys=("mc_tel_ids", "event_coincidence", "save_images"),
@@ -70,6 +75,7 @@ STEREO = Stage(
     work=f"{_STEPS}.stereo:run",
     tool=f"{_TOOLS}.lst1_magic_stereo_reco:stereo_reconstruction",
     kernel=f"{_KERNELS}.stereo:stereo_reconstruction",
+    kernel_cost=Cost(memory_mb=1000, element_s=8, elements_per_job=60, start_s=5),
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt"),
     mcp_keys=("mc_tel_ids", "stereo_reco", "save_images"),
@@ -84,6 +90,7 @@ MERGE_STEREO = Stage(
     work=f"{_STEPS}.merge_stereo:run",
     tool=f"{_TOOLS}.merge_hdf_files:merge_hdf_files",
     kernel=f"{_KERNELS}.merge:merge_hdf_files",
+    kernel_cost=Cost(memory_mb=1000, element_s=20, start_s=5),
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt"),
     settings_keys=("completeness_min",),
@@ -97,6 +104,7 @@ DL2 = Stage(
     work=f"{_STEPS}.dl2:run",
     tool=f"{_TOOLS}.lst1_magic_dl1_stereo_to_dl2:dl1_stereo_to_dl2",
     kernel=f"{_KERNELS}.dl2:dl1_stereo_to_dl2",
+    kernel_cost=Cost(memory_mb=2000, element_s=120, elements_per_job=4, start_s=5),
     check=_TABLE,
     finite_columns=("pointing_alt",),
     crashes=(Crash("UnboundLocalError", State.HELD, "a kind of forest is missing: run 'stereo prepare-mc'"),),
@@ -112,6 +120,7 @@ DL3 = Stage(
     work=f"{_STEPS}.dl3:run",
     tool=f"{_TOOLS}.lst1_magic_dl2_to_dl3:dl2_to_dl3",
     kernel=f"{_KERNELS}.dl3:dl2_to_dl3",
+    kernel_cost=Cost(memory_mb=1500, element_s=30, elements_per_job=20, start_s=5),
     check="stereo_tasks.steps.validate:dl3",
     mcp_keys=("dl2_to_dl3",),
     crashes=(
@@ -136,6 +145,7 @@ INDEX = Stage(
     work=f"{_STEPS}.index:run",
     tool=f"{_TOOLS}.create_dl3_index_files:create_dl3_index_files",
     kernel=f"{_KERNELS}.index:create_dl3_index_files",
+    kernel_cost=Cost(memory_mb=1500, element_s=30, elements_per_job=1, start_s=5),
     check="stereo_tasks.steps.validate:index",
     needs_models=True,
     cost=Cost(memory_mb=2000, element_s=60, elements_per_job=1),

@@ -9,7 +9,7 @@ import sys
 
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.provenance import own_versions
-from stereo_tasks.stages import State, stage
+from stereo_tasks.stages import Engine, State, stage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,11 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"this plan has {len(plan.elements)} elements, no index {unknown}", file=sys.stderr)
         return 2
 
-    # Compute nodes have no network: astropy must not try to fetch tables or positions.
-    from astropy.utils import data, iers
+    if any(plan.engine(name).engine is Engine.FAST for name in options.stages):
+        from stereo_tasks.kernels import machine_code
 
-    iers.conf.auto_download = False
-    data.conf.allow_internet = False
+        machine_code.fill()
 
     from stereo_tasks.steps.following import work_on
 

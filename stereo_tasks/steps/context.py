@@ -13,6 +13,7 @@ from stereo_tasks.planning.fingerprint import selected
 from stereo_tasks.planning.plan import Element, Input, Plan
 from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.stages import Engine, State, resolve
+from stereo_tasks.steps.offline import keep_astropy_offline
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class StepContext:
             else:
                 return
         self.use.engine = Engine.MCP
+        keep_astropy_offline()
         # Forests add their trees in the order in which threads finish, unless there is only one.
         import joblib
 

@@ -17,6 +17,7 @@ from stereo_tasks.steps import hdf
 from stereo_tasks.steps.coincide import LST_TABLE
 from stereo_tasks.steps.context import Made, StepContext
 from stereo_tasks.steps.live_time import LST_1, MAGIC_1, MAGIC_2, Intervals, Times, inside, live_intervals
+from stereo_tasks.steps.offline import keep_astropy_offline
 from stereo_tasks.steps.outcomes import skipped
 
 COSMIC_EVENT = 32
@@ -25,6 +26,7 @@ COSMIC_EVENT = 32
 
 def run(context: StepContext) -> Made:
     """Make the DL3 of one run."""
+    keep_astropy_offline()
     available, lost = context.upstream()
     if not available:
         raise skipped(f"{NO_INPUT}: {'; '.join(lost)}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.offline import keep_astropy_offline
 from stereo_tasks.steps.outcomes import failed
 
 
 def run(context: StepContext) -> Made:
     """Train the forests of one kind (energy, disp or classifier) for every combination of telescopes."""
+    keep_astropy_offline()
     from magicctapipe.scripts.lst1_magic import lst1_magic_train_rfs as tool
 
     samples = {}

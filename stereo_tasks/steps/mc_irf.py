@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.offline import keep_astropy_offline
 from stereo_tasks.steps.outcomes import failed
 
 
 def run(context: StepContext) -> Made:
     """Make the point-like IRF of one node."""
+    keep_astropy_offline()
     from magicctapipe.scripts.lst1_magic.lst1_magic_create_irf import create_irf
 
     available, lost = context.upstream()

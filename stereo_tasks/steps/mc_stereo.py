@@ -6,10 +6,12 @@ from pathlib import Path
 
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.offline import keep_astropy_offline
 
 
 def run(context: StepContext) -> Made:
     """Reconstruct the showers of one Monte Carlo file."""
+    keep_astropy_offline()
     (item,) = context.inputs()
     context.run_tool(item.path, str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl1_stereo_*.h5")

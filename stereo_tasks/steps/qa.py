@@ -8,10 +8,12 @@ from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import INDEX, QA
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.offline import keep_astropy_offline
 
 
 def run(context: StepContext) -> Made:
     """Make the page, whatever became of the night."""
+    keep_astropy_offline()
     from stereo_tasks.qa.report import make_report
 
     plan = context.plan

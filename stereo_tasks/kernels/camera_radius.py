@@ -14,6 +14,7 @@ _NEIGHBOURS = 6
 _REACH = 1.4
 """Neighbours of a hexagonal pixel lie within so many times the distance of the nearest one."""
 _MARGIN = 1e-6
+_BLOCK = 128
 
 
 def camera_radius_m(geometry: NDArray[Any]) -> float:
@@ -29,7 +30,9 @@ def camera_radius_m(geometry: NDArray[Any]) -> float:
     NotCovered
         If it is not certain which pixels are neighbours.
     """
-    return _radius_m(np.ascontiguousarray(geometry["pix_x"]).tobytes(), np.ascontiguousarray(geometry["pix_y"]).tobytes())
+    return _radius_m(
+        np.ascontiguousarray(geometry["pix_x"]).tobytes(), np.ascontiguousarray(geometry["pix_y"]).tobytes()
+    )
 
 
 @lru_cache(maxsize=8)
@@ -42,17 +45,14 @@ def _radius_m(x_bytes: bytes, y_bytes: bytes) -> float:
 def _at_border(x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which pixels have fewer neighbours than the others."""
     seen = np.zeros(len(x_m), dtype=np.int64)
-    # Pixel by pixel in blocks: all distances at once would be 27 MB.
-    for begin in range(0, len(x_m), 256):
-        block = slice(begin, begin + 256)
-        distance = np.hypot(x_m[block, np.newaxis] - x_m, y_m[block, np.newaxis] - y_m)
-        nearest = np.argpartition(distance, _NEIGHBOURS + 1, axis=1)[:, : _NEIGHBOURS + 1]
-        candidates = np.take_along_axis(distance, nearest, axis=1)
-        order = np.argsort(candidates, axis=1)
-        nearest, candidates = np.take_along_axis(nearest, order, axis=1), np.take_along_axis(candidates, order, axis=1)
-        nearest, candidates = nearest[:, 1:], candidates[:, 1:]
-        ratio = candidates / candidates[:, :1]
-        if bool((np.abs(ratio - _REACH) < _MARGIN).any()):
+    # Pixels in blocks: all distances at once would take 28 MB.
+    for begin in range(0, len(x_m), _BLOCK):
+        block = np.arange(begin, min(begin + _BLOCK, len(x_m)))
+        square = (x_m[block, np.newaxis] - x_m) ** 2 + (y_m[block, np.newaxis] - y_m) ** 2
+        square[np.arange(len(block)), block] = np.inf
+        ratio = square / (_REACH**2 * square.min(axis=1))[:, np.newaxis]
+        near = ratio < 1
+        if bool((np.abs(ratio - 1) < _MARGIN).any()) or near.sum(axis=1).max() > _NEIGHBOURS:
             raise NotCovered("a camera with pixels of which it is not certain whether they are neighbours")
-        np.add.at(seen, nearest[ratio < _REACH], 1)
+        seen += near.sum(axis=0)
     return np.asarray(seen < seen.max())

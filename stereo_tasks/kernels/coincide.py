@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tables
 from numpy.typing import NDArray
 
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.event_tables import Columns, group_starts, order_of, taken, write_columns
-from stereo_tasks.kernels.instrument import InstrumentTables, joint_instrument
+from stereo_tasks.kernels.instrument import create_file, joint_instrument, prepared
 from stereo_tasks.kernels.lst_subruns import LstSubrun, read_lst_subrun
 from stereo_tasks.kernels.magic_runs import MagicImages, MagicRuns, magic_runs
 from stereo_tasks.kernels.quantities import NS_TO_S, NS_TO_US, US_TO_NS, quantity
@@ -97,7 +96,7 @@ def event_coincidence(
     settings = _settings(config, input_dir_toff)
     subrun = read_lst_subrun(str(input_file_lst), settings.timestamp)
     runs = magic_runs(str(input_dir_magic))
-    instrument = InstrumentTables(joint_instrument(subrun.instrument, runs.instrument))
+    instrument = prepared(joint_instrument(subrun.instrument, runs.instrument))
     lst_ns = nanoseconds(subrun.column(settings.timestamp))
     found = [_match(telescope, runs.images(telescope), subrun, lst_ns, settings) for telescope in (M1, M2)]
     matches = [match for match in found if match is not None]
@@ -108,14 +107,11 @@ def event_coincidence(
     images |= {name: images[name].astype(np.int64) for name in ("obs_id", "event_id")}
     profile = _profile([match.scan for match in matches], [match.telescope for match in matches])
 
-    folder = Path(output_dir)
-    folder.mkdir(exist_ok=True, parents=True)
-    path = folder / Path(input_file_lst).name.replace("LST", "MAGIC_LST")
-    with tables.open_file(str(path), mode="w") as file:
+    path = Path(output_dir) / Path(input_file_lst).name.replace("LST", "MAGIC_LST")
+    with create_file(path, instrument) as file:
         write_columns(file, "/events", "parameters", images)
         write_columns(file, "/coincidence", "feature", feature)
         write_columns(file, "/coincidence", "profile", profile)
-        instrument.write(file)
 
 
 def _settings(config: dict[str, Any], input_dir_toff: object) -> Settings:
@@ -146,12 +142,10 @@ def _match(
     if not len(with_magic):
         return None
     bright_magic = during[brightest(images.intensity[during], settings.bright_events)]
-    bright_lst = with_magic[brightest(subrun.column("intensity")[with_magic], settings.bright_events)]
+    bright_lst = with_magic[brightest(subrun.column("intensity", with_magic), settings.bright_events)]
     offset_us = probable_offset_us(magic_ns[bright_magic], lst_ns[bright_lst], half_width_ns)
     offsets_ns = scanned_offsets(offset_us, half_width_ns)
-    during = _between(
-        magic_ns, lst_ns[0] + offsets_ns[0] - half_width_ns, lst_ns[-1] + offsets_ns[-1] + half_width_ns
-    )
+    during = _between(magic_ns, lst_ns[0] + offsets_ns[0] - half_width_ns, lst_ns[-1] + offsets_ns[-1] + half_width_ns)
     if not len(during):
         return None
     result = scan(magic_ns[during], lst_ns, offsets_ns, half_width_ns)
@@ -166,14 +160,15 @@ def _between(time_ns: NDArray[np.int64], first_ns: np.int64, last_ns: np.int64) 
     return np.flatnonzero((time_ns >= first_ns) & (time_ns <= last_ns))
 
 
-def _joined(
-    matches: list[Match], subrun: LstSubrun, runs: MagicRuns, settings: Settings
-) -> tuple[Columns, Columns]:
+def _joined(matches: list[Match], subrun: LstSubrun, runs: MagicRuns, settings: Settings) -> tuple[Columns, Columns]:
     """Return the images of all matches below each other, and the table of what was found in each."""
     parts: list[Columns] = []
     features: list[Columns] = []
-    for match in matches:
-        magic, lst = _magic_part(match, runs, subrun), _lst_part(match, runs, subrun, settings)
+    # The rows of both telescopes at once: to open a file is what costs.
+    rows = runs.rows(np.concatenate([runs.images(match.telescope).row[match.images] for match in matches]))
+    ends = np.cumsum([len(match.images) for match in matches])
+    for match, part in zip(matches, np.split(rows, ends[:-1]), strict=True):
+        magic, lst = _magic_part(match, part, runs, subrun), _lst_part(match, runs, subrun, settings)
         parts += [lst, magic]
         features.append(_feature(match, lst, magic, settings))
     # pandas keeps what both telescopes have, in the order of LST-1's table.
@@ -200,18 +195,16 @@ def _lst_part(match: Match, runs: MagicRuns, subrun: LstSubrun, settings: Settin
     )
 
 
-def _magic_part(match: Match, runs: MagicRuns, subrun: LstSubrun) -> Columns:
-    images = runs.images(match.telescope)
-    rows = runs.rows(images.row[match.images])
+def _magic_part(match: Match, rows: NDArray[Any], runs: MagicRuns, subrun: LstSubrun) -> Columns:
     columns = {name: rows[name] for name in rows.dtype.names or () if name not in ("obs_id", "event_id")}
     if taken_names := {"timestamp", "obs_id_magic", "event_id_magic", "obs_id_lst", "event_id_lst"} & set(columns):
         raise NotCovered(f"MAGIC files with columns {', '.join(sorted(taken_names))}")
     for name in ("obs_id", "event_id"):
         partner = np.full(len(rows), np.nan)
         # Of several LST-1 showers at one image the last one stays.
-        partner[match.magic] = subrun.column(name)[match.lst]
+        partner[match.magic] = subrun.column(name, match.lst)
         columns |= {f"{name}_magic": rows[name], f"{name}_lst": partner}
-    columns["timestamp"] = images.time_ns[match.images] * NS_TO_S
+    columns["timestamp"] = runs.images(match.telescope).time_ns[match.images] * NS_TO_S
     return columns
 
 
@@ -266,7 +259,7 @@ def _bits(values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _with_shower_ids(images: Columns) -> Columns:
-    """Return the images with ids, which are the mean ids of LST-1's, or MAGIC's where LST-1 has none; sorted by them."""
+    """Return the images with ids and sorted by them: the means of LST-1's ids, or MAGIC's where it has none."""
     starts = np.flatnonzero(group_starts(images["obs_id_magic"], images["event_id_magic"]))
     sizes = np.diff(np.append(starts, len(images["tel_id"])))
     known = ~np.isnan(images["obs_id_lst"])

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_tasks.kernels.quantities import DEG_TO_RAD, RAD_TO_DEG
-
-Array = NDArray[np.float64]
+from stereo_tasks.kernels.vectors import Array, directions, directions_of_units, product, unit_vectors
 
 TURN_RAD = 6.283185307179586
 
@@ -100,9 +99,7 @@ def rotated(matrix: Array, lon_rad: Array, lat_rad: Array) -> tuple[Array, Array
     lon_rad, lat_rad : numpy.ndarray
         Shape (...), longitudes from 0 to a full turn.
     """
-    import erfa
-
-    lon, lat = erfa.ufunc.c2s(erfa.ufunc.rxp(matrix, erfa.ufunc.s2c(lon_rad, lat_rad)))
+    lon, lat = directions_of_units(product(matrix, unit_vectors(lon_rad, lat_rad)))
     return longitude(lon), lat
 
 
@@ -158,11 +155,9 @@ def mean_direction(
     lon_rad, lat_rad : numpy.ndarray
         Shape (n_groups,).
     """
-    import erfa
-
     vectors = (np.cos(lat_rad) * np.cos(lon_rad), np.cos(lat_rad) * np.sin(lon_rad), np.sin(lat_rad))
     mean = np.stack([kahan_mean(axis, starts, sizes) for axis in vectors], axis=-1)
-    lon, lat, _ = erfa.ufunc.p2s(mean)
+    lon, lat = directions(mean)
     return longitude_in_frame(longitude(lon)), in_frame(lat)
 
 

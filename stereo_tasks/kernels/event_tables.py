@@ -73,7 +73,7 @@ def order_of(*keys: NDArray[Any]) -> NDArray[np.int64]:
     numpy.ndarray
         Shape (n_rows,): row numbers.
     """
-    return np.lexsort(keys[::-1])
+    return np.asarray(np.lexsort(keys[::-1]))
 
 
 def group_starts(*keys: NDArray[Any]) -> NDArray[np.bool_]:
@@ -118,9 +118,19 @@ def sorted_singles(*keys: NDArray[Any]) -> NDArray[np.int64]:
     numpy.ndarray
         Row numbers.
     """
+    if _rise(*keys):
+        return np.arange(len(keys[0]))
     order = order_of(*keys)
     single = group_sizes(group_starts(*(key[order] for key in keys))) == 1
     return order[single]
+
+
+def _rise(*keys: NDArray[Any]) -> bool:
+    """Return whether rows are sorted by keys, and no two are equal."""
+    risen = np.zeros(max(len(keys[0]) - 1, 0), dtype=bool)
+    for key in reversed(keys):
+        risen = (key[1:] > key[:-1]) | ((key[1:] == key[:-1]) & risen)
+    return bool(risen.all())
 
 
 def write_columns(file: tables.File, group: str, name: str, columns: Columns) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,11 @@ class Telescope:
     def camera_name(self) -> bytes:
         """Return the name of the camera."""
         return bytes(self.layout["camera_name"])
+
+    @property
+    def optics_name(self) -> bytes:
+        """Return the name of the mirror."""
+        return bytes(self.optics["optics_name"])
 
     @property
     def focal_length_m(self) -> float:
@@ -191,65 +197,83 @@ def joint_instrument(lst: Instrument, magic: Instrument) -> Instrument:
     return Instrument("LST-MAGIC-Array", telescopes, REFERENCE_ITRS_M)
 
 
-class InstrumentTables:
-    """The tables that ``SubarrayDescription.to_hdf`` writes of an instrument, ready to be written to many files.
-
-    Parameters
-    ----------
-    instrument : Instrument
-        Read from a file, or put together from two.
+def prepared(instrument: Instrument) -> bytes:
+    """Return an HDF5 file that holds an instrument only, as ``SubarrayDescription.to_hdf`` writes it.
 
     Raises
     ------
     NotCovered
         If two different cameras or mirrors have one name: their order in ctapipe is that of their hashes.
     """
+    for known, image in _prepared:
+        if known.same(instrument):
+            return image
+    with tables.open_file("instrument", "w", driver="H5FD_CORE", driver_core_backing_store=0) as file:
+        for path, node in _nodes(instrument).items():
+            _write(file, path, node)
+        file.flush()
+        image = bytes(file.get_file_image())
+    _prepared.appendleft((instrument, image))
+    return image
 
-    def __init__(self, instrument: Instrument) -> None:
-        telescopes = list(instrument.telescopes.values())
-        cameras: dict[bytes, Telescope] = {}
-        optics: dict[bytes, Telescope] = {}
-        for telescope in telescopes:
-            twin = cameras.setdefault(telescope.camera_name, telescope)
-            if not (twin.geometry.same(telescope.geometry) and twin.readout.same(telescope.readout)):
-                raise NotCovered(f"two cameras are called {telescope.camera_name.decode()}")
-            twin = optics.setdefault(bytes(telescope.optics["optics_name"]), telescope)
-            if twin.optics.tolist() != telescope.optics.tolist():
-                raise NotCovered(f"two mirrors are called {bytes(telescope.optics['optics_name']).decode()}")
-        camera_names, optics_names = sorted(cameras), sorted(optics)
-        layout: dict[str, list[Any]] = {key: [row.layout[key] for row in telescopes] for key in _LAYOUT_COLUMNS}
-        layout["camera_index"] = [camera_names.index(row.camera_name) for row in telescopes]
-        layout["optics_index"] = [optics_names.index(bytes(row.optics["optics_name"])) for row in telescopes]
-        rows = [optics[name].optics for name in optics_names]
-        common = {"ORIGIN": "ctapipe.instrument.SubarrayDescription", "SUBARRAY": instrument.name,
-                  "SOFT_VER": CTAPIPE_VERSION}  # fmt: skip
-        place = dict(zip(_REFERENCE, instrument.reference_itrs_m, strict=True))
-        self._nodes = {
-            LAYOUT: _written(
-                layout,
-                {**common, "TAB_TYPE": "subarray", **place, "TAB_VER": "2.0", "name": instrument.name},
-                {"pos_x": "m", "pos_y": "m", "pos_z": "m"},
-            ),
-            OPTICS: _written(
-                {key: [row[key] for row in rows] for key in _OPTICS_COLUMNS},
-                {**common, "TAB_TYPE": "optics", "TAB_VER": "4.0"},
-                {"mirror_area": "m**2", "equivalent_focal_length": "m", "effective_focal_length": "m"},
-            ),
-        }
-        for index, name in enumerate(camera_names):
-            self._nodes[f"{CAMERA}/geometry_{index}"] = cameras[name].geometry
-            self._nodes[f"{CAMERA}/readout_{index}"] = cameras[name].readout
 
-    def write(self, file: tables.File) -> None:
-        """Write the tables into a file that has none of them."""
-        filters = tables.Filters(complevel=5, complib="blosc:zstd", fletcher32=True)
-        for path, node in self._nodes.items():
-            parent, name = path.rsplit("/", 1)
-            table = file.create_table(
-                parent, name, filters=filters, expectedrows=len(node.rows), createparents=True, obj=node.rows
-            )
-            for key, value in node.attributes.items():
-                table.attrs[key] = value
+_prepared: deque[tuple[Instrument, bytes]] = deque(maxlen=4)
+"""All subruns of a night have the same instrument, whose many small tables are written once a process."""
+
+
+def create_file(path: Path, image: bytes) -> tables.File:
+    """Return a new file with an instrument in it, open for more."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_bytes(image)
+    return tables.open_file(str(path), mode="a")
+
+
+def _nodes(instrument: Instrument) -> dict[str, Node]:
+    """Return the tables of an instrument by their paths."""
+    telescopes = list(instrument.telescopes.values())
+    cameras: dict[bytes, Telescope] = {}
+    optics: dict[bytes, Telescope] = {}
+    for telescope in telescopes:
+        twin = cameras.setdefault(telescope.camera_name, telescope)
+        if not (twin.geometry.same(telescope.geometry) and twin.readout.same(telescope.readout)):
+            raise NotCovered(f"two cameras are called {telescope.camera_name.decode()}")
+        twin = optics.setdefault(telescope.optics_name, telescope)
+        if twin.optics.tolist() != telescope.optics.tolist():
+            raise NotCovered(f"two mirrors are called {telescope.optics_name.decode()}")
+    camera_names, optics_names = sorted(cameras), sorted(optics)
+    layout: dict[str, list[Any]] = {key: [row.layout[key] for row in telescopes] for key in _LAYOUT_COLUMNS}
+    layout["camera_index"] = [camera_names.index(row.camera_name) for row in telescopes]
+    layout["optics_index"] = [optics_names.index(row.optics_name) for row in telescopes]
+    rows = [optics[name].optics for name in optics_names]
+    common = {"ORIGIN": "ctapipe.instrument.SubarrayDescription", "SUBARRAY": instrument.name,
+              "SOFT_VER": CTAPIPE_VERSION}  # fmt: skip
+    place = dict(zip(_REFERENCE, instrument.reference_itrs_m, strict=True))
+    nodes = {
+        LAYOUT: _written(
+            layout,
+            {**common, "TAB_TYPE": "subarray", **place, "TAB_VER": "2.0", "name": instrument.name},
+            {"pos_x": "m", "pos_y": "m", "pos_z": "m"},
+        ),
+        OPTICS: _written(
+            {key: [row[key] for row in rows] for key in _OPTICS_COLUMNS},
+            {**common, "TAB_TYPE": "optics", "TAB_VER": "4.0"},
+            {"mirror_area": "m**2", "equivalent_focal_length": "m", "effective_focal_length": "m"},
+        ),
+    }
+    for index, name in enumerate(camera_names):
+        nodes[f"{CAMERA}/geometry_{index}"] = cameras[name].geometry
+        nodes[f"{CAMERA}/readout_{index}"] = cameras[name].readout
+    return nodes
+
+
+def _write(file: tables.File, path: str, node: Node) -> None:
+    filters = tables.Filters(complevel=5, complib="blosc:zstd", fletcher32=True)
+    parent, name = path.rsplit("/", 1)
+    table = file.create_table(
+        parent, name, filters=filters, expectedrows=len(node.rows), createparents=True, obj=node.rows
+    )
+    for key, value in node.attributes.items():
+        table.attrs[key] = value
 
 
 def _written(columns: dict[str, list[Any]], meta: dict[str, Any], units: dict[str, str]) -> Node:

@@ -20,6 +20,7 @@ from stereo_tasks.kernels.event_tables import (
     sorted_singles,
 )
 from stereo_tasks.kernels.instrument import Instrument, read_instrument
+from stereo_tasks.kernels.telescopes import LST1
 
 PARAMETERS = "/dl1/event/telescope/parameters/LST_LSTCam"
 _OPTICS = "/configuration/instrument/telescope/optics"
@@ -67,9 +68,9 @@ class LstSubrun:
     equivalent_focal_length_m: float
     instrument: Instrument
 
-    def column(self, name: str) -> NDArray[Any]:
-        """Return a column of the file for the showers, as it is there; shape (n,)."""
-        return np.asarray(self.rows[name][self.selected])
+    def column(self, name: str, showers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """Return a column of the file for all or some of the showers, as it is there."""
+        return np.asarray(self.rows[name][self.selected if showers is None else self.selected[showers]])
 
     def columns(self, showers: NDArray[np.int64], timestamp: str) -> Columns:
         """Return magic-cta-pipe's columns for some of the showers.
@@ -122,7 +123,7 @@ def read_lst_subrun(path: str, timestamp: str) -> LstSubrun:
     selected = numbers[sorted_singles(rows["obs_id"][numbers], rows["event_id"][numbers])]
     if not len(selected):
         raise NotCovered(f"{where} has no showers")
-    if np.unique(rows["tel_id"][selected]).tolist() != [1]:
+    if (rows["tel_id"] != LST1).any():
         raise NotCovered(f"{where} has other telescopes than LST-1 (1)")
     return LstSubrun(rows, selected, np.insert(np.diff(time_s), 0, 0), focal_length_m, instrument)
 

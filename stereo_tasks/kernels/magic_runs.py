@@ -113,7 +113,8 @@ class MagicRuns:
             rows = order[keys["tel_id"][order] == telescope]
             seconds, nanoseconds = (keys[name][rows].astype(np.int64) for name in _TIMES)
             time_ns = seconds * 1_000_000_000 + nanoseconds
-            images[telescope] = MagicImages(*(keys[name][rows] for name in _KEYS), time_ns, keys["intensity"][rows], rows)
+            obs_id, event_id, tel_id = (keys[name][rows] for name in _KEYS)
+            images[telescope] = MagicImages(obs_id, event_id, tel_id, time_ns, keys["intensity"][rows], rows)
         return images
 
     def images(self, telescope: int) -> MagicImages:

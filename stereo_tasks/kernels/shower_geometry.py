@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo_tasks.kernels.directions import (
-    Array,
     ground_matrix,
     in_frame,
     longitude,
@@ -24,6 +23,7 @@ from stereo_tasks.kernels.directions import (
 )
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.quantities import DEG_TO_RAD, RAD_TO_DEG
+from stereo_tasks.kernels.vectors import Array, directions, unit_vectors_with_length
 
 RESULTS = ("alt", "alt_uncert", "az", "az_uncert", "core_x", "core_y", "impact", "h_max", "is_valid")
 
@@ -112,13 +112,11 @@ def reconstruct(images: Images, site: Site) -> Showers:
     NotCovered
         If ctapipe would stop at one of them.
     """
-    import erfa
-
     position_m = site.position_m[images.telescope]
     cog_vector, normal, psi_rad = _image_planes(images, site)
     weight = images.intensity * images.length_m / images.width_m
     direction, error_deg = _direction(normal, weight)
-    lon, lat, _ = erfa.ufunc.p2s(direction)
+    lon, lat = directions(direction)
     core_x_m, core_y_m, core_valid = _core(images, psi_rad, position_m)
     maximum_m, maximum_valid = _intersection(cog_vector, position_m)
     return Showers(
@@ -147,10 +145,8 @@ def impact_m(showers: Showers, position_m: Array) -> Array:
     numpy.ndarray
         Shape (n,).
     """
-    import erfa
-
     core_m = np.stack([showers.core_x_m, showers.core_y_m, np.zeros(len(position_m))], axis=-1)
-    axis = erfa.ufunc.s2p(-showers.az_rad, showers.alt_rad, 1.0)
+    axis = unit_vectors_with_length(-showers.az_rad, showers.alt_rad)
     across = np.linalg.norm(np.cross(position_m - core_m, axis), axis=1)
     # numpy takes the norm of one vector from its dot product, which rounds otherwise than a sum along an axis.
     return np.asarray(across / np.sqrt(np.array([vector.dot(vector) for vector in axis])))
@@ -181,12 +177,10 @@ def _image_planes(images: Images, site: Site) -> tuple[Array, Array, Array]:
 
 def _sky(fov_lat: Array, fov_lon: Array, to_horizon: Array) -> tuple[Array, Array, Array]:
     """Return where points of a camera look to: a right-handed unit vector, and azimuth and altitude in rad."""
-    import erfa
-
     if bool(np.any(np.abs(fov_lat) > np.pi / 2)):
         raise NotCovered("an image that lies more than a right angle from the pointing")
     lon, lat = rotated(to_horizon, signed(longitude(fov_lon)), fov_lat)
-    vector = erfa.ufunc.s2p(-longitude_in_frame(lon), in_frame(lat), 1.0)
+    vector = unit_vectors_with_length(-longitude_in_frame(lon), in_frame(lat))
     return vector, lon, lat
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from stereo_tasks.kernels.event_tables import (
     taken,
     write_columns,
 )
-from stereo_tasks.kernels.instrument import Instrument, InstrumentTables, read_instrument
+from stereo_tasks.kernels.instrument import Instrument, create_file, prepared, read_instrument
 from stereo_tasks.kernels.quality_cuts import selected
 from stereo_tasks.kernels.quantities import ARCMIN_TO_DEG, RAD_TO_DEG, quantity
 from stereo_tasks.kernels.shower_geometry import RESULTS, Images, Site, degrees, impact_m, reconstruct
 from stereo_tasks.kernels.telescopes import LST1, NAMES, check_telescopes, stereo_images
+from stereo_tasks.kernels.vectors import Array, height_m
 
 APART_EXIT = 2
 SIMULATION = "/simulation/config"
@@ -73,18 +75,15 @@ def stereo_reconstruction(
         raise NotCovered("magic_only_analysis")
     limit_deg = quantity(settings["theta_uplim"], {"deg": 1.0, "arcmin": ARCMIN_TO_DEG}, "theta_uplim")
     images, instrument, simulation = _read(Path(input_file))
-    site, written = _site(instrument), InstrumentTables(instrument)
+    site, image = _site(instrument), prepared(instrument)
     images = stereo_images(taken(images, selected(settings["quality_cuts"], images)))
     if simulation is None:
         images = _pointing_together(images, limit_deg)
     images = images | _geometry(images, site)
 
-    folder = Path(output_dir)
-    folder.mkdir(exist_ok=True, parents=True)
-    path = folder / Path(input_file).name.replace("dl1", "dl1_stereo")
-    with tables.open_file(str(path), mode="w") as file:
+    path = Path(output_dir) / Path(input_file).name.replace("dl1", "dl1_stereo")
+    with create_file(path, image) as file:
         write_columns(file, "/events", "parameters", images)
-        written.write(file)
         if simulation is not None:
             write_columns(file, "/simulation", "config", simulation)
 
@@ -127,17 +126,14 @@ def _simulation(file: tables.File, where: str) -> Columns:
 
 
 def _site(instrument: Instrument) -> Site:
-    import erfa
-
     if set(instrument.telescopes) != set(NAMES.values()):
         raise NotCovered(f"an instrument with the telescopes {sorted(instrument.telescopes)}")
     telescopes = [instrument.telescopes[number] for number in sorted(instrument.telescopes)]
-    _, _, height_m = erfa.gc2gd(1, np.array(instrument.reference_itrs_m))
     return Site(
         position_m=np.stack([telescope.position_m for telescope in telescopes]),
         focal_length_m=np.array([telescope.focal_length_m for telescope in telescopes]),
         camera_radius_m=np.array([camera_radius_m(telescope.geometry.rows) for telescope in telescopes]),
-        height_m=float(height_m),
+        height_m=height_m(np.array(instrument.reference_itrs_m)),
     )
 
 
@@ -155,7 +151,7 @@ def _pointing_together(images: Columns, limit_deg: float) -> Columns:
     starts, sizes = _groups(images)
     with_lst = np.repeat(images["tel_id"][starts] == LST1, sizes)
     is_lst = images["tel_id"] == LST1
-    angles = []
+    angles: list[Array] = []
     for mask in (is_lst, with_lst & ~is_lst):
         one = taken(images, mask)
         angles += mean_direction(one["pointing_az"], one["pointing_alt"], *_groups(one))
@@ -196,7 +192,7 @@ def _geometry(images: Columns, site: Site) -> Columns:
 def _reconstructed(
     images: Columns,
     rows: NDArray[np.int64],
-    array_pointing: tuple[NDArray[np.float64], NDArray[np.float64]],
+    array_pointing: tuple[Array, Array],
     site: Site,
     targets: NDArray[np.int64],
     sizes: NDArray[np.int64],
@@ -225,16 +221,11 @@ def _reconstructed(
     columns : dict of str to numpy.ndarray
         Shape (n_images,) each.
     """
-    from dataclasses import fields, replace
-
     telescope = images["tel_id"].astype(np.int64) - 1
     x, y, psi, intensity, length, width, alt, az = (
-        images[name][rows].astype(np.float64)
-        for name in ("x", "y", "psi", "intensity", "length", "width", *_DOUBLES)
+        images[name][rows].astype(np.float64) for name in ("x", "y", "psi", "intensity", "length", "width", *_DOUBLES)
     )
-    showers = reconstruct(
-        Images(telescope[rows], x, y, psi, intensity, length, width, alt, az, *array_pointing), site
-    )
+    showers = reconstruct(Images(telescope[rows], x, y, psi, intensity, length, width, alt, az, *array_pointing), site)
     each = replace(showers, **{one.name: np.repeat(getattr(showers, one.name), sizes) for one in fields(showers)})
     return each.valid, {
         "alt": degrees(each.alt_rad),

@@ -74,7 +74,9 @@ def probable_offset_us(magic_ns: NDArray[np.int64], lst_ns: NDArray[np.int64], h
     """
     offsets_ns = (magic_ns[np.newaxis, :] - lst_ns[:, np.newaxis]).ravel()
     ordered = np.sort(offsets_ns)
-    near = np.searchsorted(ordered, ordered + half_width_ns) - np.searchsorted(ordered, ordered - half_width_ns, "right")
+    near = np.searchsorted(ordered, ordered + half_width_ns) - np.searchsorted(
+        ordered, ordered - half_width_ns, "right"
+    )
     best = ordered[near == near.max()]
     # The mean of the differences in their order among the pairs: sums of float64 depend on it.
     return float(np.round(np.mean(offsets_ns[np.isin(offsets_ns, best)]) * NS_TO_US, 1))
@@ -83,8 +85,8 @@ def probable_offset_us(magic_ns: NDArray[np.int64], lst_ns: NDArray[np.int64], h
 def scanned_offsets(offset_us: float, half_width_ns: int) -> NDArray[np.int64]:
     """Return the offsets to be tried, in ns: three half widths to both sides."""
     margin_us = 3 * half_width_ns * NS_TO_US
-    start_ns, stop_ns = (np.round(edge * US_TO_NS) for edge in (offset_us - margin_us, offset_us + margin_us))
-    return np.arange(start=start_ns, stop=stop_ns, step=STEP_NS).round().astype(np.int64)
+    start_ns, stop_ns = (round(edge * US_TO_NS) for edge in (offset_us - margin_us, offset_us + margin_us))
+    return np.arange(float(start_ns), float(stop_ns), STEP_NS).round().astype(np.int64)
 
 
 def pairs(

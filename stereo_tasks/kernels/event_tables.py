@@ -100,7 +100,7 @@ def group_sizes(starts: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return for each row the size of its group."""
     first = np.flatnonzero(starts)
     sizes = np.diff(np.append(first, len(starts)))
-    return np.repeat(sizes, sizes)
+    return np.asarray(np.repeat(sizes, sizes))
 
 
 def sorted_singles(*keys: NDArray[Any]) -> NDArray[np.int64]:
@@ -119,10 +119,10 @@ def sorted_singles(*keys: NDArray[Any]) -> NDArray[np.int64]:
         Row numbers.
     """
     if _rise(*keys):
-        return np.arange(len(keys[0]))
+        return np.arange(len(keys[0]), dtype=np.int64)
     order = order_of(*keys)
     single = group_sizes(group_starts(*(key[order] for key in keys))) == 1
-    return order[single]
+    return np.asarray(order[single])
 
 
 def _rise(*keys: NDArray[Any]) -> bool:

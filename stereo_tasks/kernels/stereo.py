@@ -35,6 +35,7 @@ from stereo_tasks.kernels.vectors import Array, height_m
 APART_EXIT = 2
 SIMULATION = "/simulation/config"
 
+_INDEX = ("obs_id", "event_id", "tel_id")
 _DOUBLES = ("pointing_alt", "pointing_az")
 _IMAGE = ("intensity", "x", "y", "psi", "length", "width")
 _READ_BY_MCP = ("r", "phi", "length_uncertainty", "width_uncertainty", "skewness", "kurtosis", "slope", "intercept",
@@ -100,21 +101,19 @@ def _read(path: Path) -> tuple[Columns, Instrument, Columns | None]:
         simulation = None
         if "true_energy" in table.dtype.names:
             simulation = _simulation(file, path.name)
-    order = sorted_singles(rows["obs_id"], rows["event_id"], rows["tel_id"])
-    return columns_of(rows[order]), instrument, simulation
+    rows = rows[sorted_singles(*(rows[name] for name in _INDEX))]
+    return {name: rows[name] for name in _INDEX} | columns_of(rows), instrument, simulation
 
 
 def _check(dtype: np.dtype[Any], where: str) -> None:
     check_columns(dtype, where)
-    check_integers(dtype, ("obs_id", "event_id", "tel_id", "n_pixels", "n_islands"), where)
+    check_integers(dtype, (*_INDEX, "n_pixels", "n_islands"), where)
     check_doubles(dtype, _DOUBLES, where)
     names = dtype.names or ()
     if missing := [name for name in (*_IMAGE, *_READ_BY_MCP) if name not in names]:
         raise NotCovered(f"{where} lacks the columns {', '.join(missing)}")
     if present := [name for name in RESULTS if name in names]:
         raise NotCovered(f"{where} has the columns {', '.join(present)} already")
-    if names[:3] != ("obs_id", "event_id", "tel_id"):
-        raise NotCovered(f"{where} does not begin with obs_id, event_id, tel_id")
 
 
 def _simulation(file: tables.File, where: str) -> Columns:

@@ -90,7 +90,7 @@ def event_coincidence(
         With code 3 if there is no coincidence, 7 without MAGIC events, 11 if many events are matched more than once.
     FileNotFoundError
         If the folder has no MAGIC file.
-    ZeroDivisionError
+    ValueError
         If no shower was seen by two telescopes.
     """
     settings = _settings(config, input_dir_toff)
@@ -238,9 +238,9 @@ def _first_of_equal(columns: Columns) -> NDArray[np.bool_]:
     """
     values = [values for name, values in columns.items() if name not in ("obs_id_magic", "event_id_magic", "tel_id")]
     keep = np.ones(len(values[0]), dtype=bool)
-    time_s = columns["timestamp"]
-    order = np.argsort(time_s, kind="stable")
-    same = group_starts(time_s[order])
+    time = _bits(columns["timestamp"])
+    order = np.argsort(time, kind="stable")
+    same = group_starts(time[order])
     twice = np.sort(order[~(same & np.append(same[1:], True))])
     # Bits tell numbers apart once every NaN and every zero has the same ones.
     bits = np.stack([_bits(column[twice]) for column in values], axis=1)

@@ -23,21 +23,23 @@ def wrapped(angle: Array, limit: float, turn: float) -> Array:
     Parameters
     ----------
     angle : numpy.ndarray
-        Any shape and unit.
+        Shape (..., n), in any unit. n of them were one array in astropy, which leaves it as it is if all are within
+        the range, and otherwise computes all of them anew: -0 becomes 0.
     limit, turn : float
         The end of the range, and a full turn, in the same unit.
     """
     floor = limit - turn
-    if not ((angle < floor) | (angle >= limit)).any():
+    anew = ((angle < floor) | (angle >= limit)).any(axis=-1, keepdims=True)
+    if not anew.any():
         return angle
-    angle = angle - (angle - floor) // turn * turn
-    angle[angle >= limit] -= turn
-    angle[angle < floor] += turn
-    return angle
+    moved = angle - (angle - floor) // turn * turn
+    moved[moved >= limit] -= turn
+    moved[moved < floor] += turn
+    return np.where(anew, moved, angle)
 
 
 def longitude(angle_rad: Array) -> Array:
-    """Return angles from 0 to a full turn, in rad."""
+    """Return angles from 0 to a full turn, in rad; shape (..., n) as in :func:`wrapped`."""
     return wrapped(angle_rad, TURN_RAD, TURN_RAD)
 
 
@@ -158,7 +160,7 @@ def mean_direction(
     vectors = (np.cos(lat_rad) * np.cos(lon_rad), np.cos(lat_rad) * np.sin(lon_rad), np.sin(lat_rad))
     mean = np.stack([kahan_mean(axis, starts, sizes) for axis in vectors], axis=-1)
     lon, lat = directions(mean)
-    return longitude_in_frame(longitude(lon)), in_frame(lat)
+    return longitude_in_frame(longitude(lon[np.newaxis]))[0], in_frame(lat)
 
 
 def separation(lon1_rad: Array, lat1_rad: Array, lon2_rad: Array, lat2_rad: Array) -> Array:

@@ -5,6 +5,7 @@ Every step is the one of ctapipe 0.25.1, in its order, so that the results are t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -121,13 +122,18 @@ def reconstruct(images: Images, site: Site) -> Showers:
     maximum_m, maximum_valid = _intersection(cog_vector, position_m)
     return Showers(
         alt_rad=lat,
-        az_rad=longitude(-longitude(lon)),
+        az_rad=_each(longitude, -_each(longitude, lon)),
         error_deg=error_deg,
         core_x_m=core_x_m,
         core_y_m=core_y_m,
         h_max_m=maximum_m[:, 2] + site.height_m,
         valid=core_valid & maximum_valid,
     )
+
+
+def _each(function: Callable[[Array], Array], angle_rad: Array) -> Array:
+    """Return a function of angles that were one array each in astropy; shape (n,)."""
+    return function(angle_rad[:, np.newaxis])[:, 0]
 
 
 def impact_m(showers: Showers, position_m: Array) -> Array:
@@ -161,7 +167,7 @@ def _image_planes(images: Images, site: Site) -> tuple[Array, Array, Array]:
     psi_rad = images.psi_deg * DEG_TO_RAD
     step_m = 0.1 * site.camera_radius_m[images.telescope]
     to_horizon = np.swapaxes(pointing_matrix(images.alt_rad, longitude(images.az_rad)), -2, -1)
-    to_array = pointing_matrix(images.array_alt_rad, longitude(images.array_az_rad))[:, np.newaxis]
+    to_array = pointing_matrix(images.array_alt_rad, _each(longitude, images.array_az_rad))[:, np.newaxis]
     vectors, x_m, y_m = [], [], []
     for x, y in (
         (images.x_m, images.y_m),
@@ -203,7 +209,8 @@ def _direction(normal: Array, weight: Array) -> tuple[Array, Array]:
 
 def _core(images: Images, psi_rad: Array, position_m: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Return where the axes of the images meet on the ground, north and west in m, and where they do."""
-    alt_rad, az_rad = in_frame(images.array_alt_rad), longitude_in_frame(longitude(images.array_az_rad))
+    alt_rad = in_frame(images.array_alt_rad)
+    az_rad = _each(longitude_in_frame, _each(longitude, images.array_az_rad))
     matrix = ground_matrix(alt_rad, az_rad)
     x, y, z = (position_m[..., i] for i in range(3))
     tilted_m = np.stack([_row(matrix[i], x, y, z, extend=True) for i in range(3)], axis=-1)

@@ -67,8 +67,8 @@ def stereo_reconstruction(
         If magic-cta-pipe's own tool is needed.
     SystemExit
         With code 2, if LST-1 and MAGIC always point apart; with code 11 as in the coincidence.
-    ZeroDivisionError
-        If no shower is left after the quality cuts.
+    ZeroDivisionError, ValueError
+        If no shower is left after the quality cuts, in real data or in the Monte Carlo.
     """
     check_telescopes(config)
     settings = config["stereo_reco"]
@@ -184,7 +184,8 @@ def _geometry(images: Columns, site: Site) -> Columns:
         )
         any_valid |= bool(valid.any())
         for name, column in values.items():
-            results[name][np.flatnonzero(inside)[valid]] = column[valid]
+            # pandas knows one NaN only, whatever its sign was.
+            results[name][np.flatnonzero(inside)[valid]] = np.where(np.isnan(column), np.nan, column)[valid]
     return results if any_valid else {}
 
 

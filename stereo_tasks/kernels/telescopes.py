@@ -52,14 +52,17 @@ def stereo_images(images: Columns) -> Columns:
     ------
     SystemExit
         With code 11, if more than five times two images of one telescope belong to one shower.
-    ZeroDivisionError
-        If no image is left, as in magic-cta-pipe.
+    ZeroDivisionError, ValueError
+        If no image is left, as in magic-cta-pipe: the second if there was no ``combo_type`` before.
     """
     images = _without_multimatches(images)
     size = group_sizes(group_starts(images["obs_id"], images["event_id"]))
     images = taken(images | {"multiplicity": size}, size > 1)
     if not len(images["tel_id"]):
-        raise ZeroDivisionError("division by zero")
+        # Two ways in which magic-cta-pipe stumbles over an empty table.
+        if "combo_type" in images:
+            raise ZeroDivisionError("division by zero")
+        raise ValueError("cannot set a frame with no defined index and a scalar")
     return images | {"combo_type": _combo_types(images)}
 
 

@@ -29,8 +29,8 @@ def _of_nodes(one: Any, other: Any) -> list[str]:
     if found:
         return found
     rows, others = one.read(), other.read()
-    return [
-        f"column {name}: {sum(a.tobytes() != b.tobytes() for a, b in zip(rows[name], others[name], strict=True))} values"
-        for name in rows.dtype.names
-        if rows[name].tobytes() != others[name].tobytes()
-    ]
+    for name in rows.dtype.names:
+        number = sum(a.tobytes() != b.tobytes() for a, b in zip(rows[name], others[name], strict=True))
+        if number:
+            found.append(f"column {name}: {number} values")
+    return found

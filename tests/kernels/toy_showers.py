@@ -92,7 +92,9 @@ class Coincident:
         subarray("lst").to_hdf(path)
         rows = len(self.magic["tel_id"])
         second = self.magic["tel_id"] == 3
-        for name, mask in {"M1": ~second, "M2": second}.items() if split else {"MAGIC": np.ones(rows, dtype=bool)}.items():
+        for name, mask in (
+            {"M1": ~second, "M2": second}.items() if split else {"MAGIC": np.ones(rows, dtype=bool)}.items()
+        ):
             file = runs / f"dl1_{name}.Run05114600.h5"
             write_table(file, "/events/parameters", {key: values[mask] for key, values in self.magic.items()})
             subarray("joint").to_hdf(file)

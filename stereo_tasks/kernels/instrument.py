@@ -124,7 +124,10 @@ def read_instrument(file: tables.File) -> Instrument:
     for row in layout.rows:
         index = int(row["camera_index"])
         geometry, readout = _camera(file, index, where)
-        telescopes[int(row["tel_id"])] = Telescope(row, optics.rows[int(row["optics_index"])], geometry, readout)
+        telescope = Telescope(row, optics.rows[int(row["optics_index"])], geometry, readout)
+        if not np.isfinite(telescope.focal_length_m):
+            raise NotCovered(f"{where} has no effective focal length")
+        telescopes[int(row["tel_id"])] = telescope
     if len(telescopes) != len(layout.rows):
         raise NotCovered(f"two telescopes of {where} have one number")
     x, y, z = (float(layout.attributes[key]) for key in _REFERENCE)

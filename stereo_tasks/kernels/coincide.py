@@ -168,7 +168,7 @@ def _joined(matches: list[Match], subrun: LstSubrun, runs: MagicRuns, settings: 
     rows = runs.rows(np.concatenate([runs.images(match.telescope).row[match.images] for match in matches]))
     ends = np.cumsum([len(match.images) for match in matches])
     for match, part in zip(matches, np.split(rows, ends[:-1]), strict=True):
-        magic, lst = _magic_part(match, part, runs, subrun), _lst_part(match, runs, subrun, settings)
+        magic, lst = _magic_part(match, part, runs, subrun), _lst_part(match, part, subrun, settings)
         parts += [lst, magic]
         features.append(_feature(match, lst, magic, settings))
     # pandas keeps what both telescopes have, in the order of LST-1's table.
@@ -183,13 +183,12 @@ def _joined(matches: list[Match], subrun: LstSubrun, runs: MagicRuns, settings: 
     return taken(joined, _first_of_equal(joined)), feature
 
 
-def _lst_part(match: Match, runs: MagicRuns, subrun: LstSubrun, settings: Settings) -> Columns:
-    images = runs.images(match.telescope)
-    partner = match.images[match.magic]
+def _lst_part(match: Match, rows: NDArray[Any], subrun: LstSubrun, settings: Settings) -> Columns:
+    partner = rows[match.magic]
     columns = subrun.columns(match.lst, settings.timestamp)
     heads = ("tel_id", "obs_id_lst", "event_id_lst")
     return (
-        {"obs_id_magic": images.obs_id[partner], "event_id_magic": images.event_id[partner]}
+        {"obs_id_magic": partner["obs_id"], "event_id_magic": partner["event_id"]}
         | {name: columns[name] for name in heads}
         | {name: values for name, values in columns.items() if name not in heads}
     )

@@ -1,6 +1,6 @@
 """The MAGIC DL1 files that an LST-1 subrun is compared with, kept between the subruns of one process.
 
-Of all images only what the search needs is kept, 56 bytes each; the others are read where they are needed.
+Of all images only what the search needs is kept, 24 bytes each; the others are read where they are needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_MAGIC_EVENTS_EXIT = 7
 
 _KEYS = ("obs_id", "event_id", "tel_id")
 _TIMES = ("time_sec", "time_nanosec")
-_CHUNK = 50_000
+_CHUNK = 10_000
 """So many rows are read at once."""
 _GAP = 256
 """Rows that lie closer together in a file are read in one piece."""
@@ -37,8 +37,6 @@ class MagicImages:
 
     Parameters
     ----------
-    obs_id, event_id, tel_id : numpy.ndarray
-        Shape (n,) each.
     time_ns : numpy.ndarray
         Shape (n,), int64: unix times in ns.
     intensity : numpy.ndarray
@@ -47,9 +45,6 @@ class MagicImages:
         Shape (n,): number of the row, counted through all files.
     """
 
-    obs_id: NDArray[Any]
-    event_id: NDArray[Any]
-    tel_id: NDArray[Any]
     time_ns: NDArray[np.int64]
     intensity: NDArray[Any]
     row: NDArray[np.int64]
@@ -93,7 +88,8 @@ class MagicRuns:
         if first is None or not self._files:
             raise SystemExit(NO_MAGIC_EVENTS_EXIT)
         self.instrument = first
-        self._images = self._sorted({name: np.concatenate([part[name] for part in keys]) for name in keys[0]})
+        joined = keys.pop() if len(keys) == 1 else {n: np.concatenate([part[n] for part in keys]) for n in keys[0]}
+        self._images = self._sorted(joined)
 
     @staticmethod
     def _check(first: np.dtype[Any], dtype: np.dtype[Any], name: str) -> None:
@@ -105,16 +101,14 @@ class MagicRuns:
 
     @staticmethod
     def _sorted(keys: dict[str, NDArray[Any]]) -> dict[int, MagicImages]:
-        if not set(np.unique(keys["tel_id"]).tolist()) <= {M1, M2}:
+        telescope = keys["tel_id"]
+        if not bool(((telescope == M1) | (telescope == M2)).all()):
             raise NotCovered("MAGIC files with other telescopes than MAGIC-I (2) and MAGIC-II (3)")
-        order = sorted_singles(keys["obs_id"], keys["event_id"], keys["tel_id"])
+        order = sorted_singles(keys["obs_id"], keys["event_id"], telescope)
         images = {}
-        for telescope in (M1, M2):
-            rows = order[keys["tel_id"][order] == telescope]
-            seconds, nanoseconds = (keys[name][rows].astype(np.int64) for name in _TIMES)
-            time_ns = seconds * 1_000_000_000 + nanoseconds
-            obs_id, event_id, tel_id = (keys[name][rows] for name in _KEYS)
-            images[telescope] = MagicImages(obs_id, event_id, tel_id, time_ns, keys["intensity"][rows], rows)
+        for number in (M1, M2):
+            rows = order[telescope[order] == number]
+            images[number] = MagicImages(keys["time_ns"][rows], keys["intensity"][rows], rows)
         return images
 
     def images(self, telescope: int) -> MagicImages:
@@ -154,14 +148,17 @@ def _same_instrument(file: tables.File, first: Instrument | None) -> Instrument:
 
 
 def _key_columns(table: tables.Table) -> dict[str, NDArray[Any]]:
-    names = (*_KEYS, *_TIMES, "intensity")
+    """Return what the search needs of a table, read in pieces."""
     if "intensity" not in table.dtype.names:
         raise NotCovered("MAGIC files without intensity")
-    columns = {name: np.empty(table.nrows, dtype=table.dtype[name]) for name in names}
+    columns = {name: np.empty(table.nrows, dtype=table.dtype[name]) for name in (*_KEYS, "intensity")}
+    columns["time_ns"] = np.empty(table.nrows, dtype=np.int64)
     for begin in range(0, table.nrows, _CHUNK):
         rows = table.read(begin, begin + _CHUNK)
-        for name in names:
+        for name in (*_KEYS, "intensity"):
             columns[name][begin : begin + len(rows)] = rows[name]
+        seconds, nanoseconds = (rows[name].astype(np.int64) for name in _TIMES)
+        columns["time_ns"][begin : begin + len(rows)] = seconds * 1_000_000_000 + nanoseconds
     return columns
 
 

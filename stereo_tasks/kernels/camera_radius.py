@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo_tasks.kernels.errors import NotCovered
+from stereo_tasks.kernels.instrument import Node
 
 _NEIGHBOURS = 6
 _REACH = 1.4
@@ -17,22 +17,23 @@ _MARGIN = 1e-6
 _BLOCK = 128
 
 
-def camera_radius_m(geometry: NDArray[Any]) -> float:
+def camera_radius_m(geometry: Node) -> float:
     """Return the mean distance of the pixels at the border from the mean of all, in m.
 
     Parameters
     ----------
-    geometry : numpy.ndarray
-        Shape (n_pixels,): a camera's table, with ``pix_x`` and ``pix_y`` in m; hexagonal or round pixels.
+    geometry : Node
+        A camera's table, with ``pix_x`` and ``pix_y`` in m.
 
     Raises
     ------
     NotCovered
-        If it is not certain which pixels are neighbours.
+        If its pixels are neither hexagons nor circles, or it is not certain which of them are neighbours.
     """
-    return _radius_m(
-        np.ascontiguousarray(geometry["pix_x"]).tobytes(), np.ascontiguousarray(geometry["pix_y"]).tobytes()
-    )
+    if geometry.attributes.get("PIX_TYPE") not in ("hexagon", "hexagonal", "circle"):
+        raise NotCovered(f"a camera with pixels of type {geometry.attributes.get('PIX_TYPE')}")
+    x_m, y_m = (np.ascontiguousarray(geometry.rows[name], dtype=np.float64) for name in ("pix_x", "pix_y"))
+    return _radius_m(x_m.tobytes(), y_m.tobytes())
 
 
 @lru_cache(maxsize=8)

@@ -105,6 +105,7 @@ class Showers:
     valid: NDArray[np.bool_]
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def reconstruct(images: Images, site: Site) -> Showers:
     """Return the geometry of showers that were all seen by the same number of telescopes.
 
@@ -161,11 +162,12 @@ def impact_m(showers: Showers, position_m: Array) -> Array:
 def _image_planes(images: Images, site: Site) -> tuple[Array, Array, Array]:
     """Return unit vectors to the centres of gravity, normals of the planes of axis and telescope, and corrected psi.
 
-    psi is that of the axis in a camera that points where the array points: :cite:p:`phd-gasparetto`, section 7.1.4.
+    The corrected psi is that of the axis in a camera that points where the array points on average.
     """
     focal_length_m = site.focal_length_m[images.telescope]
     psi_rad = images.psi_deg * DEG_TO_RAD
     step_m = 0.1 * site.camera_radius_m[images.telescope]
+    _check_latitude(images.alt_rad, "a telescope that points beyond the zenith")
     to_horizon = np.swapaxes(pointing_matrix(images.alt_rad, longitude(images.az_rad)), -2, -1)
     to_array = pointing_matrix(images.array_alt_rad, _each(longitude, images.array_az_rad))[:, np.newaxis]
     vectors, x_m, y_m = [], [], []
@@ -183,11 +185,16 @@ def _image_planes(images: Images, site: Site) -> tuple[Array, Array, Array]:
 
 def _sky(fov_lat: Array, fov_lon: Array, to_horizon: Array) -> tuple[Array, Array, Array]:
     """Return where points of a camera look to: a right-handed unit vector, and azimuth and altitude in rad."""
-    if bool(np.any(np.abs(fov_lat) > np.pi / 2)):
-        raise NotCovered("an image that lies more than a right angle from the pointing")
+    _check_latitude(fov_lat, "an image more than a right angle from the pointing")
     lon, lat = rotated(to_horizon, signed(longitude(fov_lon)), fov_lat)
     vector = unit_vectors_with_length(-longitude_in_frame(lon), in_frame(lat))
     return vector, lon, lat
+
+
+def _check_latitude(angle_rad: Array, what: str) -> None:
+    """Refuse what astropy takes for no latitude."""
+    if bool(np.any(np.abs(angle_rad) > 90 * DEG_TO_RAD)):
+        raise NotCovered(what)
 
 
 def _direction(normal: Array, weight: Array) -> tuple[Array, Array]:

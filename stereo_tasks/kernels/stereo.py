@@ -131,7 +131,7 @@ def _site(instrument: Instrument) -> Site:
     return Site(
         position_m=np.stack([telescope.position_m for telescope in telescopes]),
         focal_length_m=np.array([telescope.focal_length_m for telescope in telescopes]),
-        camera_radius_m=np.array([camera_radius_m(telescope.geometry.rows) for telescope in telescopes]),
+        camera_radius_m=np.array([camera_radius_m(telescope.geometry) for telescope in telescopes]),
         height_m=height_m(np.array(instrument.reference_itrs_m)),
     )
 

@@ -216,6 +216,7 @@ REFUSALS = {
     "float ids": (config(), set_column("event_id", lambda table: table["event_id"] * 1.0)),
     "float32 pointing": (config(), set_column("pointing_az", lambda table: table["pointing_az"].astype(np.float32))),
     "no weight": (config(), lambda table: table["length"].fill(0)),
+    "beyond the zenith": (config(), lambda table: table["pointing_alt"].fill(1.6)),
     "far away": (config(), lambda table: table["x"].fill(60)),
 }
 

@@ -27,6 +27,7 @@ from stereo_tasks.kernels.instrument import (
     CTAPIPE_VERSION,
     REFERENCE_ITRS_M,
     Instrument,
+    Node,
     create_file,
     joint_instrument,
     prepared,
@@ -265,15 +266,16 @@ def test_two_cameras_with_one_name(instruments, tmp_path):
 def test_camera_radii(instruments):
     for number, telescope in read(instruments / "joint.h5").telescopes.items():
         geometry = subarray("joint").tel[number].camera.geometry
-        assert same(np.float64(camera_radius_m(telescope.geometry.rows)), geometry.guess_radius().to_value("m"))
+        assert same(np.float64(camera_radius_m(telescope.geometry)), geometry.guess_radius().to_value("m"))
 
 
 def test_a_camera_without_clear_neighbours():
     rows = np.zeros(30, dtype=[("pix_x", float), ("pix_y", float)])
     rows["pix_x"], rows["pix_y"] = np.divmod(np.arange(30) * 1.0, 6)
     rows["pix_x"] *= 1.4
-    with pytest.raises(NotCovered):
-        camera_radius_m(rows)
+    for kind in ("hexagon", "rectangle"):
+        with pytest.raises(NotCovered):
+            camera_radius_m(Node(rows, {"PIX_TYPE": kind}))
 
 
 def test_constants():

@@ -92,6 +92,8 @@ def event_coincidence(
         If the folder has no MAGIC file.
     ValueError
         If no shower was seen by two telescopes.
+    ZeroDivisionError
+        If the best offsets lie so far apart that there is none in the middle.
     """
     settings = _settings(config, input_dir_toff)
     subrun = read_lst_subrun(str(input_file_lst), settings.timestamp)

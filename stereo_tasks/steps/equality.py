@@ -11,8 +11,8 @@ import numpy.typing as npt
 import tables
 from astropy.io import fits
 
-DATES = frozenset({"DATE", "CREATED", "CHECKSUM", "DATASUM"})
-"""Header cards that tell when a file was written, and sums over them."""
+LEFT_OUT = frozenset({"DATE", "CREATED", "CHECKSUM", "DATASUM", "BASE_DIR"})
+"""Header cards that tell when and where a file was written, and sums over them."""
 RELATIVE = 1e-12
 """How far numbers may differ that were made on another kind of processor: BLAS adds in another order there."""
 
@@ -65,7 +65,9 @@ def _of_fits(ours: Path, theirs: Path, relative: float) -> Iterator[str]:
 
 
 def _of_headers(hdu: str, ours: fits.Header, theirs: fits.Header) -> Iterator[str]:
-    cards = [[(c.keyword, c.value, c.comment) for c in one.cards if c.keyword not in DATES] for one in (ours, theirs)]
+    cards = [
+        [(c.keyword, c.value, c.comment) for c in one.cards if c.keyword not in LEFT_OUT] for one in (ours, theirs)
+    ]
     for our_card, their_card in zip(*cards, strict=False):
         # NaN is not equal to itself, but its text is.
         if our_card != their_card and repr(our_card) != repr(their_card):

@@ -69,34 +69,31 @@ def event_coincidence(
 ) -> None:
     """Write the showers that LST-1 and MAGIC saw at the same time.
 
-        Parameters
-        ----------
-        input_file_lst : str
-            DL1 file of an LST-1 subrun.
-        input_dir_magic : str
-            Folder of MAGIC DL1 files.
-        output_dir : str
-            Folder of the product.
-        input_dir_toff : None
-            Offsets from elsewhere are not covered.
-        config : dict
-            magic-cta-pipe's configuration.
+    Parameters
+    ----------
+    input_file_lst : str
+        DL1 file of an LST-1 subrun.
+    input_dir_magic : str
+        Folder of MAGIC DL1 files.
+    output_dir : str
+        Folder of the product.
+    input_dir_toff : None
+        Offsets from elsewhere are not covered.
+    config : dict
+        magic-cta-pipe's configuration.
 
-        Raises
-        ------
-        NotCovered
-            If magic-cta-pipe's own tool is needed.
-        SystemExit
-            With code 3 if there is no coincidence, 7 without MAGIC events, 11 if many events are matched more than once.
-        FileNotFoundError
-            If the folder has no MAGIC file.
-        ValueError
-            If no shower was seen by two telescopes.
-    <<<<<<< HEAD
-    =======
-        ZeroDivisionError
-            If the best offsets lie so far apart that there is none in the middle.
-    >>>>>>> kernel-stereo
+    Raises
+    ------
+    NotCovered
+        If magic-cta-pipe's own tool is needed.
+    SystemExit
+        With code 3 if there is no coincidence, 7 without MAGIC events, 11 if many events are matched more than once.
+    FileNotFoundError
+        If the folder has no MAGIC file.
+    ValueError
+        If no shower was seen by two telescopes.
+    ZeroDivisionError
+        If the best offsets lie so far apart that there is none in the middle.
     """
     settings = _settings(config, input_dir_toff)
     subrun = read_lst_subrun(str(input_file_lst), settings.timestamp)

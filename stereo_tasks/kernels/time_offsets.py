@@ -126,9 +126,6 @@ def pairs(
 def scan(
     magic_ns: NDArray[np.int64], lst_ns: NDArray[np.int64], offsets_ns: NDArray[np.int64], half_width_ns: int
 ) -> Scan | None:
-<<<<<<< HEAD
-    """Return the coincidences at each offset; None if there are none at all."""
-=======
     """Return the coincidences at each offset; None if there are none at all.
 
     Raises
@@ -136,7 +133,6 @@ def scan(
     ZeroDivisionError
         If several offsets far from each other are the best ones, with nothing in the middle, as in magic-cta-pipe.
     """
->>>>>>> kernel-stereo
     low, high = int(offsets_ns[0]) - half_width_ns, int(offsets_ns[-1]) + half_width_ns
     magic, lst = pairs(magic_ns, lst_ns, low, high)
     differences = np.sort(magic_ns[magic] - lst_ns[lst])

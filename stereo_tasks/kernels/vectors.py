@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import erfa
-=======
-import erfa  # type: ignore[import-untyped]
->>>>>>> kernel-stereo
 import numpy as np
 from numpy.typing import NDArray
 

@@ -39,11 +39,7 @@ from stereo_tasks.kernels.time_offsets import brightest, pairs, probable_offset_
 from stereo_tasks.kernels.time_stamps import nanoseconds
 from stereo_tasks.kernels.vectors import height_m
 
-<<<<<<< HEAD
-FEW = settings(max_examples=40, deadline=None)
-=======
 FEW = settings(max_examples=25, deadline=None)
->>>>>>> kernel-stereo
 
 
 def same(ours, theirs):
@@ -126,12 +122,6 @@ def test_pairs_within_a_window(magic_ns, lst_ns, offset, width):
     ours = pairs(magic_ns, lst_ns, offset - width, offset + width)
     assert ours[0].tolist() == magic.tolist()
     assert ours[1].tolist() == lst.tolist()
-<<<<<<< HEAD
-    result = scan(magic_ns, lst_ns, np.array([offset, offset + 100]), width)
-    assert (result is None and not len(lst)) or result is not None
-    if result is not None:
-        assert result.coincidences[0] == len(lst)
-=======
 
 
 @given(times, times, st.integers(-500, 500), st.integers(1, 200))
@@ -158,7 +148,6 @@ def test_scan_of_offsets(magic_ns, lst_ns, offset, width):
     result = scan(magic_ns, lst_ns, offsets, width)
     assert result.coincidences.tolist() == number.tolist()
     assert result.average_ns == int(average.round().value)
->>>>>>> kernel-stereo
 
 
 @given(times, times, st.integers(1, 300))

@@ -108,11 +108,7 @@ def subarray(name: str) -> Any:
     return lst_subarray() if name == "lst" else joint_subarray()
 
 
-<<<<<<< HEAD
-def coincident(seed: int = 1, *, n_lst: int = 700, n_magic: int = 110) -> Coincident:
-=======
 def coincident(seed: int = 1, *, n_lst: int = 500, n_magic: int = 110) -> Coincident:
->>>>>>> kernel-stereo
     """Four seconds in which MAGIC sees LST-1's brightest showers 3.2 us earlier, and some showers more."""
     rng = np.random.default_rng(seed)
     lst, m1, m2 = images(n_lst, rng)

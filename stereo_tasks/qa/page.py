@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
+from stereo_tasks.qa.engines import made_twice, stage_engines
 from stereo_tasks.qa.sky import Sky
 from stereo_tasks.qa.verdicts import RunReport, Verdict
 from stereo_tasks.settings.qa import QaSettings
@@ -83,6 +84,8 @@ def render(
         problems=problems,
         losses=losses,
         plots=plots,
+        engines=(engines := stage_engines(plan, records)),
+        made_twice=made_twice(engines),
         versions=_versions(plan, records),
         products=_products(plan, records),
         folders=_record_folders(plan, records),

@@ -13,6 +13,7 @@ from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.files import write_atomically
 from stereo_tasks.products.record import Record
 from stereo_tasks.qa.elements import Records, losses, problems, stage_summaries
+from stereo_tasks.qa.engines import made_twice, stage_engines
 from stereo_tasks.qa.metrics import run_metrics
 from stereo_tasks.qa.page import render
 from stereo_tasks.qa.plots import plot_flow, plot_subruns, plot_theta2
@@ -84,7 +85,7 @@ def make_report(
         },
     )
     out.mkdir(parents=True, exist_ok=True)
-    data = _data(plan, night, runs, sky, counts) | {"problems": [asdict(problem) for problem in all_problems]}
+    data = _data(plan, records, night, runs, sky, counts) | {"problems": [asdict(problem) for problem in all_problems]}
     write_atomically(out / "qa.json", json.dumps(_finite(data), indent=1, sort_keys=True, allow_nan=False))
     write_atomically(out / "report.html", html)
     return counts
@@ -124,7 +125,12 @@ def _counts(sky: Sky, runs: tuple[RunReport, ...], records: Records, plan: Plan)
 
 
 def _data(
-    plan: Plan, night: Verdict, runs: tuple[RunReport, ...], sky: Sky, counts: Mapping[str, float]
+    plan: Plan,
+    records: Records,
+    night: Verdict,
+    runs: tuple[RunReport, ...],
+    sky: Sky,
+    counts: Mapping[str, float],
 ) -> dict[str, Any]:
     return {
         "format": QA_FORMAT,
@@ -134,6 +140,7 @@ def _data(
         "source": plan.source,
         "verdict": {"level": night.level, "reason": night.reason},
         "metrics": dict(counts),
+        "made_twice": made_twice(stage_engines(plan, records)),
         "no_theta2": sky.no_theta2,
         "no_spectrum": sky.no_spectrum,
         "runs": [

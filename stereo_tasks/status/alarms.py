@@ -15,6 +15,7 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.locks import HeldLock, held_locks
 from stereo_tasks.catalog.log_versions import latest_log_version
 from stereo_tasks.catalog.models import Dispatch, LogVersion, ObservationChange, ProcessingRun, ReadinessRow, Request
+from stereo_tasks.catalog.withdrawals import open_withdrawals
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError
@@ -35,6 +36,7 @@ class AlarmKind(StrEnum):
     LOG_UNREAD = "log unread"
     LOG_ROWS = "log rows"
     FREE_SPACE = "free space"
+    KERNEL_DIFFERS = "kernel differs"
     NOT_LOOKED_AT = "not looked at"
 
 
@@ -48,6 +50,7 @@ _WHAT_TO_DO = {
     AlarmKind.LOG_STANDS_STILL: "ask whether the stereo log is still filled in, and exported to where we read it",
     AlarmKind.LOG_UNREAD: "look at detect_nights in Airflow: is it paused, or does it fail?",
     AlarmKind.LOG_ROWS: "look at the rows in the stereo log; `stereo status NIGHT` has what they said before",
+    AlarmKind.KERNEL_DIFFERS: "compare both products; then `stereo engine allow STAGE`, or leave it to magic-cta-pipe",
     AlarmKind.NOT_LOOKED_AT: "`stereo status` looks at all of them, and so does watch_nights",
     AlarmKind.FREE_SPACE: "make room, or let the operators of the file system do it",
 }
@@ -115,6 +118,10 @@ def find_alarms(
     found = [*_free_space(settings), *_tables_end(settings, now)]
     found += _log(latest_log_version(catalog), settings, now)
     found += _log_changes(catalog, settings, now)
+    found += [
+        Alarm(AlarmKind.KERNEL_DIFFERS, row.stage, f"{Night(row.night)} {row.source}: {row.reason}")
+        for row in open_withdrawals(catalog)
+    ]
     for name in names:
         nights = _nights_of_interest(catalog, settings, name, now)
         if most_nights is not None and len(nights) > most_nights:

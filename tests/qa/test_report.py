@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from stereo_tasks.planning.plan import Blocker, Choice, Notice
+from stereo_tasks.planning.elements import product
+from stereo_tasks.planning.plan import Blocker, Choice, Element, Notice
 from stereo_tasks.qa.report import make_report
+from stereo_tasks.stages import State
+from stereo_tasks.stages.night import CALIBRATE, COMPARE, STEREO
 
 EVIL = '<script>alert("x")</script><img src=http://evil.example/x onerror=alert(1)> $\\frac{'
 
@@ -176,3 +179,30 @@ def test_nothing_but_finite_numbers_in_the_json(fake_night, tmp_path):
     counts = make_report(fake_night.plan, fake_night.records, None, tmp_path)
     json.loads((tmp_path / "qa.json").read_text(), parse_constant=pytest.fail)
     assert "live_time_s" not in counts
+
+
+def test_who_made_it_and_what_was_made_twice(fake_night, crab_fixed, tmp_path):
+    plan, records = fake_night.plan, dict(fake_night.records)
+    elements = [element for element in plan.elements if element.stage in (CALIBRATE, STEREO)]
+    for element in elements:
+        records[element.id] = replace(records[element.id], engine="fast")
+    slow = elements[-1]
+    records[slow.id] = replace(records[slow.id], engine="mcp", engine_reason="quality_cuts: width > 0 or so")
+    first = elements[0]
+    twice = Element(f"compare/{first.id}", COMPARE, (product(first.outputs[0]),), (str(tmp_path / "c.json"),))
+    plan = replace(plan, elements=(*plan.elements, twice))
+    records[twice.id] = replace(records[first.id], element=twice.id, stage="compare", engine="")
+    make_report(plan, records, crab_fixed, tmp_path / "qa")
+    html, data = _read(tmp_path / "qa")
+    text = " ".join(_Tags(html).text.split())
+    assert data["made_twice"] == f"1 of {len(elements)} elements made twice: equal"
+    assert data["made_twice"] in text
+    assert "quality_cuts: width > 0 or so" in text
+
+    reason = "is not what magic-cta-pipe makes of it: column width, row 3"
+    records[twice.id] = replace(records[twice.id], state=State.HELD, reason=reason)
+    make_report(plan, records, crab_fixed, tmp_path / "bad")
+    html, data = _read(tmp_path / "bad")
+    assert data["made_twice"] == f"1 of {len(elements)} elements made twice: 1 differ from what magic-cta-pipe makes"
+    assert reason in " ".join(_Tags(html).text.split())
+    assert data["verdict"]["level"] != "good"

@@ -94,16 +94,20 @@ def _process(settings: Settings, phases: Phases, *, keep: bool) -> list[str]:
 
 
 def _simulate(settings: Settings) -> None:
-    for what in ("night", "mc"):
-        _science(settings, "stereo_tasks.simulate", what, "--out", str(settings.site.paths.data), check=True)
+    """Simulate the night and the Monte Carlo side by side: neither uses more than one processor."""
+    out = str(settings.site.paths.data)
+    commands = [("stereo_tasks.simulate", what, "--out", out) for what in ("night", "mc")]
+    for command, code in zip(commands, _science(settings, *commands), strict=True):
+        if code:
+            raise SiteError(f"`{' '.join(command)}` failed with exit code {code}; see above")
 
 
-def _science(settings: Settings, module: str, *arguments: str, check: bool = False) -> int:
-    """Run a module in the science environment, with its output on this terminal."""
+def _science(settings: Settings, *commands: tuple[str, ...]) -> list[int]:
+    """Run modules in the science environment side by side, with their output on this terminal; return how they end."""
     python = settings.site.science_python
     if not python.exists():
         raise SiteError(f"no science environment at {python}: run `make setup`")
-    # Its own mark besides the site's: cut short, all that it has started ends, and nothing else of the site.
+    # Their own mark besides the site's: cut short, all that they have started ends, and nothing else of the site.
     mark = f"{os.getpid()}-{secrets.token_hex(4)}"
     environment = {
         **os.environ,
@@ -112,13 +116,11 @@ def _science(settings: Settings, module: str, *arguments: str, check: bool = Fal
         _COMMAND_MARKER: mark,
     }
     try:
-        code = subprocess.run([str(python), "-m", module, *arguments], env=environment, check=False).returncode
+        started = [subprocess.Popen([str(python), "-m", *command], env=environment) for command in commands]
+        return [process.wait() for process in started]
     finally:
         with control.uninterrupted():
             end_strays(mark, variable=_COMMAND_MARKER)
-    if check and code:
-        raise SiteError(f"`{module} {' '.join(arguments)}` failed with exit code {code}; see above")
-    return code
 
 
 @contextmanager
@@ -179,7 +181,7 @@ def _report(settings: Settings, phases: Phases, problems: list[str], begin: dt.d
         return 1
     with phases.phase("Injected against measured"):
         truth = settings.site.paths.data / "truth" / f"{DEMO_NIGHT.lst_date}.json"
-        code = _science(settings, "stereo_tasks.qa.closure", str(truth), *map(str, folders))
+        (code,) = _science(settings, ("stereo_tasks.qa.closure", str(truth), *map(str, folders)))
     return 1 if problems or code else 0
 
 

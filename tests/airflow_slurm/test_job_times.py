@@ -162,8 +162,9 @@ def test_the_expected_times_survive_a_deferral(limited, tmp_path):
     from airflow_slurm.task_state import TaskState
 
     times = JobTimes({3: 10.0, 5: 20.0}, 5.0, 100.0, 7200.0, 60)
-    spec: ArraySpec = Stage(tmp_path / "a", {3: {}, 5: {}}).spec()
-    state = TaskState.begin(spec, "base-", task_try(1).try_number, 2, {}, times, limit=None, shared=True)
+    stage = Stage(tmp_path / "a", {3: {}, 5: {}})
+    spec: ArraySpec = stage.spec()
+    state = TaskState.begin(spec, "base-", task_try(1).try_number, stage, times, limit=None, shared=True)
     state.times.element_s[3] = 40.0
     state.save()
     assert TaskState.load(state.path).times == JobTimes({3: 40.0, 5: 20.0}, 5.0, 100.0, 7200.0, 60)

@@ -21,6 +21,7 @@ from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import TO_DO, ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.night_plans import plan_night
+from stereo_tasks.stages.night import COMPARE
 
 STORED = Path(__file__).parent / "data" / "site_0_2_1"
 STORED_ROOT = "/srv/stereo"
@@ -196,8 +197,10 @@ def test_a_new_plan_of_the_night_computes_nothing_before_the_stages_that_were_re
         before = old.pop(plan.source)
         same = replace(plan, config=before.config, settings=before.settings, versions=before.versions)
         states = ElementStates(same)
-        assert [element.id for element in same.elements] == [element.id for element in before.elements]
-        assert {stage.name for stage in same.stages if states.to_do(stage)} == REVISED
+        # What 0.2.1 did not know: elements that are made again, to be compared.
+        elements = [element.id for element in same.elements if element.stage is not COMPARE]
+        assert elements == [element.id for element in before.elements]
+        assert {stage.name for stage in same.stages if states.to_do(stage)} - {COMPARE.name} == REVISED
     assert not old
 
 

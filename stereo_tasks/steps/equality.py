@@ -25,7 +25,8 @@ def difference(ours: Path, theirs: Path, *, relative: float = 0.0) -> str:
     ours, theirs : pathlib.Path
         HDF5 or FITS files.
     relative : float, optional
-        Relative difference that is allowed between floating-point numbers; 0 compares bytes.
+        Difference that is allowed between floating-point numbers, relative to the number or to the largest one of its
+        column; 0 compares bytes.
     """
     compare = _of_hdf if theirs.suffix == ".h5" else _of_fits
     return next(compare(ours, theirs, relative), "")
@@ -99,7 +100,9 @@ def _is_close(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], relative: float)
     if ours.dtype.kind != "f":
         return np.asarray(ours == theirs)
     if relative:
-        return np.asarray(np.isclose(ours, theirs, rtol=relative, atol=0.0, equal_nan=True))
+        # Of sums that cancel, what is left is small, and its rounding is that of the summands.
+        scale = np.max(np.abs(theirs), initial=0.0, where=np.isfinite(theirs))
+        return np.asarray(np.isclose(ours, theirs, rtol=relative, atol=relative * scale, equal_nan=True))
     # The sign of zero and the bits of NaN are part of the bytes.
     kind = f"u{ours.dtype.itemsize}"
     return np.asarray(np.ascontiguousarray(ours).view(kind) == np.ascontiguousarray(theirs).view(kind))

@@ -13,6 +13,7 @@ _STEPS = "stereo_tasks.steps"
 _TOOLS = "magicctapipe.scripts.lst1_magic"
 _KERNELS = "stereo_tasks.kernels"
 _TABLE = "stereo_tasks.steps.validate:event_table"
+_NO_EVENT = "no Monte Carlo event survives the quality cuts"
 
 MC_STEREO = Stage(
     name="mc_stereo",
@@ -24,7 +25,10 @@ MC_STEREO = Stage(
     check=_TABLE,
     finite_columns=("intensity", "true_energy"),
     mcp_keys=("mc_tel_ids", "stereo_reco", "save_images"),
-    crashes=(Crash("ZeroDivisionError", State.FAILED, "no Monte Carlo event survives the quality cuts"),),
+    crashes=(
+        Crash("ZeroDivisionError", State.FAILED, _NO_EVENT),
+        Crash("ValueError", State.FAILED, _NO_EVENT, message="cannot set a frame with no defined index and a scalar"),
+    ),
     cost=Cost(memory_mb=4000, element_s=20, s_per_gb=50_000, elements_per_job=4),
 )
 MC_FORESTS = Stage(

@@ -19,6 +19,12 @@ _TABLE = "stereo_tasks.steps.validate:event_table"
 MAGIC_DL1, STEREO_DL3 = "magic_dl1", "stereo_dl3"
 """Chains: MAGIC's runs to merged DL1, and the runs of LST-1 from the coincidence to indexed DL3."""
 _NO_EVENT = Crash("ZeroDivisionError", State.SKIPPED, "no event survives the quality cuts")
+_NO_STEREO_EVENT = Crash(
+    "ValueError",
+    State.SKIPPED,
+    "no event survives the quality cuts",
+    message="cannot set a frame with no defined index and a scalar",
+)
 
 CALIBRATE = Stage(
     name="calibrate",
@@ -62,6 +68,14 @@ COINCIDE = Stage(
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt", "pointing_az"),
     mcp_keys=("mc_tel_ids", "event_coincidence", "save_images"),
+    crashes=(
+        Crash(
+            "ZeroDivisionError",
+            State.SKIPPED,
+            "no coincident events: the best time offsets lie far apart, with nothing between them",
+            message="Weights sum to zero",
+        ),
+    ),
     side_inputs=("magic",),
     selects="magic",
     selected_by="stereo_tasks.planning.selection:same_time",
@@ -79,7 +93,7 @@ STEREO = Stage(
     check=_TABLE,
     finite_columns=("intensity", "pointing_alt"),
     mcp_keys=("mc_tel_ids", "stereo_reco", "save_images"),
-    crashes=(_NO_EVENT,),
+    crashes=(_NO_EVENT, _NO_STEREO_EVENT),
     cost=Cost(memory_mb=2000, element_s=40, elements_per_job=20),
 )
 MERGE_STEREO = Stage(

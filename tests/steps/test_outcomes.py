@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 
 from stereo_tasks.stages import State
+from stereo_tasks.stages.monte_carlo import MC_STEREO
 from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, STEREO
 from stereo_tasks.steps.completeness import check_completeness
 from stereo_tasks.steps.outcomes import EXIT_CODES, NoProductError, end_of, failed
+
+EMPTY = ZeroDivisionError("division by zero"), ValueError("cannot set a frame with no defined index and a scalar")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,11 @@ def test_an_unknown_exit_is_a_failure(code):
     ("stage", "error", "state"),
     [
         (STEREO, ZeroDivisionError("float division by zero"), State.SKIPPED),
+        (STEREO, ValueError("cannot set a frame with no defined index and a scalar"), State.SKIPPED),
+        (STEREO, ValueError("something else"), State.FAILED),
+        (MC_STEREO, ValueError("cannot set a frame with no defined index and a scalar"), State.FAILED),
+        (COINCIDE, ZeroDivisionError("Weights sum to zero, can't be normalized"), State.SKIPPED),
+        (COINCIDE, ZeroDivisionError("float division by zero"), State.FAILED),
         (DL2, UnboundLocalError("tel_ids"), State.HELD),
         (DL2, ZeroDivisionError(), State.FAILED),
         (DL3, ValueError("min() arg is an empty sequence"), State.HELD),
@@ -53,6 +61,13 @@ def test_an_unknown_exit_is_a_failure(code):
 )
 def test_known_crashes_are_states_and_others_are_failures(stage, error, state):
     assert end_of(stage, error).state == state
+
+
+@pytest.mark.parametrize("stage", [STEREO, MC_STEREO])
+def test_both_ends_without_a_stereo_event_have_one_reason(stage):
+    ends = {end_of(stage, error).reason for error in EMPTY}
+    assert len(ends) == 1
+    assert "survives the quality cuts" in ends.pop()
 
 
 def test_a_reason_is_one_short_line():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,9 @@ def magic_calib_to_dl1(
     max_events: int | None = None,
     magic_only: bool = False,
     process_run: bool = False,
+    corrections: Collection[str] = (),
 ) -> None:
-    """Process the stereo events of a calibrated subrun; the arguments are magic-cta-pipe's.
+    """Process the stereo events of a calibrated subrun; the arguments are magic-cta-pipe's, but for the last.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def magic_calib_to_dl1(
         Configuration of magic-cta-pipe; read are ``mc_tel_ids``, ``MAGIC.magic_clean`` and ``save_images``.
     max_events, magic_only, process_run
         Not covered unless left alone.
+    corrections : collection of str
+        With ``time_difference``, ``time_diff`` is the time from the event before the shower to the shower.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def magic_calib_to_dl1(
     limits, pedestal_type = _settings(config)
     path = Path(input_file).absolute()
     drive = read_drive(path)
-    subrun = read(path, pedestal_type)
+    subrun = read(path, pedestal_type, own_time_difference="time_difference" in corrections)
     rows = dl1_rows(subrun, drive, limits)
     header = subrun.header
     Path(output_dir).mkdir(exist_ok=True, parents=True)

@@ -145,11 +145,11 @@ class Subrun(NamedTuple):
     time_ns: NDArray[np.float32]
 
 
-def read(path: Path, pedestal_type: str) -> Subrun:
+def read(path: Path, pedestal_type: str, *, own_time_difference: bool = False) -> Subrun:
     """Read a subrun of real stereo data.
 
     The time difference to the previous event is that of another event: the reader takes those of all events, where it
-    wants those of the stereo ones, and magic-cta-pipe counts them by the stereo events.
+    wants those of the stereo ones, and magic-cta-pipe counts them by the stereo events (``docs/upstream.md``).
 
     Parameters
     ----------
@@ -157,6 +157,8 @@ def read(path: Path, pedestal_type: str) -> Subrun:
         A calibrated file.
     pedestal_type : str
         One of `PEDESTAL_TYPES`.
+    own_time_difference : bool, optional
+        Take the time difference of the stereo event itself.
 
     Raises
     ------
@@ -167,14 +169,14 @@ def read(path: Path, pedestal_type: str) -> Subrun:
 
     try:
         with uproot.open(path, array_cache=None, object_cache=None) as file:
-            return _read(file, pedestal_type)
+            return _read(file, pedestal_type, own_time_difference)
     except NotCovered:
         raise
     except Exception as error:
         raise NotCovered(f"{path.name} cannot be read ({type(error).__name__})") from error
 
 
-def _read(file: Any, pedestal_type: str) -> Subrun:
+def _read(file: Any, pedestal_type: str, own_time_difference: bool) -> Subrun:
     trees = _trees(file)
     header = _header(trees["RunHeaders"])
     _check_trigger(trees)
@@ -187,13 +189,14 @@ def _read(file: Any, pedestal_type: str) -> Subrun:
     arrival = _pixels(events, "MArrivalTime.fData", wanted)
     # In place, as the reader does: float32 divided by a float64 number.
     arrival /= header.sampling_rate_ghz
+    difference_s = np.append(np.array([]), _column(events, "MRawEvtHeader.fTimeDiff"))
     return Subrun(
         header,
         _dead_pixels(trees["RunHeaders"]),
         _pedestals(trees["Pedestals"], pedestal_type),
         _column(events, "MRawEvtHeader.fStereoEvtNumber")[rows].astype(np.int64),
         _times(events, "MTime", rows),
-        np.append(np.array([]), _column(events, "MRawEvtHeader.fTimeDiff"))[: len(rows)],
+        difference_s[rows] if own_time_difference else difference_s[: len(rows)],
         _pixels(events, "MCerPhotEvt.fPixels.fPhot", wanted),
         arrival,
     )

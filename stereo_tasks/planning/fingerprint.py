@@ -28,10 +28,14 @@ def _hash(content: Any) -> str:
 
 def configuration_of(plan: Plan, stage: Stage) -> dict[str, Any]:
     """Return the part of the configuration that a stage reads."""
-    return {
+    configuration: dict[str, Any] = {
         "mcp": {key: plan.config.get(key) for key in stage.mcp_keys},
         "own": {key: plan.settings.get(key) for key in stage.settings_keys},
     }
+    # Only where one is asked for: without any, what was made before there were corrections is right.
+    if corrections := plan.corrections(stage):
+        configuration["corrections"] = list(corrections)
+    return configuration
 
 
 def configuration_hash(plan: Plan, stage: Stage) -> str:

@@ -116,6 +116,7 @@ class NightPlanner:
         self.blockers: list[Blocker] = list(chosen.blockers)
         self._choices: list[Choice] = list(chosen.choices)
         self.engines = engines
+        self._check_corrections()
         self._elements = ElementMaker(settings, engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
@@ -124,7 +125,7 @@ class NightPlanner:
         self._check_files()
         self._check_models()
         for stage in night_stages():
-            if not stage.needs_models or self._has_models:
+            if self._is_possible(stage):
                 resolve(stage.elements)(self, stage)
         installed = versions.get("magic-cta-pipe")
         if installed != self.production.mcp_version:
@@ -267,13 +268,39 @@ class NightPlanner:
 
     def _step_settings(self) -> dict[str, Any]:
         position = self.chosen.position
+        corrections = {"corrections": sorted(set(self.production.corrections))} if self.production.corrections else {}
         return {
             "source_ra_deg": position.ra_deg if position else None,
             "source_dec_deg": position.dec_deg if position else None,
             "completeness_min": self.settings.policy.completeness_min,
             "time_offset_us": self.chosen.time_offset_us,
             "qa": self.settings.qa.model_dump(mode="json"),
+            **corrections,
         }
+
+    def _check_corrections(self) -> None:
+        """Tell of what is not as magic-cta-pipe makes it, and refuse what no kernel would put right."""
+        for stage in night_stages():
+            if not (asked := ", ".join(self.production.corrections_of(stage))):
+                continue
+            production, choice = self.production.name, self.engines[stage.name]
+            if choice.engine is Engine.FAST:
+                reason = (
+                    f"of production {production}: {stage} is not what magic-cta-pipe makes, and not compared with it"
+                )
+                self._choices.append(Choice("corrections", asked, reason))
+                continue
+            reason = (
+                f"production {production} asks for {asked}, which magic-cta-pipe cannot make, and the kernel of "
+                f"{stage} is not used ({choice.reason or 'engine: mcp'}): let it be used, or take 'corrections' out of "
+                "config/productions.yaml"
+            )
+            self.blockers.append(Blocker("corrections", reason))
+
+    def _is_possible(self, stage: Stage) -> bool:
+        if any(blocker.subject == "corrections" for blocker in self.blockers):
+            return stage.always
+        return not stage.needs_models or self._has_models
 
     def _check_models(self) -> None:
         if self.models is None:

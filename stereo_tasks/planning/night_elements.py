@@ -127,7 +127,7 @@ def index(night: NightPlanner, stage: Stage) -> None:
 def compare(night: NightPlanner, stage: Stage) -> None:
     """Draw a few elements of each stage that a kernel works on, by their names: always the same ones of a night."""
     for compared in night_stages():
-        if night.engines[compared.name].engine is not Engine.FAST:
+        if night.engines[compared.name].engine is not Engine.FAST or night.production.corrections_of(compared):
             continue
         elements = sorted(night.of_stage(compared), key=lambda element: _draw(f"{night.night} {element.id}"))
         number = max(night.production.compared_min, math.ceil(night.production.compared_fraction * len(elements)))

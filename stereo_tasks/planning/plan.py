@@ -12,7 +12,7 @@ from typing import Any
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import write_atomically
-from stereo_tasks.stages import Engine, EngineChoice, Stage, stage, stages
+from stereo_tasks.stages import Correction, Engine, EngineChoice, Stage, stage, stages
 
 PLAN_FORMAT = 2
 _READABLE = (1, PLAN_FORMAT)  # plans of 0.2 are part of the history that the catalog can be rebuilt from
@@ -121,7 +121,7 @@ class Plan:
     config: dict[str, Any]
     """Magic-cta-pipe's configuration, with the plan's choices filled in."""
     settings: dict[str, Any]
-    """Limits of our own that the steps read: completeness, QA limits, source position."""
+    """What is our own and the steps read: completeness, QA limits, source position, corrections if there are any."""
     versions: dict[str, str]
     """Versions of the science environment that the plan was made for."""
     engines: dict[str, EngineChoice] = field(default_factory=dict)
@@ -131,6 +131,11 @@ class Plan:
     def engine(self, stage: Stage | str) -> EngineChoice:
         """Return who makes the products of a stage."""
         return self.engines.get(str(stage), EngineChoice(Engine.MCP))
+
+    def corrections(self, stage: Stage) -> tuple[Correction, ...]:
+        """Return the defects of its tool that the kernel of a stage is to put right."""
+        asked = self.settings.get("corrections", ())
+        return tuple(one for one in stage.corrections if one in asked)
 
     def of_stage(self, stage: Stage | str) -> tuple[tuple[int, Element], ...]:
         """Return the elements of one stage, each with its index among all elements of the plan."""

@@ -52,7 +52,7 @@ class Record:
     engine: str = ""
     """Who made it, ``fast`` or ``mcp``; empty where no tool of magic-cta-pipe has a part in it, and until 0.2."""
     engine_reason: str = ""
-    """Why it was magic-cta-pipe's own tool, where our kernel could have been asked."""
+    """Why it was magic-cta-pipe's own tool, where our kernel could have been asked; or what the kernel corrected."""
     host: str = ""
     processor: str = ""
     """Kind of the host's processor: on another kind, numerical libraries add in another order."""

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from stereo_tasks.settings.model import Model
-from stereo_tasks.stages import Engine, Stage, stages
+from stereo_tasks.stages import Correction, Engine, Stage, stages
 
 
 class Production(Model):
@@ -26,6 +26,8 @@ class Production(Model):
     """NSB level of the Monte Carlo, one of ``monte_carlo.nsb_levels``."""
     engine: Engine | dict[str, Engine] = Engine.FAST
     """Who makes the products: ``fast`` or ``mcp``, or one of them for each stage (``fast`` for those without)."""
+    corrections: tuple[Correction, ...] = ()
+    """Defects of magic-cta-pipe that our kernels are not to repeat. What they make then is not what it makes."""
     compared_fraction: float = Field(default=0.002, ge=0, le=1)
     """Fraction of the elements of a stage and night that magic-cta-pipe makes again, to be compared."""
     compared_min: int = Field(default=1, ge=0)
@@ -36,6 +38,10 @@ class Production(Model):
     def engine_of(self, stage: Stage) -> Engine:
         """Return who is wanted to make the products of a stage."""
         return self.engine.get(stage.name, Engine.FAST) if isinstance(self.engine, dict) else self.engine
+
+    def corrections_of(self, stage: Stage) -> tuple[Correction, ...]:
+        """Return what is to be put right in the products of a stage."""
+        return tuple(one for one in stage.corrections if one in self.corrections)
 
     @field_validator("engine")
     @classmethod

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from stereo_tasks.stages import monte_carlo, night
 from stereo_tasks.stages.chain import Chain, chains_of
+from stereo_tasks.stages.correction import Correction
 from stereo_tasks.stages.engine import Engine, EngineChoice
 from stereo_tasks.stages.stage import Cost, Crash, Stage, Unit, resolve
 from stereo_tasks.stages.state import State
 
 __all__ = [
-    "MC_STAGES", "Chain", "Cost", "Crash", "Engine", "EngineChoice", "Stage", "State", "Unit", "chain", "chains_of",
-    "night_stages", "resolve", "run_stages", "stage", "stages",
+    "MC_STAGES", "Chain", "Correction", "Cost", "Crash", "Engine", "EngineChoice", "Stage", "State", "Unit", "chain",
+    "chains_of", "night_stages", "resolve", "run_stages", "stage", "stages",
 ]  # fmt: skip
 
 MC_STAGES = monte_carlo.STAGES

@@ -8,6 +8,7 @@ job fall back to the tool.
 
 from __future__ import annotations
 
+from stereo_tasks.stages.correction import Correction
 from stereo_tasks.stages.stage import Cost, Crash, Stage, Unit
 from stereo_tasks.stages.state import State
 
@@ -35,6 +36,7 @@ CALIBRATE = Stage(
     tool=f"{_TOOLS}.magic_calib_to_dl1:magic_calib_to_dl1",
     kernel=f"{_KERNELS}.calibrate:magic_calib_to_dl1",
     kernel_cost=Cost(memory_mb=1500, element_s=8, s_per_gb=300, elements_per_job=50, start_s=5),
+    corrections=(Correction.TIME_DIFFERENCE,),
     check=_TABLE,
     finite_columns=("intensity", "width", "pointing_alt", "pointing_az", "time_sec"),
     mcp_keys=("mc_tel_ids", "MAGIC", "save_images"),

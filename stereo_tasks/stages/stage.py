@@ -8,6 +8,7 @@ from enum import Enum
 from importlib import import_module
 from typing import Any, Literal
 
+from stereo_tasks.stages.correction import Correction
 from stereo_tasks.stages.engine import Engine
 from stereo_tasks.stages.state import State
 
@@ -86,6 +87,8 @@ class Stage:
     """The function of ours that takes the same arguments and writes the same bytes."""
     kernel_cost: Cost | None = None
     """What an element needs where the kernel makes it."""
+    corrections: tuple[Correction, ...] = ()
+    """Defects of the tool that the kernel can put right, where a production asks for it."""
     finite_columns: tuple[str, ...] = ()
     """Columns that must be finite in every row of the product, for checks of tables."""
     mcp_keys: tuple[str, ...] = ()

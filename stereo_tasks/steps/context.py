@@ -14,6 +14,7 @@ from stereo_tasks.planning.plan import Element, Input, Plan
 from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.stages import Engine, State, resolve
 from stereo_tasks.steps.offline import keep_astropy_offline
+from stereo_tasks.steps.outcomes import held
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class EngineUse:
     engine: Engine | None = None
     """None where no tool was called."""
     reason: str = ""
-    """Why it was the tool of magic-cta-pipe, where the kernel was asked for."""
+    """Why it was the tool of magic-cta-pipe, where the kernel was asked for; or what the kernel has put right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +72,32 @@ class StepContext:
         ----------
         *arguments, **options
             What magic-cta-pipe's function takes. The kernel leaves the configuration as it is given.
+
+        Raises
+        ------
+        NoProductError
+            If the plan wants a correction, and the kernel does not cover the case.
         """
         stage, chosen = self.element.stage, self.plan.engine(self.element.stage)
+        corrections = self.plan.corrections(stage)
         self.use.reason = chosen.reason
         if (self.engine or chosen.engine) is Engine.FAST:
             from stereo_tasks.kernels.errors import NotCovered
 
             try:
                 self.use.engine = Engine.FAST
-                resolve(stage.kernel)(*arguments, **options)
+                resolve(stage.kernel)(*arguments, **options, **({"corrections": corrections} if corrections else {}))
             except NotCovered as error:
                 self.use.reason = str(error)
             else:
+                if corrections:
+                    self.use.reason = f"corrected: {', '.join(corrections)}"
                 return
+        if corrections:
+            raise held(
+                f"magic-cta-pipe cannot make the correction {', '.join(corrections)}, and the kernel does not cover "
+                f"this case: {self.use.reason}"
+            )
         self.use.engine = Engine.MCP
         keep_astropy_offline()
         # Forests add their trees in the order in which threads finish, unless there is only one.

@@ -13,6 +13,8 @@ from astropy.io import fits
 from astropy.time import Time
 
 from stereo_tasks.products.record import NO_INPUT
+from stereo_tasks.stages import Correction
+from stereo_tasks.stages.night import CALIBRATE
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.coincide import LST_TABLE
 from stereo_tasks.steps.context import Made, StepContext
@@ -40,6 +42,8 @@ def run(context: StepContext) -> Made:
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
     counts = amend(output, intervals)
+    if Correction.TIME_DIFFERENCE in context.plan.corrections(CALIBRATE):
+        _tell_of_time_differences(output)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
 
 
@@ -71,6 +75,14 @@ def amend(path: Path, intervals: Intervals) -> dict[str, float]:
         counts = _amend_events(hdus["EVENTS"], intervals)
         _amend_effective_area(hdus["EFFECTIVE AREA"])
     return counts
+
+
+def _tell_of_time_differences(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        hdus["EVENTS"].header.add_history(
+            "stereo-nights: DEADC stems from the time differences of MAGIC's showers themselves, where magic-cta-pipe "
+            "has those of other events"
+        )
 
 
 def _replace_gti(hdus: fits.HDUList, intervals: Intervals) -> None:

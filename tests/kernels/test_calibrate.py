@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 import yaml
 
 pytest.importorskip("magicctapipe", reason="the kernels are compared in the science environment")
@@ -83,6 +84,26 @@ def test_few_events(tmp_path, make):
     made, expected = products(path, tmp_path)
     assert differences(made, expected) == []
     assert make is noise or len(rows(made)) == 1
+
+
+def test_time_differences_of_the_showers_themselves_if_asked_for(tmp_path, rng):
+    path = Calibrated(*showers(90, rng)).write(tmp_path / "in")
+    for name, corrections in (("as", ()), ("right", ("time_difference",))):
+        magic_calib_to_dl1(str(path), str(tmp_path / name), CONFIG, corrections=corrections)
+    as_the_tool, right = (rows(next((tmp_path / name).iterdir())) for name in ("as", "right"))
+    with uproot.open(path) as file:
+        events = file["Events"].arrays(library="np")
+    stereo = events["MTriggerPattern.fPrescaled"] == 128
+    own_s = dict(
+        zip(events["MRawEvtHeader.fStereoEvtNumber"][stereo], events["MRawEvtHeader.fTimeDiff"][stereo], strict=True)
+    )
+    assert len(right) > 40
+    assert right["time_diff"].tolist() == [own_s[event] for event in right["event_id"]]
+    # Event 0 is a pedestal event: every shower is told the difference of an event before it.
+    assert not np.isin(as_the_tool["time_diff"], right["time_diff"]).all()
+    assert (as_the_tool["time_diff"] != right["time_diff"]).all()
+    for name in set(right.dtype.names) - {"time_diff"}:
+        assert right[name].tobytes() == as_the_tool[name].tobytes()
 
 
 def small(**changes):

@@ -108,6 +108,43 @@ def test_what_a_kernel_does_not_cover_is_made_by_the_tool_and_the_record_says_wh
     assert (record.state, record.engine, record.engine_reason) == (State.DONE, "mcp", "a case of its own")
 
 
+@pytest.fixture
+def corrected(plan, rounded_site):
+    """The night in a production that asks for a correction."""
+    config = rounded_site / "config" / "productions.yaml"
+    config.write_text("productions: {mcp062: {corrections: [time_difference]}}\n")
+    try:
+        (one,) = plan_night("2024-01-10").plans
+    finally:
+        config.unlink()
+    one.save()
+    return one
+
+
+def test_what_is_corrected_is_said_and_not_compared(corrected, plan):
+    made = work(corrected, "magic_dl1")
+    assert {(record.stage, record.state, record.engine_reason) for record in made} == {
+        ("calibrate", State.DONE, "corrected: time_difference"), ("merge", State.DONE, ""),
+    }  # fmt: skip
+    assert [element.id for _, element in plan.of_stage("compare") if "/calibrate/" in element.id]
+    compared = [element.id for _, element in corrected.of_stage("compare")]
+    assert compared
+    assert not [name for name in compared if "/calibrate/" in name]
+    assert chain_array(plan, "magic_dl1").indices  # without the correction it is another product
+
+
+def test_the_tool_is_not_asked_for_what_it_cannot_make(corrected, monkeypatch):
+    def refuses(*arguments, **options):
+        raise NotCovered("a case of its own")
+
+    monkeypatch.setattr(calibrate, "magic_calib_to_dl1", refuses)
+    (_, element), *_ = corrected.of_stage("calibrate")
+    record = run_element(ElementStates(corrected, trusts=True), element)
+    assert record.state == State.HELD
+    assert "time_difference" in record.reason
+    assert "a case of its own" in record.reason
+
+
 def test_another_engine_makes_nothing_stale(plan, rounded_site):
     work(plan, "magic_dl1")
     config = rounded_site / "config" / "productions.yaml"

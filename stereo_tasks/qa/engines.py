@@ -21,7 +21,7 @@ class StageEngines:
     tool: int
     """Elements that magic-cta-pipe's tool made."""
     reasons: tuple[str, ...]
-    """Why it was the tool, the most frequent first."""
+    """Why it was the tool, or what the kernel corrected; the most frequent first."""
     twice: int
     """Elements that both made, and that are equal."""
     differing: tuple[str, ...]

@@ -43,7 +43,7 @@ def run(context: StepContext) -> Made:
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
     counts = amend(output, intervals)
     if Correction.TIME_DIFFERENCE in context.plan.corrections(CALIBRATE):
-        _tell_of_time_differences(output)
+        tell_of_time_differences(output)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
 
 
@@ -77,7 +77,8 @@ def amend(path: Path, intervals: Intervals) -> dict[str, float]:
     return counts
 
 
-def _tell_of_time_differences(path: Path) -> None:
+def tell_of_time_differences(path: Path) -> None:
+    """Say in a DL3 file that MAGIC's time differences were corrected."""
     with fits.open(path, mode="update") as hdus:
         hdus["EVENTS"].header.add_history(
             "stereo-nights: DEADC stems from the time differences of MAGIC's showers themselves, where magic-cta-pipe "

@@ -1,5 +1,7 @@
 """Elements that a kernel made are made again by magic-cta-pipe, and compared: equal, or the kernel is found out."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -108,17 +110,22 @@ def test_what_a_kernel_does_not_cover_is_made_by_the_tool_and_the_record_says_wh
     assert (record.state, record.engine, record.engine_reason) == (State.DONE, "mcp", "a case of its own")
 
 
-@pytest.fixture
-def corrected(plan, rounded_site):
-    """The night in a production that asks for a correction."""
+def plan_with(rounded_site, production):
+    """Plan the night with other settings of its production."""
     config = rounded_site / "config" / "productions.yaml"
-    config.write_text("productions: {mcp062: {corrections: [time_difference]}}\n")
+    config.write_text(f"productions: {{mcp062: {{{production}}}}}\n")
     try:
         (one,) = plan_night("2024-01-10").plans
     finally:
         config.unlink()
     one.save()
     return one
+
+
+@pytest.fixture
+def corrected(plan, rounded_site):
+    """The night in a production that asks for a correction."""
+    return plan_with(rounded_site, "corrections: [time_difference]")
 
 
 def test_what_is_corrected_is_said_and_not_compared(corrected, plan):
@@ -143,6 +150,15 @@ def test_the_tool_is_not_asked_for_what_it_cannot_make(corrected, monkeypatch):
     assert record.state == State.HELD
     assert "time_difference" in record.reason
     assert "a case of its own" in record.reason
+
+
+def test_a_night_that_is_refused_has_a_page_that_says_why(plan, rounded_site):
+    refused = plan_with(rounded_site, "corrections: [time_difference], engine: mcp")
+    assert [element.id for element in refused.elements] == ["qa"]
+    (record,) = work(refused, "qa")
+    assert record.state == State.DONE
+    (page,) = [Path(path) for path in refused.elements[0].outputs if path.endswith(".html")]
+    assert "which magic-cta-pipe cannot make" in page.read_text()
 
 
 def test_another_engine_makes_nothing_stale(plan, rounded_site):

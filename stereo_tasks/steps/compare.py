@@ -38,6 +38,8 @@ def _difference(again: StepContext, element: Element, record: Record, relative: 
     """Return where what the tool makes differs from what is there; an empty text if it does not."""
     try:
         made = resolve(element.stage.work)(again)
+    except (ImportError, MemoryError, OSError):
+        raise  # of this job, and nothing about the kernel: it is tried again
     except (Exception, SystemExit) as error:  # noqa: BLE001 - how the tool ends is what is compared
         end = end_of(element.stage, error)
         same = (end.state, end.reason) == (record.state, record.reason)

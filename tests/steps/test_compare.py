@@ -161,6 +161,18 @@ def test_a_night_that_is_refused_has_a_page_that_says_why(plan, rounded_site):
     assert "which magic-cta-pipe cannot make" in page.read_text()
 
 
+def test_a_comparison_that_could_not_be_made_says_nothing_about_the_kernel(plan, monkeypatch):
+    work(plan, "magic_dl1")
+
+    def broken(*arguments, **options):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("magicctapipe.scripts.lst1_magic.merge_hdf_files.merge_hdf_files", broken)
+    (element,) = [e for _, e in plan.of_stage("compare") if "/merge/" in e.id]
+    record = run_element(ElementStates(plan, trusts=True), element)
+    assert (record.state, "no space left" in record.reason) == (State.FAILED, True)
+
+
 def test_another_engine_makes_nothing_stale(plan, rounded_site):
     work(plan, "magic_dl1")
     config = rounded_site / "config" / "productions.yaml"

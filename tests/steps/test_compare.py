@@ -1,5 +1,6 @@
 """Elements that a kernel made are made again by magic-cta-pipe, and compared: equal, or the kernel is found out."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_a_comparison_that_could_not_be_made_says_nothing_about_the_kernel(plan,
     def broken(*arguments, **options):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("magicctapipe.scripts.lst1_magic.merge_hdf_files.merge_hdf_files", broken)
+    monkeypatch.setattr(import_module("magicctapipe.scripts.lst1_magic.merge_hdf_files"), "merge_hdf_files", broken)
     (element,) = [e for _, e in plan.of_stage("compare") if "/merge/" in e.id]
     record = run_element(ElementStates(plan, trusts=True), element)
     assert (record.state, "no space left" in record.reason) == (State.FAILED, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from stereo_tasks.planning.selection import START, STOP
@@ -16,7 +17,8 @@ RUN_S = LST_SUBRUNS * LST_SUBRUN_S
 def work(context) -> Made:
     """Do the work of an element: look at its inputs, and write its outputs with nothing but their name in them."""
     element = context.element
-    number = int(element.id.rpartition("/")[2].partition(".")[0] or 0) if "/" in element.id else 0
+    run = element.id.rpartition("/")[2].partition(".")[0]
+    number = int(run) if run.isdigit() else 0
     begin_s = START_S + RUN_S * (number - (FIRST_MAGIC if number >= FIRST_MAGIC else FIRST_LST))
     context.upstream()
     if element.stage.name == "merge":
@@ -28,5 +30,5 @@ def work(context) -> Made:
     files = []
     for output in element.outputs:
         files.append(context.folder("out") / Path(output).name)
-        files[-1].write_text(element.id)
+        files[-1].write_text(json.dumps(element.id))
     return Made(files)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -25,64 +24,50 @@ from stereo_tasks.stages import MC_STAGES, Engine, chains_of
 HERE = Path(__file__).parent
 REAL_RATES_HZ = {"magic_rate_hz": 300.0, "lst_rate_hz": 5300.0, "lst_interleaved_hz": 100.0}
 SUBRUN_S = 10
-WARM_UP, WHOLE, PART = Night("2024-01-09"), Night("2024-01-10"), Night("2024-01-11")
-"""A short night at small rates; the one to be measured; and one that is shorter, for the slower engine."""
+NIGHT = Night("2024-01-10")
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Where everything lies."""
-
-    settings: Settings
-    """Of a site with the nights, and a production for each engine."""
-    seconds: dict[Night, int]
-    """Of observation in each night."""
+def real_night(folder: Path, seconds: int, forest_events: int) -> Settings:
+    """Return a site with a night at real rates, of so many seconds of observation."""
+    return _site(folder, f"{seconds}s", _real_night(seconds // SUBRUN_S), _monte_carlo(folder, forest_events))
 
 
-def inputs(folder: Path, seconds: int, part_seconds: int, forest_events: int) -> Inputs:
-    """Make what is not there yet."""
-    # One library of showers for all nights.
-    os.environ["STEREO_CACHE"] = str(folder)
-    subruns = {WHOLE: -(-seconds // SUBRUN_S), PART: -(-part_seconds // SUBRUN_S)}
-    if subruns[PART] >= subruns[WHOLE]:
-        del subruns[PART]
-    nights = (_warm_up(), *(_night(night, count) for night, count in subruns.items()))
-    text = yaml.safe_dump(Campaign(nights=nights).model_dump(mode="json"))
-    monte_carlo = _monte_carlo(folder, forest_events)
-    root = folder / f"{seconds}s_{_key(text + str(monte_carlo))}"
-    settings = _site(root, monte_carlo)
-    (root / "nights.yaml").write_text(text)
-    _science(settings, "-m", "stereo_tasks.simulate", "night", "--spec", root / "nights.yaml", "--out", root / "data")
-    return Inputs(settings, {night: count * SUBRUN_S for night, count in subruns.items()})
+def small_night(folder: Path, forest_events: int) -> Settings:
+    """Return a site with a night of few events, to fill caches with."""
+    return _site(folder, "small", _small_night(), _monte_carlo(folder, forest_events))
 
 
-def _night(night: Night, subruns: int) -> NightSpec:
-    values = demo_spec(str(night)).model_dump() | REAL_RATES_HZ
+def _real_night(subruns: int) -> NightSpec:
+    values = demo_spec(str(NIGHT)).model_dump() | REAL_RATES_HZ
     crab = values["sources"][0]
     crab["spectrum"]["amplitude_per_tev_cm2_s"] = CRAB_AT_HALF_TEV_PER_TEV_CM2_S
     crab["runs"] = [RunSpec(zenith_deg=20.0, subruns=subruns, subrun_seconds=SUBRUN_S)]
     return NightSpec.model_validate(values | {"sources": [crab]})
 
 
-def _warm_up() -> NightSpec:
-    values = demo_spec(str(WARM_UP)).model_dump()
+def _small_night() -> NightSpec:
+    values = demo_spec(str(NIGHT)).model_dump()
     crab = values["sources"][0]
     crab["runs"] = [RunSpec(zenith_deg=20.0, subruns=1, subrun_seconds=SUBRUN_S)]
     return NightSpec.model_validate(values | {"sources": [crab]})
 
 
-def _site(root: Path, monte_carlo: Path) -> Settings:
-    """Write the configuration of a site with one production for each engine."""
+def _site(folder: Path, name: str, night: NightSpec, monte_carlo: Path) -> Settings:
+    """Return a site with a simulated night, and a production for each engine."""
+    root = folder / f"{name}_{spec_hash(night)[:8]}"
     (root / "config").mkdir(parents=True, exist_ok=True)
     prepare_demo_config(root)
-    base = load_settings(root).production()
-    production = base.model_dump(mode="json", exclude={"name", "mcp"}) | {"mcp": "mcp.yaml"}
     (root / "config" / "mcp.yaml").unlink()  # the demo's: small forests
-    productions = {engine.value: production | {"engine": engine.value} for engine in Engine}
+    production = load_settings(root).production("mcp062").model_dump(mode="json", exclude={"name", "mcp", "engine"})
+    productions = {engine.value: {**production, "mcp": "mcp.yaml", "engine": engine.value} for engine in Engine}
     _write(root, "productions", {"default": Engine.FAST.value, "productions": productions})
     models = {"models": str(monte_carlo / "mc" / "models"), "irfs": str(monte_carlo / "mc" / "IRF")}
     _write(root, "site", {"workers": 1, "cluster": "local", "paths": models})
-    return load_settings(root)
+    settings, spec = load_settings(root), root / "night.yaml"
+    spec.write_text(yaml.safe_dump(Campaign(nights=(night,)).model_dump(mode="json")))
+    os.environ["STEREO_CACHE"] = str(folder)  # one library of showers for all nights
+    _science(settings, "-m", "stereo_tasks.simulate", "night", "--spec", spec, "--out", root / "data")
+    return settings
 
 
 def _monte_carlo(folder: Path, forest_events: int) -> Path:

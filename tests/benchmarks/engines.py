@@ -18,9 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench_inputs import HERE, PART, WARM_UP, WHOLE, Inputs, inputs
+from bench_inputs import HERE, NIGHT, SUBRUN_S, real_night, small_night
 
-from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.chain_arrays import chain_array
 from stereo_tasks.processing.local_run import run_plan
@@ -62,9 +61,11 @@ class Measured:
         return self.total_s - sum(self.cpu_s.values())
 
 
-def run(settings: Settings, night: Night, engine: Engine, seconds: int) -> tuple[Measured, Plan]:
-    """Make all products of a night anew, and return what that took."""
-    (plan,) = plan_night(night, production=engine.value, settings=settings).plans
+def run(settings: Settings, engine: Engine, seconds: int) -> tuple[Measured, Plan]:
+    """Make all products of a site's night anew, and return what that took."""
+    os.environ["STEREO_SITE"] = str(settings.site.root)
+    print(f"{engine}: {settings.site.root.name}", file=sys.stderr)
+    (plan,) = plan_night(NIGHT, production=engine.value, settings=settings).plans
     assert not plan.blockers, plan.blockers
     plan.save()
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -144,26 +145,22 @@ def machine() -> dict[str, Any]:
     return {"date": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC", "cpu": model, "cores": os.cpu_count()}
 
 
-def measure(made: Inputs) -> dict[str, Any]:
+def measure(folder: Path, seconds: int, mcp_seconds: int, forest_events: int) -> dict[str, Any]:
     """Measure both engines, and compare what they made."""
-    settings = made.settings
-    os.environ["STEREO_SITE"] = str(settings.site.root)
-    both = PART if PART in made.seconds else WHOLE
+    small, settings = small_night(folder, forest_events), real_night(folder, mcp_seconds, forest_events)
     plans, results = {}, {}
     for engine in (Engine.MCP, Engine.FAST):
-        print(f"{engine}: warming up", file=sys.stderr)
-        run(settings, WARM_UP, engine, 1)
-        print(f"{engine}: {made.seconds[both]} s of observation", file=sys.stderr)
-        results[engine], plans[engine] = run(settings, both, engine, made.seconds[both])
+        run(small, engine, SUBRUN_S)
+        results[engine], plans[engine] = run(settings, engine, mcp_seconds)
     equality = compare(settings, plans[Engine.FAST], plans[Engine.MCP])
-    whole = results[Engine.FAST]
-    if both != WHOLE:
-        print(f"{Engine.FAST}: {made.seconds[WHOLE]} s of observation", file=sys.stderr)
-        whole, plans[Engine.FAST] = run(settings, WHOLE, Engine.FAST, made.seconds[WHOLE])
-    start_cpu_s, start_s = start_of_a_job(settings, plans[Engine.FAST])
+    whole, plan = results[Engine.FAST], plans[Engine.FAST]
+    if seconds != mcp_seconds:
+        settings = real_night(folder, seconds, forest_events)
+        whole, plan = run(settings, Engine.FAST, seconds)
+    start_cpu_s, start_s = start_of_a_job(settings, plan)
     return {
         **machine(),
-        "versions": plans[Engine.FAST].versions,
+        "versions": plan.versions,
         "mcp": asdict(results[Engine.MCP]),
         "fast": asdict(results[Engine.FAST]),
         "fast_whole": asdict(whole),
@@ -233,8 +230,10 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(".cache/bench"), help="where inputs and products are kept")
     parser.add_argument("--json", type=Path, help="file for the result")
     options = parser.parse_args()
-    wanted = options.seconds, options.mcp_seconds or options.seconds, options.forest_events
-    result = measure(inputs(options.folder.absolute(), *wanted))
+    seconds, mcp_seconds = (
+        -(-wanted // SUBRUN_S) * SUBRUN_S for wanted in (options.seconds, options.mcp_seconds or options.seconds)
+    )
+    result = measure(options.folder.absolute(), seconds, min(seconds, mcp_seconds), options.forest_events)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1))
     print("\n".join(report(result)))

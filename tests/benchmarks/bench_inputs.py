@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -98,7 +99,8 @@ def _write(root: Path, name: str, content: dict) -> None:
 
 
 def _science(settings: Settings, *arguments: object) -> None:
-    subprocess.run([str(settings.site.science_python), *map(str, arguments)], check=True)
+    command = [str(settings.site.science_python), *map(str, arguments)]
+    subprocess.run(command, stdout=sys.stderr, check=True)  # stdout is for the result
 
 
 def _key(text: str) -> str:

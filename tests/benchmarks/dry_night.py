@@ -139,7 +139,7 @@ def slurm_times(rows: Sequence[JobRow]) -> dict[str, dict[str, float]]:
 
 def measure(root: Path) -> dict[str, Any]:
     """Process the night once."""
-    os.environ["STEREO_SITE"] = str(root)
+    os.environ |= {"STEREO_SITE": str(root), "STEREO_CLUSTER": "slurm"}
     settings = make_site(root)
     control.up(settings, paused=True, echo=lambda line: print(line, file=sys.stderr))
     try:

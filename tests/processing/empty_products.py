@@ -30,5 +30,5 @@ def work(context) -> Made:
     files = []
     for output in element.outputs:
         files.append(context.folder("out") / Path(output).name)
-        files[-1].write_text(json.dumps(element.id))
+        files[-1].write_text(json.dumps({"element": element.id}))
     return Made(files)

@@ -11,6 +11,9 @@ export STEREO_SITE ?= $(abspath $(SITE))
 # Where arrays run: `make demo CLUSTER=local` uses a process pool; by default SLURM does, where it is installed.
 CLUSTER ?=
 export STEREO_CLUSTER ?= $(CLUSTER)
+# Of observation, for `make bench`.
+SECONDS ?= 60
+MCP_SECONDS ?=
 
 # Debian's names of what the tests run for real, beside what pip installs.
 DEBIAN_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd chromium
@@ -20,7 +23,7 @@ DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core op
 SCIENCE_TESTS := tests/kernels tests/steps tests/qa tests/simulate
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
-.PHONY: help setup demo up down test programs lint lock clean
+.PHONY: help setup demo up down test programs lint lock clean bench bench-dry
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -78,6 +81,12 @@ test: programs setup lint  ## all tests, in the environment each room lives in
 	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
 	$(CONTROL)/bin/python -m pytest tests/chain
+
+bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, memory, equality; MCP_SECONDS=20: mcp on less
+	$(CONTROL)/bin/python tests/benchmarks/engines.py --seconds $(SECONDS) $(if $(MCP_SECONDS),--mcp-seconds $(MCP_SECONDS))
+
+bench-dry: programs setup  ## a night of real size through Airflow and SLURM, with tools that take no time
+	$(CONTROL)/bin/python tests/benchmarks/dry_night.py
 
 clean:  ## remove environments and caches; never data
 	rm -rf $(CONTROL) $(SCIENCE) .cache .mypy_cache .ruff_cache .pytest_cache

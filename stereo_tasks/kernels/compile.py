@@ -8,16 +8,11 @@ from typing import TypeVar, cast
 
 import numba
 
+from stereo_tasks.kernels.sources import newest_source
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
-
-def newest_source() -> tuple[float, int]:
-    """Return when a module of this package was changed last, and the size of all."""
-    found = [path.stat() for path in Path(__file__).parent.glob("*.py")]
-    return max(one.st_mtime for one in found), sum(one.st_size for one in found)
-
-
-_STAMP = newest_source()
+_STAMP = newest_source(Path(__file__).parent)
 
 
 def jit(function: Function) -> Function:

@@ -68,10 +68,10 @@ def _key() -> str:
     """Name the kind of processor and the state of the sources: what numba keeps machine code apart by."""
     import llvmlite.binding as llvm
 
-    from stereo_tasks.kernels.compile import newest_source
+    from stereo_tasks.kernels.sources import newest_source
 
     features = llvm.get_host_cpu_features().flatten()
-    text = f"{llvm.get_host_cpu_name()} {features} {newest_source()}"
+    text = f"{llvm.get_host_cpu_name()} {features} {newest_source(Path(__file__).parent)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

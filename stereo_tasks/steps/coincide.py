@@ -8,7 +8,6 @@ from pathlib import Path
 
 import erfa
 import numpy as np
-import numpy.typing as npt
 import tables
 
 from stereo_tasks.planning.selection import START, STOP, of_both_telescopes
@@ -72,19 +71,15 @@ def _ranges(records: list[Record]) -> str:
 
 def _counts(output: Path) -> dict[str, float]:
     """Return the offset found and the pointings, from the tool's own table, weighted by coincidences."""
-    weight = _feature(output, "n_coincidence").astype(float)
-    separation = np.degrees(
-        erfa.seps(*(_feature(output, f"pointing_{axis}_{who}") for who in ("lst", "magic") for axis in ("az", "alt")))
-    )
+    pointings = [f"pointing_{axis}_{who}" for who in ("lst", "magic") for axis in ("az", "alt")]
+    feature = hdf.columns(output, ("n_coincidence", "average_offset", *pointings), "/coincidence/feature")
+    weight = feature["n_coincidence"].astype(float)
+    separation = np.degrees(erfa.seps(*(feature[name] for name in pointings)))
     counts = {
         "events_out": hdf.events(output),
         "n_coincidence": float(weight.sum()),
-        "time_offset_us": float(np.average(_feature(output, "average_offset"), weights=weight)),
+        "time_offset_us": float(np.average(feature["average_offset"], weights=weight)),
         "pointing_separation_deg": float(np.average(separation, weights=weight)),
-        "zenith_deg": float(90 - np.degrees(np.average(_feature(output, "pointing_alt_lst"), weights=weight))),
+        "zenith_deg": float(90 - np.degrees(np.average(feature["pointing_alt_lst"], weights=weight))),
     }
     return {key: value for key, value in counts.items() if math.isfinite(value)}
-
-
-def _feature(output: Path, name: str) -> npt.NDArray[np.float64]:
-    return hdf.column(output, name, "/coincidence/feature")

@@ -134,8 +134,8 @@ def _amend_effective_area(hdu: fits.BinTableHDU) -> None:
 
 
 def _showers(dl2: Path) -> dict[int, Times]:
-    telescope, time_s = (hdf.column(dl2, name) for name in ("tel_id", "timestamp"))
-    return {tel_id: time_s[telescope == tel_id] for tel_id in (LST_1, MAGIC_1, MAGIC_2)}
+    images = hdf.columns(dl2, ("tel_id", "timestamp"))
+    return {tel_id: images["timestamp"][images["tel_id"] == tel_id] for tel_id in (LST_1, MAGIC_1, MAGIC_2)}
 
 
 def _lst_showers(dl1: Path) -> Times:

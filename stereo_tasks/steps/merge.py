@@ -29,7 +29,8 @@ def run(context: StepContext) -> Made:
 
     context.run_tool(str(context.stage_inputs("in", used)), str(context.folder("out")), run_wise=True)
     (output,) = (context.work / "out").glob("*.h5")
-    times = hdf.column(output, "time_sec") + 1e-9 * hdf.column(output, "time_nanosec")
+    stamps = hdf.columns(output, ("time_sec", "time_nanosec"))
+    times = stamps["time_sec"] + 1e-9 * stamps["time_nanosec"]
     counts = {
         "events_out": float(len(times)),
         "time_start_unix_s": float(times.min()),

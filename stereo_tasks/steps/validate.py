@@ -38,13 +38,12 @@ def validate(stage: Stage, files: Sequence[Path]) -> None:
 
 def event_table(stage: Stage, path: Path) -> str:
     """Check a table of images: rows, finite columns, the telescopes."""
-    count = hdf.rows(path)
-    if not count:
-        return f"has no rows in {hdf.EVENTS}"
-    for name in stage.finite_columns:
-        if not np.isfinite(hdf.column(path, name)).all():
-            return f"has values that are not finite in {name}"
     with tables.open_file(str(path)) as file:
+        if hdf.EVENTS not in file or not file.get_node(hdf.EVENTS).nrows:
+            return f"has no rows in {hdf.EVENTS}"
+        for name, values in hdf.columns_of(file.get_node(hdf.EVENTS), stage.finite_columns).items():
+            if not np.isfinite(values).all():
+                return f"has values that are not finite in {name}"
         if "/configuration/instrument/subarray/layout" not in file:
             return "has no subarray"
     return ""

@@ -13,28 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from empty_products import FIRST_LST, FIRST_MAGIC, LST_SUBRUNS, START_S, work
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.planning.selection import START, STOP
 from stereo_tasks.processing.chain_arrays import chain_array, chain_outcomes
 from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stages import chains_of
-from stereo_tasks.steps.context import Made
 
 NIGHT = Night("2024-01-10")
 SOURCE = "CrabNebula"
-RUNS, MAGIC_SUBRUNS, LST_SUBRUNS, LST_SUBRUN_S = 9, 25, 120, 10.0
-FIRST_MAGIC, FIRST_LST = 5_093_711, 1622
+RUNS, MAGIC_SUBRUNS = 9, 25
 MAGIC_BYTES = 75_000_000
 """Of a calibrated subrun: 12,000 events of about 6 kB."""
 LST_BYTES = 15_000_000
 """Of the DL1 of 10 s: 53,000 events of about 300 B, without images."""
-START_S = 1_704_920_400.0  # 2024-01-10 21:00 UTC
-RUN_S = LST_SUBRUNS * LST_SUBRUN_S
 
 
 def make_night(root: Path, *, sized: bool = True) -> Settings:
@@ -94,25 +90,6 @@ class Tally:
     cpu_s: Counter = field(default_factory=Counter)
 
 
-def _work(context) -> Made:
-    """Do what the tool of a stage leaves behind, without the tool."""
-    element = context.element
-    number = int(element.id.rpartition("/")[2].partition(".")[0] or 0) if "/" in element.id else 0
-    begin_s = START_S + RUN_S * (number - (FIRST_MAGIC if number >= FIRST_MAGIC else FIRST_LST))
-    context.upstream()
-    if element.stage.name == "merge":
-        context.counts.update(time_start_unix_s=begin_s + 3.0, time_stop_unix_s=begin_s + RUN_S - 3.0)
-    if element.stage.selects:
-        subrun_s = begin_s + LST_SUBRUN_S * int(element.id.rpartition(".")[2])
-        context.counts.update({START: subrun_s, STOP: subrun_s + LST_SUBRUN_S})
-        assert len(context.selected()) == 2
-    files = []
-    for output in element.outputs:
-        files.append(context.folder("out") / Path(output).name)
-        files[-1].write_text(element.id)
-    return Made(files)
-
-
 @contextmanager
 def counted_reads(tally: Tally):
     """Count how often a record is opened."""
@@ -137,7 +114,7 @@ def run_night(plan: Plan, settings: Settings) -> Tally:
     tally, path = Tally(elements=len(plan.elements)), plan.save()
     with pytest.MonkeyPatch.context() as patch, counted_reads(tally):
         patch.setenv("STEREO_SITE", str(settings.site.root))
-        patch.setattr(running, "resolve", lambda name: _work)
+        patch.setattr(running, "resolve", lambda name: work)
         patch.setattr(running, "validate", lambda stage, files: None)
         patch.setattr(running, "fsync", lambda path: None)  # 10,000 of them say more of the disk than of us
         for chain in chains_of(plan.stages):

@@ -34,6 +34,7 @@ from stereo_tasks.catalog.models import JobRow
 from stereo_tasks.local_site import control
 from stereo_tasks.local_site.files import free_port
 from stereo_tasks.local_site.progress import failures
+from stereo_tasks.products.models import PACKED_SUFFIX
 from stereo_tasks.settings import Settings, load_settings
 
 DAG = "process_night"
@@ -80,6 +81,8 @@ def make_site(root: Path) -> Settings:
     (root / "config").mkdir(exist_ok=True)
     (root / "config" / "site.yaml").write_text(yaml.safe_dump(site))
     real_size.make_night(root)
+    for forests in (root / "mc" / "models").rglob("*.joblib"):
+        forests.with_suffix(PACKED_SUFFIX).touch()  # else magic-cta-pipe applies them, in jobs of their own
     return load_settings(root)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stereo_tasks.planning.plan import Element
 from stereo_tasks.products.provenance import processor
-from stereo_tasks.products.record import Record
+from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.stages import Engine, State, resolve
 from stereo_tasks.steps.context import EngineUse, Made, StepContext
 from stereo_tasks.steps.equality import RELATIVE, difference
@@ -20,7 +20,7 @@ def run(context: StepContext) -> Made:
     (item,) = context.inputs()
     element, record = context.plan.producers[item.producer or ""], context.states.record_of(item)
     if record is None or record.engine != Engine.FAST:
-        raise skipped(f"{element.id} was not made by a kernel: there is nothing to compare")
+        raise skipped(f"{NO_INPUT}, {element.id} was not made by a kernel: there is nothing to compare")
     again = replace(context, element=element, work=context.folder("mcp"), counts={}, engine=Engine.MCP, use=EngineUse())
     same_processor = record.processor == processor()
     if differs := _difference(again, element, record, relative=0.0 if same_processor else RELATIVE):

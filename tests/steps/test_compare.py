@@ -10,11 +10,13 @@ from stereo_tasks.kernels import calibrate
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.processing.chain_arrays import chain_array
+from stereo_tasks.processing.completion import night_problems
 from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.products.record import read_record
 from stereo_tasks.simulate import NightSpec, RunSpec, SourceSpec, magic_files, simulate_night
 from stereo_tasks.stages import Engine, State
 from stereo_tasks.steps.following import work_on
+from stereo_tasks.steps.outcomes import held
 from stereo_tasks.steps.run import run_element
 
 
@@ -160,6 +162,19 @@ def test_a_night_that_is_refused_has_a_page_that_says_why(plan, rounded_site):
     assert record.state == State.DONE
     (page,) = [Path(path) for path in refused.elements[0].outputs if path.endswith(".html")]
     assert "which magic-cta-pipe cannot make" in page.read_text()
+
+
+def test_what_no_kernel_made_is_not_compared_and_is_no_problem_of_the_night(plan, monkeypatch):
+    monkeypatch.setattr("stereo_tasks.steps.merge.check_completeness", lambda *arguments: stop())
+
+    def stop():
+        raise held("too few subruns")
+
+    work(plan, "magic_dl1")
+    (element,) = [e for _, e in plan.of_stage("compare") if "/merge/" in e.id]
+    record = run_element(ElementStates(plan, trusts=True), element)
+    assert (record.state, "not made by a kernel" in record.reason) == (State.SKIPPED, True)
+    assert not [problem for problem in night_problems(ElementStates(plan)) if "compare/merge" in problem]
 
 
 def test_a_comparison_that_could_not_be_made_says_nothing_about_the_kernel(plan, monkeypatch):

@@ -58,12 +58,12 @@ def test_the_connection_is_lost_while_the_array_runs(
 ):
     monkeypatch.setattr("airflow_slurm.operator.FIRST_LOOK_S", 0.0)
     name = f"lost_{'watched' if defer_after_s is None else 'deferred'}"
-    stage = Stage(tmp_path / "a", {index: {"sleep": 6} for index in range(4)})
+    stage = Stage(tmp_path / "a", {index: {"sleep": 12} for index in range(4)})
 
     def lose() -> None:
         wait_for(lambda: len(queue(cluster_through_ssh, "RUNNING")) == 4, 60)
         server.stop()
-        time.sleep(3)
+        time.sleep(8)  # long enough to be noticed by whoever is slow to look
         server.start()
 
     loser = threading.Thread(target=lose)

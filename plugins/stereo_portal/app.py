@@ -44,7 +44,7 @@ def create_app() -> FastAPI:
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.nights import Night
         from stereo_tasks.settings import load_settings
-        from stereo_tasks.status import NightState, alarm_lines, find_alarms, newest_known_night, status_page
+        from stereo_tasks.status import AlarmKind, NightState, alarm_lines, find_alarms, newest_known_night, status_page
 
         settings, now = load_settings(), dt.datetime.now(dt.UTC)
         name = settings.production(production or None).name
@@ -63,14 +63,17 @@ def create_app() -> FastAPI:
                 now=now,
             )
             found = find_alarms(catalog, settings, production=production or None, most_nights=ALARM_NIGHTS, now=now)
+        paused = paused_dags()
+        # Nobody reads the log while detection is paused: the banner says so, and an alarm would say it twice.
+        told = {AlarmKind.LOG_UNREAD} if "detect_nights" in paused else set()
         form = {"production": name, "source": source, "state": state, "first": str(begin), "last": str(end)}
         return render(
             "nights.html",
             table=page.table,
             older=urlencode(form | {"until": str(page.older)}) if page.older else "",
             newest=urlencode(form) if until else "",
-            alarms=alarm_lines(found),
-            paused=paused_dags(),
+            alarms=alarm_lines([alarm for alarm in found if alarm.kind not in told]),
+            paused=paused,
             states=list(NightState),
             form=form,
             productions=sorted(settings.productions.productions),

@@ -41,3 +41,11 @@ def test_the_path_of_published_dl3_is_the_one_that_stays(client, scene):
     text = client.get(f"/mcp062/{night.lst_date}").text
     assert f"/out/DL3/g/published/{night.lst_date}<" in text
     assert ".versions" not in text
+
+
+def test_a_log_that_nobody_reads_is_told_once(client, monkeypatch):
+    assert "log unread" in client.get("/").text
+    monkeypatch.setattr("stereo_portal.app.paused_dags", lambda: {"detect_nights": "new nights are not noticed"})
+    text = client.get("/").text
+    assert "log unread" not in text
+    assert "detect_nights is paused" in text

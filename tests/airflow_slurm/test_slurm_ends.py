@@ -315,8 +315,11 @@ def test_preempted(rough, rough_cluster, tmp_path):
     job = to_the_end(rough, weak)[0]
     assert (job.state, job.exit_code, job.signal) == (JobState.PREEMPTED, None, None)
     assert job.reason == "a job of higher priority took its place"
-    # Its restart is counted a little before its state changes.
-    job = wait_for(requeueing, low, lambda jobs: jobs[0].restarts == 1 and jobs[0].state == JobState.PENDING)[0]
+
+    def waits_again(jobs):  # its restart is counted a little before its state changes, and the reason comes last
+        return jobs[0].restarts == 1 and jobs[0].state == JobState.PENDING and jobs[0].reason
+
+    job = wait_for(requeueing, low, waits_again)[0]
     assert not job.stuck
     assert job.reason.startswith("BeginTime: ")
     rough_cluster.run("scontrol", "update", f"jobid={low.id}_0", "StartTime=now")

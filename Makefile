@@ -77,10 +77,15 @@ programs:  # what the tests run for real, through apt if we may
 		echo "missing:$$missing; the tests need a real SLURM and a browser. As root: apt-get install $(DEBIAN_PACKAGES)" >&2; exit 1; \
 	fi
 
+# Real clusters, servers and browsers side by side on a small machine: what fails among the others is tried once more
+# alone. A defect fails again.
+ALONE := --last-failed --last-failed-no-failures none
+
 test: programs setup lint  ## all tests, in the environment each room lives in
-	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS)
+	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
+		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
-	$(CONTROL)/bin/python -m pytest tests/chain
+	$(CONTROL)/bin/python -m pytest tests/chain || $(CONTROL)/bin/python -m pytest $(ALONE) tests/chain
 
 bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, memory, equality; MCP_SECONDS=20: mcp on less
 	$(CONTROL)/bin/python tests/benchmarks/engines.py --seconds $(SECONDS) $(if $(MCP_SECONDS),--mcp-seconds $(MCP_SECONDS))

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from pathlib import Path
 _PREFIX = ".tmp-"
 _FRESH_S = 60.0
 _DEAD_S = 1800.0  # far more than any pause of a thread or of a file system
+_KEEPER = "keeps working folders fresh"
+_in_use: set[Path] = set()
 
 
 def _temporary_name(stem: str) -> str:
@@ -31,17 +34,30 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file (text as UTF-8) under a temporary name beside the target, then rename it."""
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write a file (text as UTF-8) under a temporary name beside the target, then rename it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The target.
+    content : str or bytes
+        What it is to hold.
+    durable : bool, optional
+        Whether it must be on the disk when this returns. If not, a power cut may leave the old file, none, or a torn
+        one: only for files that are made again if they cannot be read.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / _temporary_name(path.name)
     try:
         with temporary.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
-        fsync(path.parent)
+        if durable:
+            fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -55,19 +71,23 @@ def working_folder(beside: Path) -> Iterator[Path]:
     beside.parent.mkdir(parents=True, exist_ok=True)
     folder = beside.parent / _temporary_name(beside.name)
     folder.mkdir()
-    ended = threading.Event()
-    threading.Thread(target=_keep_fresh, args=(folder, ended), daemon=True).start()
+    _in_use.add(folder)
+    # One thread for all folders of the process: a job makes hundreds. A forked process has none, and starts its own.
+    if not any(thread.name == _KEEPER for thread in threading.enumerate()):
+        threading.Thread(target=_keep_fresh, name=_KEEPER, daemon=True).start()
     try:
         yield folder
     finally:
-        ended.set()
+        _in_use.discard(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep_fresh(folder: Path, ended: threading.Event) -> None:
-    while not ended.wait(_FRESH_S):
-        with contextlib.suppress(OSError):  # gone, or the file system is silent for a while
-            os.utime(folder)
+def _keep_fresh() -> None:
+    while True:
+        time.sleep(_FRESH_S)
+        for folder in list(_in_use):
+            with contextlib.suppress(OSError):  # gone, or the file system is silent for a while
+                os.utime(folder)
 
 
 def sweep(beside: Path) -> list[Path]:

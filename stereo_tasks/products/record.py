@@ -68,8 +68,8 @@ class Record:
     format: int = RECORD_FORMAT
 
     def save(self, path: Path) -> None:
-        """Write the record, whole or not at all."""
-        write_atomically(path, json.dumps(asdict(self), indent=1, sort_keys=True))
+        """Write the record, whole or not at all. One that a power cut takes is an element that is made again."""
+        write_atomically(path, json.dumps(asdict(self), indent=1, sort_keys=True), durable=False)
 
 
 def read_record(path: Path) -> Record | None:

@@ -137,7 +137,11 @@ def _check_inputs(element: Element) -> None:
 
 
 def _put_in_place(element: Element, made: Made) -> tuple[FileMark, ...]:
-    """Rename the products to their names; the first, beside which the record lies, comes last."""
+    """Rename the products to their names; the first, beside which the record lies, comes last.
+
+    Their content is on the disk before. Their names need not be: a product that a power cut took is not what its record
+    says, and is made again.
+    """
     targets = [Path(output) for output in element.outputs]
     # Read before the renaming, so that the record follows at once.
     checksums = [_checksum(source) for source in made.files]
@@ -146,7 +150,6 @@ def _put_in_place(element: Element, made: Made) -> tuple[FileMark, ...]:
     for source, target in reversed(list(zip(made.files, targets, strict=True))):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
-        fsync(target.parent)
     return tuple(
         replace(_mark(Input(str(target))), sha256=checksum) for target, checksum in zip(targets, checksums, strict=True)
     )

@@ -58,6 +58,8 @@ class Server:
 
     def stop(self) -> None:
         """End it with all connections."""
+        # Standing still, it cannot accept one more while the others are being cut: that one would live on without it.
+        self.process.send_signal(signal.SIGSTOP)
         self.cut()
         self.process.kill()
         self.process.wait()

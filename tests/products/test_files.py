@@ -59,6 +59,7 @@ def test_sweep_of_one_product_spares_another_with_a_longer_name(tmp_path):
 def test_a_folder_of_another_host_lives_as_long_as_its_writer_works_however_long(tmp_path, monkeypatch):
     target = tmp_path / "product.h5"
     monkeypatch.setattr(files, "_FRESH_S", 0.05)
+    monkeypatch.setattr(files, "_KEEPER", "of this test")  # that of an earlier one sleeps for a minute
     with working_folder(target) as folder:
         elsewhere = folder.rename(folder.with_name(".tmp-product.h5-elsewhere-1-abcdef"))
         folder.symlink_to(elsewhere)  # the writer goes on under the name that another host's folder would have

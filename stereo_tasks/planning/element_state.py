@@ -39,6 +39,7 @@ class ElementStates:
         self._trusts = trusts
         self._files: dict[str, Record | None] = {}
         self._counting: dict[str, Record | None] = {}
+        self._trusted: dict[str, Record | None] = {}
 
     def record(self, element: Element) -> Record | None:
         """Return the record of an element if it counts, whatever its state."""
@@ -54,8 +55,11 @@ class ElementStates:
         only_raw = all(item.producer is None for item in element.inputs)
         if only_raw or not self._trusts or element.id in self._counting:
             return self.record(element)
-        record = self._file(element)
-        return record if record is not None and is_made_like(record, self.plan, element) else None
+        if element.id not in self._trusted:
+            record = self._file(element)
+            made_like = record is not None and is_made_like(record, self.plan, element)
+            self._trusted[element.id] = record if made_like else None
+        return self._trusted[element.id]
 
     def state(self, element: Element) -> State | None:
         """Return what became of an element; None if nothing did."""
@@ -92,6 +96,7 @@ class ElementStates:
         """Read the record of an element anew when it is asked for again."""
         self._files.pop(element.id, None)
         self._counting.pop(element.id, None)
+        self._trusted.pop(element.id, None)
 
     def _counted(self, element: Element) -> Record | None:
         record = self._file(element)

@@ -102,8 +102,10 @@ def sweep(beside: Path) -> list[Path]:
         What was removed.
     """
     removed: list[Path] = []
+    leftovers: list[Path] = []
     ours = f"{_PREFIX}{beside.name}-{socket.gethostname()}-"
-    leftovers = list(beside.parent.glob(f"{_PREFIX}{beside.name}-*"))
+    with contextlib.suppress(FileNotFoundError), os.scandir(beside.parent) as entries:
+        leftovers = [Path(entry.path) for entry in entries if entry.name.startswith(f"{_PREFIX}{beside.name}-")]
     if not leftovers:
         return removed
     now_s = _file_system_time_s(beside)

@@ -125,20 +125,28 @@ def index(night: NightPlanner, stage: Stage) -> None:
 
 
 def compare(night: NightPlanner, stage: Stage) -> None:
-    """Draw a few elements of each stage that a kernel works on, by their names: always the same ones of a night."""
+    """Draw a few elements of each stage that a kernel works on, by their names: always the same ones of a night.
+
+    Each comes with others that are compared in its place should no kernel have made it, as where its files are empty.
+    """
     for compared in night_stages():
         if night.engines[compared.name].engine is not Engine.FAST or night.production.corrections_of(compared):
             continue
         elements = sorted(night.of_stage(compared), key=lambda element: _draw(f"{night.night} {element.id}"))
         number = max(night.production.compared_min, math.ceil(night.production.compared_fraction * len(elements)))
-        for element in elements[:number]:
+        for position, element in enumerate(elements[:number]):
+            candidates = elements[position :: max(number, 1)][:COMPARED_CANDIDATES]
             night.add(
                 stage,
                 element.id,
-                [product(Path(element.outputs[0]))],
+                [product(Path(candidate.outputs[0])) for candidate in candidates],
                 [night.tree.comparison(element.id)],
                 cost=night.cost_of_tool(element),
             )
+
+
+COMPARED_CANDIDATES = 5
+"""How many elements are drawn for one comparison: the first that a kernel has made is compared."""
 
 
 def _draw(text: str) -> str:

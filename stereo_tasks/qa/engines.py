@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from stereo_tasks.planning.plan import Plan
+from stereo_tasks.products.record import Record
 from stereo_tasks.qa.elements import Records
 from stereo_tasks.stages import Engine, State
 from stereo_tasks.stages.night import COMPARE
@@ -30,11 +31,10 @@ class StageEngines:
 
 def stage_engines(plan: Plan, records: Records) -> tuple[StageEngines, ...]:
     """Return who made the products of each stage that has a tool, in the order of the stages."""
-    compared = {
-        element.inputs[0].producer: record
-        for _, element in plan.of_stage(COMPARE)
-        if (record := records.get(element.id)) is not None
-    }
+    compared: dict[str, list[Record]] = defaultdict(list)
+    for _, element in plan.of_stage(COMPARE):
+        if (record := records.get(element.id)) is not None:
+            compared[plan.producers[element.inputs[0].producer or ""].stage.name].append(record)
     rows = []
     for stage in plan.stages:
         elements = [element for _, element in plan.of_stage(stage)]
@@ -43,7 +43,7 @@ def stage_engines(plan: Plan, records: Records) -> tuple[StageEngines, ...]:
             continue
         engines = Counter(record.engine for record in made)
         reasons = Counter(record.engine_reason for record in made if record.engine_reason)
-        twice = [record for element in elements if (record := compared.get(element.outputs[0])) is not None]
+        twice = compared[stage.name]
         rows.append(
             StageEngines(
                 stage=stage.name,

@@ -16,11 +16,13 @@ from stereo_tasks.steps.outcomes import end_of, held, skipped
 
 
 def run(context: StepContext) -> Made:
-    """Make one element again, and compare."""
-    (item,) = context.inputs()
-    element, record = context.plan.producers[item.producer or ""], context.states.record_of(item)
-    if record is None or record.engine != Engine.FAST:
-        raise skipped(f"{NO_INPUT}, {element.id} was not made by a kernel: there is nothing to compare")
+    """Make one element again, and compare: the first of those drawn that a kernel has made."""
+    drawn = [(context.plan.producers[item.producer or ""], context.states.record_of(item)) for item in context.inputs()]
+    made = [(element, record) for element, record in drawn if record is not None and record.engine == Engine.FAST]
+    if not made:
+        names = ", ".join(element.id for element, _ in drawn)
+        raise skipped(f"{NO_INPUT}, no kernel made {names}: there is nothing to compare")
+    element, record = made[0]
     again = replace(context, element=element, work=context.folder("mcp"), counts={}, engine=Engine.MCP, use=EngineUse())
     same_processor = record.processor == processor()
     if differs := _difference(again, element, record, relative=0.0 if same_processor else RELATIVE):
@@ -31,7 +33,7 @@ def run(context: StepContext) -> Made:
     output = context.folder("out") / "comparison.json"
     how = "bytes" if same_processor else f"relative differences below {RELATIVE}, on another kind of processor"
     output.write_text(json.dumps({"element": element.id, "equal": True, "compared": how, "record": record.fingerprint}))
-    return Made([output], {"equal": 1.0})
+    return Made([output], {"equal": 1.0}, used=[element.id])
 
 
 def _difference(again: StepContext, element: Element, record: Record, relative: float) -> str:

@@ -173,8 +173,24 @@ def test_what_no_kernel_made_is_not_compared_and_is_no_problem_of_the_night(plan
     work(plan, "magic_dl1")
     (element,) = [e for _, e in plan.of_stage("compare") if "/merge/" in e.id]
     record = run_element(ElementStates(plan, trusts=True), element)
-    assert (record.state, "not made by a kernel" in record.reason) == (State.SKIPPED, True)
+    assert (record.state, "no kernel made" in record.reason) == (State.SKIPPED, True)
     assert not [problem for problem in night_problems(ElementStates(plan)) if "compare/merge" in problem]
+
+
+def test_where_the_drawn_element_came_to_nothing_another_is_compared(plan, monkeypatch):
+    (element,) = [e for _, e in plan.of_stage("compare") if "/calibrate/" in e.id]
+    drawn, spare = [plan.producers[item.producer] for item in element.inputs[:2]]
+    right = calibrate.magic_calib_to_dl1
+
+    def refuses(input_file, *arguments, **options):
+        if Path(input_file).name == Path(drawn.inputs[0].path).name:
+            raise NotCovered("a case of its own")
+        right(input_file, *arguments, **options)
+
+    monkeypatch.setattr(calibrate, "magic_calib_to_dl1", refuses)
+    work(plan, "magic_dl1")
+    record = run_element(ElementStates(plan, trusts=True), element)
+    assert (record.state, record.used, record.counts["equal"]) == (State.DONE, (spare.id,), 1.0)
 
 
 def test_a_comparison_that_could_not_be_made_says_nothing_about_the_kernel(plan, monkeypatch):

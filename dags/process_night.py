@@ -17,7 +17,8 @@ DOC = """
 ### One night, from raw files to published DL3
 
 One run is one night, named by the date of its **evening**. For each source of the night there is a column of stages
-(`calibrate` to `index`), each an array of jobs, then the QA page and the publication. The sources do not wait for each
+(`calibrate` to `index`), each chain of them an array of jobs, then the QA page and the publication. At last a few
+products are made again by magic-cta-pipe and compared, and the QA page says how. The sources do not wait for each
 other: if one fails, the others are published all the same.
 
 - **green**: all that was possible is published. The log of `completion` says what, and what was lost on the way.
@@ -122,9 +123,13 @@ with DAG(
 
     @task_group
     def source(plan, name, force) -> None:
-        """All stages of one source."""
-        arrays = [chain_task(stages, plan=plan, name=name, force=force) for stages in chains_of(night_stages())]
-        chain(*arrays, publish(plan=plan, name=name))
+        """All stages of one source. To compare takes as long as magic-cta-pipe does: DL3 does not wait for it."""
+        arguments = {"plan": plan, "name": name, "force": force}
+        arrays = {stages.name: stages for stages in chains_of(night_stages())}
+        compare = arrays.pop("compare")
+        made = [chain_task(stages, **arguments) for stages in arrays.values()]
+        compared = chain_task(compare, **arguments), chain_task(arrays["qa"], "qa_with_comparison", **arguments)
+        chain(*made, publish(plan=plan, name=name), *compared)
 
     @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
     def publish(plan, name, *, outlet_events, **context) -> str:

@@ -11,11 +11,13 @@ from airflow_slurm.operator import SlurmArrayOperator
 from stereo_tasks.stages import Chain
 
 
-def chain_task(chain: Chain, *, plan: Any, name: Any, force: Any = False, **kwargs: Any) -> SlurmArrayOperator:
-    """Return the task that runs the elements of one chain of a plan as an array of jobs."""
+def chain_task(
+    chain: Chain, task_id: str = "", *, plan: Any, name: Any, force: Any = False, **kwargs: Any
+) -> SlurmArrayOperator:
+    """Return the task that runs the elements of one chain of a plan as an array of jobs; named after it by default."""
     first = chain.stages[0]
     return SlurmArrayOperator(
-        task_id=chain.name,
+        task_id=task_id or chain.name,
         array=_array,
         outcomes=_outcomes,
         backend=_backend,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products.record import Record
 from stereo_tasks.stages import Stage, State, stages
-from stereo_tasks.stages.night import QA
+from stereo_tasks.stages.night import COMPARE, QA
 
 Records = Mapping[str, Record | None]
 """Element id -> its record; None or absent where there is no valid one."""
@@ -39,9 +39,17 @@ def place_of(element: Element) -> Place | None:
     return Place(match[1], int(match[2]), None if match[3] is None else int(match[3]))
 
 
-def elements_shown(plan: Plan) -> tuple[Element, ...]:
-    """Return the elements that the page reports on: all but the page's own, which is at work."""
-    return tuple(element for element in plan.elements if element.stage != QA)
+def elements_shown(plan: Plan, records: Records) -> tuple[Element, ...]:
+    """Return the elements that the page reports on.
+
+    All but the page's own, which is at work, and comparisons that are still to be made: they follow the publication,
+    and the page is made again after them.
+    """
+    return tuple(
+        element
+        for element in plan.elements
+        if element.stage != QA and not (element.stage == COMPARE and records.get(element.id) is None)
+    )
 
 
 def state_of(record: Record | None) -> str:
@@ -65,7 +73,7 @@ _ORDER = (State.FAILED.value, State.HELD.value, NO_RECORD, State.SKIPPED.value)
 def problems(plan: Plan, records: Records) -> tuple[Problem, ...]:
     """Return what was not done, worst first, equal reasons together."""
     groups: dict[tuple[str, Stage, str], list[str]] = defaultdict(list)
-    for element in elements_shown(plan):
+    for element in elements_shown(plan, records):
         record = records.get(element.id)
         if record is not None and record.state == State.DONE:
             continue
@@ -90,7 +98,7 @@ def losses(plan: Plan, records: Records) -> tuple[Loss, ...]:
     """Return all inputs that were left out, with the element that did without them."""
     return tuple(
         Loss(element.id, text)
-        for element in elements_shown(plan)
+        for element in elements_shown(plan, records)
         if (record := records.get(element.id)) is not None
         for text in record.lost
     )
@@ -112,10 +120,10 @@ class StageSummary:
 def stage_summaries(plan: Plan, records: Records) -> tuple[StageSummary, ...]:
     """Return the stages of the plan in order, each with its states, events and cost."""
     summaries = []
-    for stage in plan.stages:
-        if stage == QA:
-            continue
-        elements = [element for _, element in plan.of_stage(stage)]
+    shown: dict[Stage, list[Element]] = defaultdict(list)
+    for element in elements_shown(plan, records):
+        shown[element.stage].append(element)
+    for stage, elements in shown.items():
         found = [record for element in elements if (record := records.get(element.id)) is not None]
         summaries.append(
             StageSummary(

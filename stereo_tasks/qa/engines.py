@@ -58,7 +58,7 @@ def stage_engines(plan: Plan, records: Records) -> tuple[StageEngines, ...]:
 
 
 def made_twice(engines: tuple[StageEngines, ...]) -> str:
-    """Say in one line how the elements that both made compare; empty if there are none."""
+    """Say in one line how the elements that both made compare; empty if there are none (yet)."""
     total = sum(row.kernel + row.tool for row in engines)
     equal, differing = sum(row.twice for row in engines), sum(len(row.differing) for row in engines)
     if not equal and not differing:

@@ -21,7 +21,7 @@ from stereo_tasks.qa.sky import Sky
 from stereo_tasks.qa.verdicts import RunReport, Verdict
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import Stage, State
-from stereo_tasks.stages.night import DL3, INDEX
+from stereo_tasks.stages.night import COMPARE, DL3, INDEX
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NOTHING = "–"
@@ -86,6 +86,7 @@ def render(
         plots=plots,
         engines=(engines := stage_engines(plan, records)),
         made_twice=made_twice(engines),
+        to_compare=sum(records.get(element.id) is None for _, element in plan.of_stage(COMPARE)),
         versions=_versions(plan, records),
         products=_products(plan, records),
         folders=_record_folders(plan, records),
@@ -99,7 +100,7 @@ def render(
 
 def _versions(plan: Plan, records: Records) -> list[VersionRow]:
     used: dict[str, set[str]] = defaultdict(set)
-    for element in elements_shown(plan):
+    for element in elements_shown(plan, records):
         record = records.get(element.id)
         for tool, version in (record.versions if record else {}).items():
             used[tool].add(version)
@@ -120,7 +121,7 @@ def _products(plan: Plan, records: Records) -> list[dict[str, Any]]:
 
 def _record_folders(plan: Plan, records: Records) -> list[RecordFolder]:
     counted: dict[tuple[Stage, Path], int] = defaultdict(int)
-    for element in elements_shown(plan):
+    for element in elements_shown(plan, records):
         if records.get(element.id) is not None:
             counted[element.stage, element.record_path.parent] += 1
     return [RecordFolder(stage.name, str(folder), number) for (stage, folder), number in counted.items()]

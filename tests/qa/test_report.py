@@ -191,6 +191,10 @@ def test_who_made_it_and_what_was_made_twice(fake_night, crab_fixed, tmp_path):
     first = elements[0]
     twice = Element(f"compare/{first.id}", COMPARE, (product(first.outputs[0]),), (str(tmp_path / "c.json"),))
     plan = replace(plan, elements=(*plan.elements, twice))
+    make_report(plan, records, crab_fixed, tmp_path / "early")
+    html, data = _read(tmp_path / "early")
+    assert (data["made_twice"], data["verdict"]["level"]) == ("", "good")
+    assert "No element was made twice, by our kernel and by magic-cta-pipe, yet: 1 will be." in html
     records[twice.id] = replace(records[first.id], element=twice.id, stage="compare", engine="")
     make_report(plan, records, crab_fixed, tmp_path / "qa")
     html, data = _read(tmp_path / "qa")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
+from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
@@ -44,7 +47,9 @@ def publish(plan: Plan | str | Path) -> Path | None:
     ]
     dl3 = [Path(element.outputs[0]) for element, _ in runs]
     outputs = [Path(path) for path in index[0].outputs]
-    return publication.publish(published_folder(plan), dl3, outputs, _story(plan, runs)).folder
+    return publication.publish(
+        published_folder(plan), dl3, outputs, _story(plan, runs), judgements(_qa_data(plan))
+    ).folder
 
 
 def _story(plan: Plan, runs: Sequence[tuple[Element, Record]]) -> dict[str, Any]:
@@ -70,10 +75,25 @@ def published_folder(plan: Plan) -> Path:
 
 def qa_verdict(plan: Plan) -> str:
     """Return the level of the QA page's verdict (good, warning, bad), or an empty text if there is none."""
+    return str(_qa_data(plan).get("verdict", {}).get("level", ""))
+
+
+def judgements(qa: Mapping[str, Any]) -> dict[int, Judgement]:
+    """Return what the numbers behind a QA page say of each LST-1 run."""
+    return {
+        int(run["lst_run"]): Judgement(
+            QUALITY.get(run["level"], UNKNOWN_QUALITY),
+            math.nan if (lost := run["metrics"].get("lost_time_s")) is None else float(lost),
+            str(run.get("lost_cause", "")),
+        )
+        for run in qa.get("runs", ())
+    }
+
+
+def _qa_data(plan: Plan) -> dict[str, Any]:
     pages = plan.of_stage(QA)
-    if not pages:
-        return ""
     try:
-        return str(json.loads(Path(pages[0][1].outputs[1]).read_text())["verdict"]["level"])
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
-        return ""
+        data: dict[str, Any] = json.loads(Path(pages[0][1].outputs[1]).read_text()) if pages else {}
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return data

@@ -1,4 +1,4 @@
-"""Publication: DL3 and index appear together or not at all; the old stay until the new are validated."""
+"""Publication: DL3 and index appear together or not at all; the old stay until the new keep the format."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from stereo_tasks.errors import StereoError
+from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.products.files import fsync, working_folder, write_atomically
 
 MANIFEST = "published.json"
 _VERSIONS = ".versions"
+SHOWN_PROBLEMS = 20
 _KEEP = 2  # the current publication and the one before: somebody may be reading it
 
 
@@ -34,8 +36,14 @@ class Publication:
     """Whether this call changed it."""
 
 
-def publish(link: Path, dl3: Sequence[Path], index: Sequence[Path], story: Mapping[str, Any]) -> Publication:
-    """Publish DL3 files with their index as one folder.
+def publish(
+    link: Path,
+    dl3: Sequence[Path],
+    index: Sequence[Path],
+    story: Mapping[str, Any],
+    judgements: Mapping[int, Judgement] | None = None,
+) -> Publication:
+    """Publish DL3 files with their index as one folder, if all of it is true to its format.
 
     The files are hard links into a folder of their own, which is complete before the link `link` is turned to it. A
     publication of the same content is left as it is.
@@ -50,21 +58,31 @@ def publish(link: Path, dl3: Sequence[Path], index: Sequence[Path], story: Mappi
         HDU index and observation index.
     story : mapping
         Where this came from: plan, fingerprints, versions, QA verdict; written as ``published.json``.
+    judgements : mapping of int to Judgement, optional
+        What quality assurance says of each observation; written into the observation index.
 
     Raises
     ------
     PublicationError
-        If index and files do not agree.
+        If index and files do not agree, or something is not as the format demands.
     """
     _check(dl3, index)
-    name = f"{link.name}.{_digest([*dl3, *index])}"
+    judged = judgements or {}
+    name = f"{link.name}.{_digest([*dl3, *index], judged)}"
     folder = link.parent / _VERSIONS / name
     if link.is_symlink() and link.readlink().name == name and (folder / MANIFEST).exists():
         return Publication(link, new=False)
     if not (folder / MANIFEST).exists():
         with working_folder(folder) as work:
-            for path in (*dl3, *index):
+            for path in dl3:
                 _hard_link(path, work / path.name)
+            from stereo_tasks.gadf.amend import judge_index
+            from stereo_tasks.gadf.check import OBS_INDEX
+
+            for path in index:  # of their own: they say of this publication what later ones may say differently
+                shutil.copy2(path, work / path.name)
+            judge_index(work / OBS_INDEX, judged)
+            _check_format(work)
             write_atomically(work / MANIFEST, json.dumps(story, indent=1, sort_keys=True))
             fsync(work)
             shutil.rmtree(folder, ignore_errors=True)
@@ -91,7 +109,7 @@ def _hard_link(source: Path, target: Path) -> None:
 
 
 def _check(dl3: Sequence[Path], index: Sequence[Path]) -> None:
-    from astropy.table import Table  # takes half a second, and the catalog only needs our names
+    from astropy.table import Table
 
     hdu_index = next(path for path in index if path.name.startswith("hdu-index"))
     listed = {str(name) for name in Table.read(hdu_index)["FILE_NAME"]}
@@ -104,8 +122,18 @@ def _check(dl3: Sequence[Path], index: Sequence[Path]) -> None:
         raise PublicationError(f"{', '.join(missing)} not there: request the night again")
 
 
-def _digest(paths: Sequence[Path]) -> str:
-    content = hashlib.sha256()
+def _check_format(folder: Path) -> None:
+    from stereo_tasks.gadf.check import check_folder  # with astropy: the catalog only needs our names
+
+    if problems := check_folder(folder):
+        lines = [str(problem) for problem in problems[:SHOWN_PROBLEMS]]
+        if more := len(problems) - len(lines):
+            lines.append(f"and {more} more: 'stereo check-dl3' on the folder of the DL3 says which")
+        raise PublicationError("not published, it is not as GADF demands:\n" + "\n".join(lines))
+
+
+def _digest(paths: Sequence[Path], judgements: Mapping[int, Judgement]) -> str:
+    content = hashlib.sha256(repr(sorted(judgements.items())).encode())
     for path in paths:
         status = path.stat()
         content.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 
 from stereo_tasks.planning.plan import Element, Plan, Run
 from stereo_tasks.products.record import NO_INPUT, Record
@@ -12,6 +13,9 @@ from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
 from stereo_tasks.stages import Stage, State, Unit, night_stages
 from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, MERGE_STEREO, STEREO
+
+LOST_TIME_SHOWN_S = 0.5
+"""Less is the time between two showers, where a subrun or an interval begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,10 @@ class RunMetrics:
     dead_time_factor: float | None
     on_time_s: float | None
     live_time_s: float | None
+    lost_time_s: float | None
+    """Time in which LST-1 observed, and that is no good time: lost subruns, or telescopes that stood still."""
+    lost_cause: str
+    """Why; empty where nothing is lost."""
 
     def values(self) -> dict[str, float | None]:
         """Return the scalar metrics by name, unit in the name."""
@@ -84,6 +92,7 @@ class RunMetrics:
             "dead_time_factor": self.dead_time_factor,
             "on_time_s": self.on_time_s,
             "live_time_s": self.live_time_s,
+            "lost_time_s": self.lost_time_s,
             "completeness": min((part.completeness for part in self.completeness), default=None),
         }
 
@@ -175,7 +184,32 @@ class _RunReader:
             dead_time_factor=_first(_mean(dl3, "deadc"), observed.dead_time_factor if observed else None),
             on_time_s=_first(total(dl3, "on_time_s"), observed.on_time_s if observed else None),
             live_time_s=_first(total(dl3, "live_time_s"), observed.live_time_s if observed else None),
+            lost_time_s=(lost_time_s := self.lost_time_s(_first(total(dl3, "on_time_s"), 0.0))),
+            lost_cause=self.lost_cause(lost_time_s or 0.0),
         )
+
+    def lost_time_s(self, on_time_s: float | None) -> float | None:
+        """Return how long LST-1 observed in the run, by the subruns that it should have, less the good time."""
+        lengths_s = [
+            record.counts["lst_stop_unix_s"] - record.counts["lst_start_unix_s"]
+            for record in self.records(COINCIDE)
+            if {"lst_start_unix_s", "lst_stop_unix_s"} <= record.counts.keys()
+        ]
+        if not lengths_s or on_time_s is None:
+            return None
+        # Of a subrun that cannot be read, nobody knows the length: all but the last of a run have the same.
+        missing = max(self.run.lst_subruns_expected - len(lengths_s), 0)
+        return max(sum(lengths_s) + missing * median(lengths_s) - on_time_s, 0.0)
+
+    def lost_cause(self, lost_time_s: float) -> str:
+        if lost_time_s < LOST_TIME_SHOWN_S:
+            return ""
+        parts = [
+            f"{part.instrument}: {part.expected - part.used} of {part.expected} subruns"
+            for part in self.completeness()
+            if part.used < part.expected
+        ]
+        return "; ".join(parts) or "not all three telescopes recorded showers"
 
     @property
     def is_held(self) -> bool:

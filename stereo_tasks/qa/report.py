@@ -150,6 +150,7 @@ def _data(
                 "level": run.level,
                 "state": run.metrics.state,
                 "metrics": run.metrics.values(),
+                "lost_cause": run.metrics.lost_cause,
                 "flow": {flow.stage: [flow.events_in, flow.events_out] for flow in run.metrics.flows},
                 "excess": _excess(sky, run.metrics.run.lst_run),
                 "verdicts": [asdict(verdict) for verdict in run.verdicts],

@@ -149,7 +149,7 @@ DL3 = Stage(
         Crash("ValueError", State.HELD, "no IRF node within max_distance of the pointing", message=r"min\(\)"),
     ),
     side_inputs=("irf", "lst"),
-    revision=2,
+    revision=3,
     needs_models=True,
     cost=Cost(memory_mb=2000, element_s=30, elements_per_job=20),
 )
@@ -163,6 +163,7 @@ INDEX = Stage(
     kernel=f"{_KERNELS}.index:create_dl3_index_files",
     kernel_cost=Cost(memory_mb=1500, element_s=30, elements_per_job=1, start_s=5),
     check="stereo_tasks.steps.validate:index",
+    revision=2,
     needs_models=True,
     cost=Cost(memory_mb=2000, element_s=60, elements_per_job=1),
 )

@@ -12,6 +12,7 @@ import tables
 from astropy.io import fits
 from astropy.time import Time
 
+from stereo_tasks.gadf.amend import amend_dl3
 from stereo_tasks.products.record import NO_INPUT
 from stereo_tasks.stages import Correction
 from stereo_tasks.stages.night import CALIBRATE
@@ -41,14 +42,14 @@ def run(context: StepContext) -> Made:
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
-    counts = amend(output, intervals)
+    counts = amend(output, intervals, f"magic-cta-pipe {context.plan.versions['magic-cta-pipe']}")
     if Correction.TIME_DIFFERENCE in context.plan.corrections(CALIBRATE):
         tell_of_time_differences(output)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
 
 
-def amend(path: Path, intervals: Intervals) -> dict[str, float]:
-    """Put the live time into a DL3 file of magic-cta-pipe 0.6.2, and take out what no fit survives.
+def amend(path: Path, intervals: Intervals, creator: str) -> dict[str, float]:
+    """Put the live time into a DL3 file of magic-cta-pipe 0.6.2, take out what no fit survives, and mend its headers.
 
     The tool writes one interval from the first gamma-like event to the last. It takes ON time from gaps below 1 s
     between stereo events. Its dead-time correction, from the waiting times of the telescopes' own triggers, stays.
@@ -59,6 +60,8 @@ def amend(path: Path, intervals: Intervals) -> dict[str, float]:
         DL3 file, changed in place: it lies in the working folder.
     intervals : array of shape (n_intervals, 2)
         When the array was alive, as unix times in s.
+    creator : str
+        The tool with its version.
 
     Returns
     -------
@@ -74,6 +77,7 @@ def amend(path: Path, intervals: Intervals) -> dict[str, float]:
         _replace_gti(hdus, intervals)
         counts = _amend_events(hdus["EVENTS"], intervals)
         _amend_effective_area(hdus["EFFECTIVE AREA"])
+        amend_dl3(hdus, creator)
     return counts
 
 
@@ -84,6 +88,7 @@ def tell_of_time_differences(path: Path) -> None:
             "stereo-nights: DEADC stems from the time differences of MAGIC's showers themselves, where magic-cta-pipe "
             "has those of other events"
         )
+        hdus["EVENTS"].add_checksum()
 
 
 def _replace_gti(hdus: fits.HDUList, intervals: Intervals) -> None:

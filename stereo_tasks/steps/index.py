@@ -1,7 +1,13 @@
-"""DL3 of the runs of a night -> HDU index and observation index, by ``create_dl3_index_files``."""
+"""DL3 of the runs of a night -> HDU index and observation index, by ``create_dl3_index_files``; true to GADF."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from astropy.io import fits
+
+from stereo_tasks.gadf.amend import amend_index
+from stereo_tasks.gadf.check import HDU_INDEX, OBS_INDEX
 from stereo_tasks.products.record import NO_INPUT
 from stereo_tasks.steps.context import Made, StepContext
 from stereo_tasks.steps.outcomes import skipped
@@ -15,5 +21,11 @@ def run(context: StepContext) -> Made:
 
     staged = context.stage_inputs("dl3", [item for item, _ in available])
     context.run_tool(str(staged))
-    outputs = [staged / "hdu-index.fits.gz", staged / "obs-index.fits.gz"]
+    amend_index(staged / HDU_INDEX, staged / OBS_INDEX, dict(_events(Path(item.path)) for item, _ in available))
+    outputs = [staged / HDU_INDEX, staged / OBS_INDEX]
     return Made(outputs, {"runs": len(available)}, lost)
+
+
+def _events(dl3: Path) -> tuple[int, fits.Header]:
+    header = fits.getheader(dl3, "EVENTS")
+    return int(header["OBS_ID"]), header

@@ -75,8 +75,10 @@ def _hdus(path: Path, wanted: Sequence[str]) -> str:
 
 
 def dl3(stage: Stage, path: Path) -> str:
-    """Check DL3: its HDUs, events, good time intervals, finite values."""
+    """Check DL3: its HDUs, events, good time intervals, finite values, and the rest of its format."""
     from astropy.io import fits
+
+    from stereo_tasks.gadf.check import check_file
 
     if problem := _hdus(path, _DL3_HDUS):
         return problem
@@ -89,7 +91,8 @@ def dl3(stage: Stage, path: Path) -> str:
                 return f"has values that are not finite in {name}"
         if not (gti["STOP"] > gti["START"]).all():
             return "has a good time interval that ends before it starts"
-    return ""
+    problems = check_file(path)
+    return "; ".join(f"[{problem.hdu}] {problem.card} {problem.text}" for problem in problems[:3])
 
 
 def index(stage: Stage, path: Path) -> str:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "processing"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "gadf"))
 
 from empty_products import work
 
@@ -12,16 +13,19 @@ from stereo_tasks.steps import __main__, run
 
 def _work(context):
     made = work(context)
+    # What is published is checked: these have a few events, and all cards.
+    if context.element.stage.name == "dl3":
+        from dl3_folder import write_run
+
+        write_run(made.files[0], int(context.element.id.removeprefix("dl3/")))
     if context.element.stage.name == "index":
-        _write_index(made.files[0], [Path(item.path).name for item in context.inputs()])
+        from dl3_folder import write_index
+
+        staged = context.stage_inputs("dl3", context.inputs())
+        write_index(staged)
+        for path in made.files:
+            (staged / path.name).replace(path)
     return made
-
-
-def _write_index(path: Path, names: list[str]) -> None:
-    """List the DL3 files, as the publication checks."""
-    from astropy.table import Table
-
-    Table({"FILE_NAME": names}).write(path, overwrite=True)
 
 
 run.resolve = lambda name: _work

@@ -104,3 +104,22 @@ def test_stages_add_up(fake_night):
     assert stages["merge"].events_in is None
     assert stages["dl2"].cpu_s == pytest.approx(2 * 61.5)
     assert "qa" not in stages
+
+
+def test_lost_time_is_what_the_subruns_should_have_been_less_the_good_time_with_its_cause(fake_night):
+    for subrun in range(3):
+        begin_s = 1_704_922_987.0 + 305 * subrun
+        fake_night.set(f"coincide/01622.{subrun:04d}", lst_start_unix_s=begin_s, lst_stop_unix_s=begin_s + 305)
+    run, other = run_metrics(fake_night.plan, fake_night.records, {})
+    assert run.lost_time_s == pytest.approx(3 * 305 - 900)
+    assert run.lost_cause == "not all three telescopes recorded showers"
+    assert (other.lost_time_s, other.lost_cause) == (None, "")  # records of before: nothing tells
+
+    # One subrun cannot be read: it counts as long as the others.
+    counts = fake_night.records["coincide/01622.0002"].counts
+    del counts["lst_start_unix_s"]
+    fake_night.set("dl3/01622", on_time_s=600)
+    fake_night.set("merge_stereo/01622", subruns_used=2)
+    run, _ = run_metrics(fake_night.plan, fake_night.records, {})
+    assert run.lost_time_s == pytest.approx(3 * 305 - 600)
+    assert run.lost_cause == "LST-1: 1 of 3 subruns"

@@ -116,7 +116,7 @@ def _raw_files(log: StereoLog | None, settings: Settings) -> Iterator[NightFiles
     names = settings.policy.detect_productions or (None,)
     wanted = {(one.lst_version, one.lst_tailcut) for one in map(settings.production, names)}
 
-    def scan(item: tuple[Night, tuple[str, str]]) -> NightFiles | None:
+    def scan(item: tuple[Night, tuple[str | tuple[str, ...], str | None]]) -> NightFiles | None:
         night, (version, tailcut) = item
         try:
             return scan_night(

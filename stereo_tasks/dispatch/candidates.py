@@ -6,7 +6,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from stereo_tasks.catalog import holds
 from stereo_tasks.catalog.database import Catalog
@@ -14,8 +13,11 @@ from stereo_tasks.catalog.holds import WHOLE_NIGHT
 from stereo_tasks.catalog.models import HoldRow
 from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, readiness, scan_night
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.choices import choose, lacking_models
-from stereo_tasks.products.models import Models, find_models
+from stereo_tasks.planning.choices import choose
+from stereo_tasks.planning.lacking import lacking_models
+from stereo_tasks.planning.plan import Blocker, blocks_all
+from stereo_tasks.products.models import Models, find_all
+from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.stereo_log import Observation, Selection
 
@@ -59,7 +61,7 @@ class FileFinder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._night: Night | None = None
-        self._found: dict[tuple[str, str], NightFiles | InventoryError] = {}
+        self._found: dict[tuple[str | tuple[str, ...], str | None], NightFiles | InventoryError] = {}
 
     def files(self, night: Night, production: str) -> NightFiles:
         """Return the files of a night.
@@ -117,7 +119,7 @@ class NightInspector:
         self.finder = finder or FileFinder(settings)
         self._settings = settings
         self._holds = {(Night(one.night), one.source): one for one in open_holds}
-        self._models: dict[tuple[Path, Path], Models] = {}
+        self._models: dict[MonteCarloTree, Models] = {}
 
     def inspect(
         self, night: Night, accepted: Sequence[Observation], rows: Iterable[Observation], now: dt.datetime
@@ -144,10 +146,11 @@ class NightInspector:
         states = []
         for row in accepted:
             others = [one for one in rows if one.source != row.source]
-            blocked = self._blocked(night, row.source)
-            states.append(
-                Candidate(row, readiness(row, files, self._settings.policy, now, others=others, blocked=blocked))
-            )
+            blocked, held = self._blocked(row)
+            state = readiness(
+                row, files, self._settings.policy, now, others=others, blocked=blocked, held=held
+            )  # fmt: skip
+            states.append(Candidate(row, state))
         return tuple(states)
 
     def held(self, night: Night, source: str) -> str:
@@ -155,26 +158,31 @@ class NightInspector:
         one = self._holds.get((night, WHOLE_NIGHT)) or self._holds.get((night, source))
         return _held(one) if one else ""
 
-    def _blocked(self, night: Night, source: str) -> list[str]:
-        """Return what keeps a source back besides its files."""
-        held = self.held(night, source)
-        production = self._settings.production(self.production)
-        chosen = choose(night, source, self._settings, production)
-        lacking = list(chosen.blockers)
-        if tree := chosen.monte_carlo:
-            lacking += lacking_models(self._find(tree.forests_folder, tree.irf_folder), production)
-        return [*([held] if held else []), *(f"{one.subject}: {one.reason}" for one in lacking)]
+    def _blocked(self, row: Observation) -> tuple[list[str], dict[int, str]]:
+        """Return what keeps a source back besides its files: the whole of it, or single runs."""
+        held = self.held(row.night, row.source)
+        lacking = self._lacking(row)
+        texts = [f"{one.subject}: {one.reason}" for one in lacking]
+        if held or blocks_all(lacking, row.lst_runs):
+            return [*([held] if held else []), *texts], {}
+        return [], {run: text for one, text in zip(lacking, texts, strict=True) for run in one.runs}
 
-    def _find(self, forests: Path, irfs: Path) -> Models:
-        key = forests, irfs
-        if key not in self._models:
+    def _lacking(self, row: Observation) -> list[Blocker]:
+        production = self._settings.production(self.production)
+        chosen = choose(row.night, row.source, self._settings, production, [row])
+        models = {level: self._find(tree, production.high_density) for level, tree in chosen.trees.items()}
+        return [*chosen.blockers, *lacking_models(models, chosen, production, [row])]
+
+    def _find(self, tree: MonteCarloTree, high_density: bool) -> Models:
+        if tree not in self._models:
             try:
-                self._models[key] = find_models(forests, irfs)
+                self._models |= find_all({tree: tree}, high_density=high_density)
             except OSError as error:
+                place = error.filename or tree.forests_folder
                 raise InventoryError(
-                    f"{error.filename or forests} cannot be looked at ({error.strerror}): is the file system there?"
+                    f"{place} cannot be looked at ({error.strerror}): is the file system there?"
                 ) from error
-        return self._models[key]
+        return self._models[tree]
 
 
 def held_sources(catalog: Catalog, night: Night, production: str, *, now: dt.datetime | None = None) -> dict[str, str]:

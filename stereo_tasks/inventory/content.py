@@ -10,7 +10,9 @@ from stereo_tasks.inventory.files import LstSubrun, MagicSubrun, NightFiles
 from stereo_tasks.stereo_log.observation import Observation
 
 
-def content_of(observation: Observation, files: NightFiles, others: Iterable[Observation] = ()) -> str:
+def content_of(
+    observation: Observation, files: NightFiles, others: Iterable[Observation] = (), held: Iterable[int] = ()
+) -> str:
     """Return a SHA-256 of the row of the log and of the names, sizes and modification times of its files.
 
     Files of other sources and files that are not used do not matter, and neither does the place of the files.
@@ -23,10 +25,13 @@ def content_of(observation: Observation, files: NightFiles, others: Iterable[Obs
         Files of its night.
     others : iterable of Observation
         Other rows of the night: MAGIC runs of theirs are not taken.
+    held : iterable of int, optional
+        Its LST-1 runs that cannot reach DL3 now: when they can, it is worth processing again.
     """
     marks = [f"{observation} {observation.checksum}"]
     for run in observation.lst_runs:
         marks += [_mark("LST-1", one) for one in files.lst.get(run, ())]
+    marks += [f"LST-1 run {run} is held" for run in sorted(set(held).intersection(observation.lst_runs))]
     for run in own_magic_runs(observation, files, others)[0]:
         for telescope in (1, 2):
             marks += [_mark(f"M{telescope}", one) for one in files.magic.get((telescope, run), ())]

@@ -64,9 +64,21 @@ class NightFiles:
     zero_size: frozenset[tuple[str, int, int]]
     """(``LST-1``, ``M1`` or ``M2``; run; subrun) of files without a byte in them."""
     lst_wanted: str
-    """Version and cleaning of the DL1 that was looked for, such as ``v0.10/tailcut84``."""
+    """Version and cleaning of the DL1 that was looked for, such as ``v0.10/tailcut84``; of several, all of them."""
     lst_others: tuple[str, ...]
     """Those that the night has instead; looked for only where the wanted one is not there."""
+    lst_problem: str = ""
+    """Why no DL1 of LST-1 is taken although there is some, and what to do."""
+
+    @property
+    def lst_versions(self) -> dict[str, tuple[int, ...]]:
+        """The LST-1 runs by the version and cleaning of their DL1, such as ``v0.10/tailcut84``."""
+        runs: dict[str, tuple[int, ...]] = {}
+        for run, subruns in self.lst.items():
+            folder = subruns[0].path.parent
+            version = f"{folder.parent.name}/{folder.name}"
+            runs[version] = (*runs.get(version, ()), run)
+        return runs
 
     @property
     def empty(self) -> bool:

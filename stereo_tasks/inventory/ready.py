@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stereo_tasks.inventory.belonging import own_magic_runs
@@ -57,6 +57,7 @@ def readiness(
     *,
     others: Iterable[Observation] = (),
     blocked: Iterable[str] = (),
+    held: Mapping[int, str] | None = None,
 ) -> Readiness:
     """Compare what the log says with what is there.
 
@@ -80,10 +81,12 @@ def readiness(
         Other rows of the night: MAGIC runs of theirs are not waited for.
     blocked : iterable of str
         What keeps the observation back besides its files, in words that say what to do.
+    held : mapping of int to str, optional
+        The same of single LST-1 runs, where others can go on.
     """
     blocked, others = tuple(blocked), tuple(others)
     missing = list(blocked)
-    remarks: list[str] = []
+    remarks = list(dict.fromkeys((held or {}).values()))
     if policy.wait_for_night_finished and not files.night_finished:
         missing.append("LST-1 has not closed the night (no NightFinished.txt)")
     magic_runs = own_magic_runs(observation, files, others)[0]
@@ -110,7 +113,7 @@ def readiness(
         usable=usable,
         settled=settled,
         since=since,
-        content=content_of(observation, files, others),
+        content=content_of(observation, files, others, held or ()),
     )
 
 
@@ -134,6 +137,9 @@ def _magic_files(runs: Sequence[int], files: NightFiles) -> dict[tuple[int, int]
 
 
 def _lst(observation: Observation, files: NightFiles, policy: Policy) -> Iterator[tuple[bool, str]]:
+    if files.lst_problem:
+        yield True, f"LST-1 DL1: {files.lst_problem}"
+        return
     if files.lst_others and not files.lst:
         yield True, f"no LST-1 DL1 of {files.lst_wanted}: the night has {', '.join(files.lst_others)}"
         return

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +24,7 @@ _LST = re.compile(r"dl1_LST-1\.Run(?P<run>\d{5})\.(?P<subrun>\d{4})\.h5", re.ASC
 # lstosa puts these beside the subruns: files of whole runs, data checks, muon tables. No inputs, and nothing odd.
 _LST_NEIGHBOUR = re.compile(r"dl1_LST-1\.Run\d{5}\.h5|(datacheck|muons)_.*", re.ASCII)
 _NIGHT_FINISHED = "NightFinished.txt"
+_ANY_TAILCUT = "tailcut*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,12 @@ class _Findings:
 
 
 def scan_night(
-    night: Night, *, magic_calibrated: Path, lst_dl1: Path, lst_version: str, lst_tailcut: str
+    night: Night,
+    *,
+    magic_calibrated: Path,
+    lst_dl1: Path,
+    lst_version: str | Sequence[str],
+    lst_tailcut: str | None,
 ) -> NightFiles:
     """List the files of a night.
 
@@ -62,10 +69,11 @@ def scan_night(
         Root of MAGIC's calibrated files, above ``M1`` and ``M2``.
     lst_dl1 : pathlib.Path
         Root of LST-1's DL1 files, above ``YYYYMMDD``.
-    lst_version : str
-        lstchain version as in the path, ``v0.10``; the leading ``v`` may be left out.
-    lst_tailcut : str
-        Cleaning as in the path, ``tailcut84``.
+    lst_version : str or sequence of str
+        lstchain version as in the path, ``v0.10``; the leading ``v`` may be left out. Of several, each run is taken of
+        the newest that has it.
+    lst_tailcut : str or None
+        Cleaning as in the path, ``tailcut84``. None takes the only one that is there; none, if there are several.
 
     Raises
     ------
@@ -77,10 +85,9 @@ def scan_night(
         folder = magic_calibrated / f"M{telescope}" / "event" / "Calibrated" / Path(night.magic_date)
         for file in _listed(folder, found):
             _take_magic(file, telescope, stamp, found)
-    lst_night, wanted = lst_dl1 / night.lst_date, f"v{lst_version.removeprefix('v')}/{lst_tailcut}"
-    for file in _listed(lst_night / wanted, found):
-        if not _LST_NEIGHBOUR.fullmatch(file.name):
-            _take_lst(file, found)
+    lst_night, versions = lst_dl1 / night.lst_date, _newest_first(lst_version)
+    problem = _scan_lst(lst_night, versions, lst_tailcut, found)
+    wanted = [f"{version}/{lst_tailcut or _ANY_TAILCUT}" for version in versions]
 
     magic: dict[tuple[int, int], tuple[MagicSubrun, ...]] = {}
     duplicates: list[tuple[Path, Path, str]] = []
@@ -95,9 +102,41 @@ def scan_night(
         odd=tuple(sorted(found.odd)),
         night_finished=_exists(lst_night / _NIGHT_FINISHED),
         zero_size=frozenset(found.zero_size),
-        lst_wanted=wanted,
-        lst_others=() if found.lst else _others(lst_night, wanted),
+        lst_wanted=" or ".join(wanted),
+        lst_others=() if found.lst or problem else _others(lst_night, wanted),
+        lst_problem=problem,
     )
+
+
+def _newest_first(versions: str | Sequence[str]) -> list[str]:
+    names = [versions] if isinstance(versions, str) else versions
+    numbers = {f"v{name.removeprefix('v')}": [int(part) for part in re.findall(r"\d+", name)] for name in names}
+    return sorted(numbers, key=lambda name: numbers[name], reverse=True)
+
+
+def _scan_lst(lst_night: Path, versions: Sequence[str], tailcut: str | None, found: _Findings) -> str:
+    """Take each run of LST-1 from the newest version that has it; return why none is taken, if so."""
+    for version in versions:
+        tailcuts = [tailcut] if tailcut else _tailcuts(lst_night, version)
+        if len(tailcuts) > 1:
+            found.lst.clear()
+            return (
+                f"{lst_night / version} has {' and '.join(tailcuts)}: say in config/productions.yaml which of them is "
+                "meant (lst_tailcut)"
+            )
+        newer = set(found.lst)
+        for name in tailcuts:
+            for file in _listed(lst_night / version / name, found):
+                if not _LST_NEIGHBOUR.fullmatch(file.name):
+                    _take_lst(file, newer, found)
+    return ""
+
+
+def _tailcuts(lst_night: Path, version: str) -> list[str]:
+    try:
+        return sorted(path.name for path in (lst_night / version).glob(_ANY_TAILCUT) if path.is_dir())
+    except OSError as error:
+        raise InventoryError(f"{lst_night} cannot be listed ({error.strerror}): is the file system there?") from error
 
 
 def _listed(folder: Path, found: _Findings) -> list[_File]:
@@ -122,13 +161,13 @@ def _listed(folder: Path, found: _Findings) -> list[_File]:
     return sorted(files, key=attrgetter("name"))
 
 
-def _others(lst_night: Path, wanted: str) -> tuple[str, ...]:
+def _others(lst_night: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     """Return the versions and cleanings that a night of LST-1 has, for the person who wonders about the wanted one."""
     try:
         found = {f"{path.parent.name}/{path.name}" for path in lst_night.glob("v*/tailcut*") if path.is_dir()}
     except OSError as error:
         raise InventoryError(f"{lst_night} cannot be listed ({error.strerror}): is the file system there?") from error
-    return tuple(sorted(found - {wanted}))
+    return tuple(sorted(found.difference(wanted)))
 
 
 def _exists(path: Path) -> bool:
@@ -171,8 +210,11 @@ def _take_magic(file: _File, telescope: int, stamp: str, found: _Findings) -> No
     found.odd.append((file.path, reason))
 
 
-def _take_lst(file: _File, found: _Findings) -> None:
+def _take_lst(file: _File, newer: set[int], found: _Findings) -> None:
+    """Take a file of LST-1, unless a newer version has its run."""
     match = _LST.fullmatch(file.name)
+    if match and int(match["run"]) in newer:
+        return
     if reason := _unusable(file):
         pass
     elif match is None:

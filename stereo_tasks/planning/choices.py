@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.nsb import RunLevel, run_levels
 from stereo_tasks.planning.plan import Blocker, Choice
-from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError, SourcePosition, declination_folder
 from stereo_tasks.settings.production import Production
+from stereo_tasks.stereo_log.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +20,23 @@ class Chosen:
     """The choices for one night and source."""
 
     position: SourcePosition | None
-    monte_carlo: MonteCarloTree | None
+    levels: tuple[RunLevel, ...]
+    """NSB level of each LST-1 run."""
+    trees: Mapping[float, MonteCarloTree]
+    """Where the Monte Carlo lies, by NSB level; empty if period or declination line could not be chosen."""
     time_offset_us: float | None
     choices: tuple[Choice, ...]
     blockers: tuple[Blocker, ...]
 
+    def runs_of(self, level: float) -> tuple[int, ...]:
+        """Return the LST-1 runs of an NSB level."""
+        return tuple(one.run for one in self.levels if one.level == level)
 
-def monte_carlo_tree(settings: Settings, production: Production, period: str, line_deg: float) -> MonteCarloTree:
-    """Return where the Monte Carlo of a period and declination line lies."""
+
+def monte_carlo_tree(
+    settings: Settings, production: Production, period: str, line_deg: float, nsb: float
+) -> MonteCarloTree:
+    """Return where the Monte Carlo of a period, declination line and NSB level lies."""
     paths = settings.site.paths
     return MonteCarloTree(
         monte_carlo=paths.monte_carlo,
@@ -33,15 +44,30 @@ def monte_carlo_tree(settings: Settings, production: Production, period: str, li
         irfs=paths.irfs,
         work=paths.output / production.name,
         period=period,
-        nsb=production.nsb,
+        nsb=nsb,
         version=production.mc_version,
         declination=declination_folder(line_deg),
         cuts=production.cuts,
     )
 
 
-def choose(night: Night, source: str, settings: Settings, production: Production) -> Chosen:
-    """Choose period, NSB level, declination line and expected time offset."""
+def choose(
+    night: Night, source: str, settings: Settings, production: Production, rows: Sequence[Observation] = ()
+) -> Chosen:
+    """Choose period, NSB levels, declination line and expected time offset.
+
+    Parameters
+    ----------
+    night, source
+        The night and source.
+    settings : Settings
+        The site's configuration.
+    production : Production
+        The way of processing.
+    rows : sequence of Observation, optional
+        Rows of the log for this night and source, which say what runs there are and what is known of their NSB; without
+        them, there is the level of the production alone.
+    """
     choices: list[Choice] = []
     blockers: list[Blocker] = []
     period = line_deg = position = time_offset_us = None
@@ -65,38 +91,28 @@ def choose(night: Night, source: str, settings: Settings, production: Production
         choices.append(Choice("time offset", f"{time_offset_us} us", f"known from {offset.first} to {offset.last}"))
     except NoChoiceError as error:
         blockers.append(Blocker("time offset", str(error)))
+    choices.append(_window(production))
+    runs = run_levels(rows, settings.monte_carlo, production)
+    for one in runs:
+        if one.level is None:
+            blockers.append(Blocker("NSB level", f"LST-1 run {one.run}: {one.reason}", (one.run,)))
+        else:
+            choices.append(Choice(f"NSB level, run {one.run}", str(one.level), one.reason))
+    choices.append(Choice("cuts", production.cuts, "gammaness and theta in create_irf of config/mcp.yaml"))
+    trees: dict[float, MonteCarloTree] = {}
+    if period and line_deg is not None:
+        levels = {one.level for one in runs} if rows else {production.nsb}
+        trees = {
+            level: monte_carlo_tree(settings, production, period.name, line_deg, level)
+            for level in sorted(level for level in levels if level is not None)
+        }
+    return Chosen(position, runs, trees, time_offset_us, tuple(choices), tuple(blockers))
+
+
+def _window(production: Production) -> Choice:
     coincidence = production.mcp["event_coincidence"]
     if coincidence["pre_offset_search"]:
-        window = ("found in the data", f"search with the {coincidence['n_pre_offset_search_events']} brightest showers")
-    else:
-        window = (
-            f"{coincidence['time_offset']['start']} to {coincidence['time_offset']['stop']}",
-            "fixed in config/mcp.yaml",
-        )
-    choices.append(Choice("time-offset window", *window))
-    choices.append(Choice("NSB level", str(production.nsb), f"of production {production.name}"))
-    choices.append(Choice("cuts", production.cuts, "gammaness and theta in create_irf of config/mcp.yaml"))
-    tree = None
-    if period and line_deg is not None:
-        tree = monte_carlo_tree(settings, production, period.name, line_deg)
-    return Chosen(position, tree, time_offset_us, tuple(choices), tuple(blockers))
-
-
-def lacking_models(models: Models, production: Production) -> tuple[Blocker, ...]:
-    """Return what lacks of forests and IRFs to reach DL3, and what to do about it."""
-    blockers: list[Blocker] = []
-    if missing := models.missing_forests:
-        reason = f"no {', '.join(missing)} in {models.forests_folder}: run 'stereo prepare-mc'"
-        blockers.append(Blocker("forests", reason))
-    if places := models.open_to_all:
-        names = " ".join(str(path) for path in places)
-        reason = f"anybody may write {names}, and a forest runs code: look at them, then 'chmod o-w {names}'"
-        blockers.append(Blocker("forests", reason))
-    method, count = production.mcp["dl2_to_dl3"]["interpolation_method"], len(models.irfs)
-    if count == 0:
-        blockers.append(Blocker("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: run 'stereo prepare-mc'"))
-    elif count == 2 or (count == 1 and method != "nearest"):
-        # magic-cta-pipe 0.6.2 silently takes the first file's effective area when there are not more than two.
-        reason = f"{count} IRF node(s) in {models.irf_folder}: '{method}' interpolation needs 3 or more"
-        blockers.append(Blocker("IRFs", reason))
-    return tuple(blockers)
+        reason = f"search with the {coincidence['n_pre_offset_search_events']} brightest showers"
+        return Choice("time-offset window", "found in the data", reason)
+    first, last = coincidence["time_offset"]["start"], coincidence["time_offset"]["stop"]
+    return Choice("time-offset window", f"{first} to {last}", "fixed in config/mcp.yaml")

@@ -11,13 +11,11 @@ from typing import Any
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Plan
-from stereo_tasks.products.models import ModelFile, pointing_of
+from stereo_tasks.products.models import SAMPLES, ModelFile, pointing_of
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import MC_STAGES, EngineChoice, Stage, resolve
-
-SAMPLES = ("GammaTrain", "ProtonTrain", "GammaTest")
 
 
 def plan_monte_carlo(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stereo_tasks.planning.elements import product
-from stereo_tasks.planning.monte_carlo import SAMPLES, MonteCarloPlanner
+from stereo_tasks.planning.monte_carlo import MonteCarloPlanner
 from stereo_tasks.planning.plan import Input
-from stereo_tasks.products.models import COMBINATIONS, PACKED_SUFFIX
+from stereo_tasks.products.models import COMBINATIONS, PACKED_SUFFIX, SAMPLES
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import Stage
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from stereo_tasks.inventory import LstSubrun, MagicSubrun, NightFiles, gaps, own_magic_runs
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.choices import Chosen, choose, lacking_models
+from stereo_tasks.planning.choices import Chosen, choose
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
+from stereo_tasks.planning.lacking import lacking_models, zenith_notices
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan, Run
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import NightTree
@@ -28,7 +29,7 @@ from stereo_tasks.stereo_log.observation import Observation
 def plan_source(
     observations: Sequence[Observation],
     files: NightFiles,
-    models: Models | None,
+    models: Mapping[float, Models],
     settings: Settings,
     production: Production,
     versions: dict[str, str],
@@ -44,8 +45,8 @@ def plan_source(
         The accepted rows of the log for this night and source (nearly always one).
     files : NightFiles
         What was found of the night.
-    models : Models or None
-        Forests and IRFs that were found for the choices of `choose`; None if the choices could not be made.
+    models : mapping of float to Models
+        Forests and IRFs that were found for the choices of `choose`, by NSB level.
     settings : Settings
         The site's configuration.
     production : Production
@@ -64,9 +65,9 @@ def plan_source(
         left out.
     """
     first = observations[0]
-    chosen = choose(first.night, first.source, settings, production)
+    chosen = choose(first.night, first.source, settings, production, observations)
     against = dict(withdrawn or {})
-    if models is not None and (unpacked := models.unpacked):
+    if unpacked := [path for found in models.values() for path in found.unpacked]:
         against[DL2.name] = f"{len(unpacked)} files of forests are not packed: run 'stereo prepare-mc'"
     engines = choose_engines(night_stages(), production, versions, against)
     planner = NightPlanner(observations, files, models, settings, production, chosen, tuple(others), engines)
@@ -84,8 +85,8 @@ class NightPlanner:
         Period, position, Monte Carlo and so on, with reasons.
     engines : mapping of str to EngineChoice
         Who makes the products of each stage.
-    models : Models or None
-        Forests and IRFs.
+    models : mapping of float to Models
+        Forests and IRFs by NSB level.
     notices : list of Notice
         What a person should see of the inputs; stages add to it.
     """
@@ -94,7 +95,7 @@ class NightPlanner:
         self,
         observations: Sequence[Observation],
         files: NightFiles,
-        models: Models | None,
+        models: Mapping[float, Models],
         settings: Settings,
         production: Production,
         chosen: Chosen,
@@ -236,13 +237,25 @@ class NightPlanner:
         """Tell of a file that is not there."""
         self.notices.append(Notice(subject, reason))
 
+    def models_of(self, run: int) -> Models | None:
+        """Return forests and IRFs of a run of LST-1; None if they lack, and it ends before DL2."""
+        for one in self.chosen.levels:
+            if one.run == run and one.level is not None and self._has_models(run):
+                return self.models.get(one.level)
+        return None
+
     @property
-    def lst_folder(self) -> Path:
+    def lst_folder(self) -> str:
         """Where the DL1 of LST-1 is looked for."""
-        production = self.production
-        return self.settings.site.paths.lst_dl1 / self.night.lst_date / production.lst_version / production.lst_tailcut
+        return f"{self.settings.site.paths.lst_dl1 / self.night.lst_date}/{self.files.lst_wanted}"
 
     def _check_files(self) -> None:
+        if self.files.lst_problem:
+            self.blockers.append(Blocker("LST-1 DL1", self.files.lst_problem))
+        for version, runs in self.files.lst_versions.items():
+            if own := [run.lst_run for run in self.runs if run.lst_run in runs]:
+                named = f"run{'s' * (len(own) > 1)} {', '.join(map(str, own))}"
+                self._choices.append(Choice("LST-1 DL1", version, f"of {self.files.lst_wanted}: {named}"))
         if not self.magic_runs:
             folder = self.settings.site.paths.magic_calibrated / "M1/event/Calibrated" / self.night.magic_date
             first = min(row.magic_first_run for row in self.observations)
@@ -300,26 +313,27 @@ class NightPlanner:
     def _is_possible(self, stage: Stage) -> bool:
         if any(blocker.subject == "corrections" for blocker in self.blockers):
             return stage.always
-        return not stage.needs_models or self._has_models
+        return not stage.needs_models or any(self.models_of(run.lst_run) for run in self.runs)
 
     def _check_models(self) -> None:
-        if self.models is None:
-            return
-        lacking = lacking_models(self.models, self.production)
+        lacking = lacking_models(self.models, self.chosen, self.production, self.observations)
         self.blockers += lacking
-        subjects = {blocker.subject for blocker in lacking}
-        if "forests" not in subjects:
-            self._choices.append(
-                Choice("forests", str(self.models.forests_folder), f"{len(self.models.forests)} files")
-            )
-        if "IRFs" not in subjects:
-            low, high = self.models.zenith_range_deg
-            method, count = self.production.mcp["dl2_to_dl3"]["interpolation_method"], len(self.models.irfs)
-            self._choices.append(
-                Choice("IRFs", str(self.models.irf_folder), f"{count} nodes, zenith {low:g}-{high:g} deg, {method}")
-            )
+        self.notices += zenith_notices(self.models, self.production, self.observations)
+        for level, found in self.models.items():
+            runs = self.chosen.runs_of(level)
+            subjects = {one.subject for one in lacking if not one.runs or set(runs) <= set(one.runs)}
+            name = f", NSB {level}" if len(self.models) > 1 else ""
+            if "forests" not in subjects:
+                self._choices.append(Choice(f"forests{name}", str(found.forests_folder), f"{len(found.forests)} files"))
+            if "IRFs" not in subjects:
+                low, high = found.zenith_range_deg
+                method, count = self.production.mcp["dl2_to_dl3"]["interpolation_method"], len(found.irfs)
+                self._choices.append(
+                    Choice(
+                        f"IRFs{name}", str(found.irf_folder), f"{count} nodes, zenith {low:g}-{high:g} deg, {method}"
+                    )
+                )
 
-    @cached_property
-    def _has_models(self) -> bool:
-        blocked = {blocker.subject for blocker in self.blockers}
-        return self.models is not None and not blocked & {"forests", "IRFs", "source", "period"}
+    def _has_models(self, run: int) -> bool:
+        of_run = {blocker.subject for blocker in self.blockers if not blocker.runs or run in blocker.runs}
+        return not of_run & {"forests", "IRFs", "source", "period"}

@@ -10,7 +10,7 @@ from stereo_tasks.inventory import gaps
 from stereo_tasks.planning.elements import product, raw
 from stereo_tasks.planning.night import NightPlanner
 from stereo_tasks.planning.plan import Blocker, Input, Notice
-from stereo_tasks.products.models import ModelFile
+from stereo_tasks.products.models import ModelFile, Models
 from stereo_tasks.stages import Engine, Stage, night_stages
 
 
@@ -103,16 +103,16 @@ def merge_stereo(night: NightPlanner, stage: Stage) -> None:
 
 
 def dl2(night: NightPlanner, stage: Stage) -> None:
-    """One element a run of LST-1, with all forests."""
-    forests = [_model(file, "forest") for file in night.models.forests] if night.models else []
-    for run in _runs_with_files(night):
+    """One element a run of LST-1, with all forests of its NSB level."""
+    for run, models in _runs_with_models(night):
+        forests = [_model(file, "forest") for file in models.forests]
         night.add(stage, f"{run:05d}", [product(night.tree.stereo_merged(run)), *forests], [night.tree.dl2(run)])
 
 
 def dl3(night: NightPlanner, stage: Stage) -> None:
-    """One element a run of LST-1, with all IRFs of its declination line."""
-    irfs = [_model(node.file, "irf") for node in night.models.irfs] if night.models else []
-    for run in _runs_with_files(night):
+    """One element a run of LST-1, with all IRFs of its NSB level and declination line."""
+    for run, models in _runs_with_models(night):
+        irfs = [_model(node.file, "irf") for node in models.irfs]
         # The live time comes from all showers that LST-1 recorded; DL2 has those that MAGIC saw, too.
         lst = [raw(subrun, "lst") for subrun in night.lst_subruns(run)]
         night.add(stage, f"{run:05d}", [product(night.tree.dl2(run)), *irfs, *lst], [night.tree.dl3(run)])
@@ -120,8 +120,8 @@ def dl3(night: NightPlanner, stage: Stage) -> None:
 
 def index(night: NightPlanner, stage: Stage) -> None:
     """One element for the whole night, if a run can reach DL3."""
-    if runs := _runs_with_files(night):
-        night.add(stage, "", [product(night.tree.dl3(run)) for run in runs], list(night.tree.index))
+    if runs := _runs_with_models(night):
+        night.add(stage, "", [product(night.tree.dl3(run)) for run, _ in runs], list(night.tree.index))
 
 
 def compare(night: NightPlanner, stage: Stage) -> None:
@@ -167,6 +167,11 @@ def qa(night: NightPlanner, stage: Stage) -> None:
 
 def _runs_with_files(night: NightPlanner) -> list[int]:
     return [run.lst_run for run in night.runs if run.lst_subruns_expected and run.magic_runs]
+
+
+def _runs_with_models(night: NightPlanner) -> list[tuple[int, Models]]:
+    found = ((run, night.models_of(run)) for run in _runs_with_files(night))
+    return [(run, models) for run, models in found if models is not None]
 
 
 def _model(file: ModelFile, role: str) -> Input:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +86,19 @@ class Blocker:
 
     subject: str
     reason: str
+    runs: tuple[int, ...] = ()
+    """The LST-1 runs that it keeps back, where the others can go on; empty for the whole plan."""
+
+
+def held_runs(blockers: Iterable[Blocker]) -> frozenset[int]:
+    """Return the runs that are kept back one by one."""
+    return frozenset(run for blocker in blockers for run in blocker.runs)
+
+
+def blocks_all(blockers: Iterable[Blocker], runs: Iterable[int]) -> bool:
+    """Return whether nothing of some runs can go on."""
+    blockers = tuple(blockers)
+    return any(not blocker.runs for blocker in blockers) or (bool(blockers) and held_runs(blockers) >= set(runs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +222,8 @@ class Plan:
         if values["format"] not in _READABLE:
             raise ValueError(f"format {values['format']}, this is {PLAN_FORMAT}")
         blockers = values.pop("blockers", None)
-        values["blockers"] = tuple(Blocker(**item) for item in blockers or values.pop("holds", ()))
+        blockers = blockers or values.pop("holds", ())
+        values["blockers"] = tuple(Blocker(**{**item, "runs": tuple(item.get("runs", ()))}) for item in blockers)
         values.pop("holds", None)
         values["choices"] = tuple(Choice(**item) for item in values["choices"])
         values["notices"] = tuple(Notice(**item) for item in values["notices"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.planning.element_state import ElementStates
-from stereo_tasks.planning.plan import Plan
+from stereo_tasks.planning.plan import Plan, held_runs
 from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import DL3
@@ -55,8 +55,9 @@ def night_problems(states: ElementStates) -> list[str]:
         elif record.state != State.DONE and element.stage.unit.whole_run and not _has_no_input(record):
             problems.append(f"{record.state}, {element.id}: {record.reason}")
     reached = {element.id for _, element in plan.of_stage(DL3) if states.state(element) == State.DONE}
-    lost = [run.lst_run for run in plan.runs if f"{DL3}/{run.lst_run:05d}" not in reached]
-    if lost and not plan.blockers:
+    expected = {run.lst_run for run in plan.runs} - held_runs(plan.blockers)
+    lost = [run for run in sorted(expected) if f"{DL3}/{run:05d}" not in reached]
+    if lost and all(blocker.runs for blocker in plan.blockers):
         problems.append(f"lost, LST-1 runs without DL3: {', '.join(str(run) for run in lost)}")
     return problems
 

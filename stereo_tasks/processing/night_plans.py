@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.inventory import content_of, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
-from stereo_tasks.planning.monte_carlo import SAMPLES
 from stereo_tasks.planning.monte_carlo import plan_monte_carlo as plan_tree
 from stereo_tasks.planning.night import plan_source
-from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.models import ModelFile, find_models
+from stereo_tasks.planning.plan import Plan, blocks_all, held_runs
+from stereo_tasks.products.models import SAMPLES, ModelFile, find_all
 from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stereo_log import Observation, read_site_log, select
+from stereo_tasks.stereo_log import Observation, StereoLogError, read_site_log, select
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,45 +90,85 @@ def plan_night(
     plans: list[Plan] = []
     contents: list[str] = []
     for source, observations in sorted(by_source.items()):
-        tree = choose(night, source, settings, chosen).monte_carlo
-        models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
+        trees = choose(night, source, settings, chosen, observations).trees
+        models = find_all(trees, high_density=chosen.high_density)
         others = [row for row in rows if row.source != source]
         plans.append(
             plan_source(observations, files, models, settings, chosen, versions, others=others, withdrawn=withdrawn)
         )
-        if not plans[-1].blockers:
-            contents += [content_of(row, files, others) for row in observations]
+        blockers = plans[-1].blockers
+        contents += [
+            content_of(row, files, others, held_runs(blockers))
+            for row in observations
+            if not blocks_all(blockers, row.lst_runs)
+        ]
     problems = [str(problem) for problem in log.problems if problem.night == night]
     return NightPlans(tuple(plans), tuple(problems), tuple(not_taken), tuple(contents))
 
 
 def plan_monte_carlo(
-    production: str | None = None, *, withdrawn: Mapping[str, str] | None = None, settings: Settings | None = None
+    production: str | None = None,
+    *,
+    only: Sequence[str] = (),
+    withdrawn: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
 ) -> tuple[Plan, ...]:
-    """Plan forests and IRFs for every period and declination line of which there is Monte Carlo DL1."""
+    """Plan forests and IRFs for every period and declination line of which there is Monte Carlo DL1.
+
+    There they are made of the production's NSB level, and of those that runs of the stereo log need.
+
+    Parameters
+    ----------
+    production, withdrawn, settings
+        As for a night.
+    only : sequence of str, optional
+        Only these, by `MonteCarloTree.key`, of whatever NSB level.
+    """
     settings = settings or load_settings()
     chosen = settings.production(production)
     versions = science_versions(settings.site.science_python)
     plans = []
-    for tree in _trees(settings, chosen):
+    for tree in _trees(settings, chosen, only):
         samples = {sample: _dl1_files(tree.dl1_folder(sample)) for sample in SAMPLES}
         if any(samples.values()):
             plans.append(plan_tree(tree, samples, settings, chosen, versions, withdrawn=withdrawn))
     if not plans:
+        wanted = f": {', '.join(only)}" if only else f" and NSB {chosen.nsb}, or an NSB that the stereo log needs,"
         raise NoChoiceError(
-            f"no Monte Carlo DL1 of version {chosen.mc_version} and NSB {chosen.nsb} below "
-            f"{settings.site.paths.monte_carlo}"
+            f"no Monte Carlo DL1 of version {chosen.mc_version}{wanted} below {settings.site.paths.monte_carlo}"
         )
     return tuple(plans)
 
 
-def _trees(settings: Settings, production: Production) -> list[MonteCarloTree]:
+def _trees(settings: Settings, production: Production, only: Sequence[str]) -> list[MonteCarloTree]:
     lines = settings.monte_carlo.declination_lines_deg
     periods = dict.fromkeys(period.name for period in settings.monte_carlo.periods)
     folders = {declination_folder(line) for line in lines}
     if len(folders) != len(lines):
         raise NoChoiceError("two declination lines in config/monte_carlo.yaml have the same folder name")
-    return [monte_carlo_tree(settings, production, period, line) for period in periods for line in lines]
+    levels = settings.monte_carlo.nsb_levels if only else (() if production.nsb is None else (production.nsb,))
+    trees = [
+        monte_carlo_tree(settings, production, period, line, level)
+        for period in periods
+        for line in lines
+        for level in levels
+    ]
+    if not only:
+        trees = list(dict.fromkeys([*trees, *_needed(settings, production)]))
+    if production.high_density:
+        trees = [variant for tree in trees for variant in (tree, tree.high_density)]
+    return [tree for tree in trees if not only or tree.key in only]
+
+
+def _needed(settings: Settings, production: Production) -> Iterator[MonteCarloTree]:
+    """Yield what runs of the log need."""
+    try:
+        log = read_site_log(settings)
+    except StereoLogError as error:
+        _log.warning("only the NSB level of the production itself is looked at: %s", error)
+        return
+    for row in select(log.observations, settings.policy).accepted:
+        yield from choose(row.night, row.source, settings, production, [row]).trees.values()
 
 
 def _dl1_files(folder: Path) -> tuple[ModelFile, ...]:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from stereo_tasks.products.tree import MonteCarloTree
+
+Key = TypeVar("Key")
 _POINTING = re.compile(r"zd_(?P<zd>[0-9.]+)deg_az_(?P<az>[0-9.]+)deg")
 FOREST_KINDS = ("energy_regressors", "disp_regressors", "event_classifiers")
 PACKED_SUFFIX = ".packed"
 """Of the packed forests beside a joblib file; see `stereo_tasks.kernels.forests`."""
+SAMPLES = ("GammaTrain", "ProtonTrain", "GammaTest")
+"""Folders of the Monte Carlo's DL1."""
 COMBINATIONS = ("LST1_M1", "LST1_M1_M2", "LST1_M2", "M1_M2")
 
 
@@ -41,6 +48,8 @@ class Models:
     irf_folder: Path
     forests: tuple[ModelFile, ...]
     irfs: tuple[IrfNode, ...]
+    can_be_made: bool = False
+    """Whether there is Monte Carlo DL1 of all samples, of which to make what lacks."""
 
     @property
     def missing_forests(self) -> tuple[str, ...]:
@@ -85,6 +94,28 @@ def find_models(forests_folder: Path, irf_folder: Path) -> Models:
         if node := pointing_of(file.path.name):
             irfs.append(IrfNode(file, node[1], node[2]))
     return Models(forests_folder, irf_folder, _files(forests_folder, "*.joblib"), tuple(irfs))
+
+
+def find_all(trees: Mapping[Key, MonteCarloTree], *, high_density: bool = False) -> dict[Key, Models]:
+    """List the forests and IRFs of several places of Monte Carlo.
+
+    Parameters
+    ----------
+    trees : mapping of any to MonteCarloTree
+        Such as those of a night by their NSB level.
+    high_density : bool, optional
+        Take the high-density variant of the declination line where it has forests.
+    """
+    return {level: _of_tree(tree, high_density) for level, tree in trees.items()}
+
+
+def _of_tree(tree: MonteCarloTree, high_density: bool) -> Models:
+    if high_density and any(tree.high_density.forests_folder.glob("*.joblib")):
+        tree = tree.high_density
+    found = find_models(tree.forests_folder, tree.irf_folder)
+    if not found.missing_forests and found.irfs:
+        return found
+    return replace(found, can_be_made=all(any(tree.dl1_folder(sample).glob("dl1_*.h5")) for sample in SAMPLES))
 
 
 def _files(folder: Path, pattern: str) -> tuple[ModelFile, ...]:

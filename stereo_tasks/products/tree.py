@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stereo_tasks.nights import Night
@@ -93,6 +93,11 @@ class MonteCarloTree:
     declination: str
     """Folder of the declination line, such as ``dec_2276``."""
     cuts: str
+
+    @property
+    def high_density(self) -> MonteCarloTree:
+        """The variant of the declination line with more nodes."""
+        return replace(self, declination=f"{self.declination}_high_density")
 
     @property
     def key(self) -> str:

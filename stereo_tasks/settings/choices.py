@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 
 from pydantic import Field
 
@@ -35,7 +36,7 @@ class MonteCarlo(Model):
     """How the Monte Carlo is laid out, after autoMCP."""
 
     periods: tuple[Period, ...]
-    nsb_levels: tuple[float, ...]
+    nsb_levels: tuple[float, ...] = Field(min_length=1)
     declination_lines_deg: tuple[float, ...]
     declination_distance_max_deg: float = Field(gt=0)
     """A source farther than this from every line has no Monte Carlo."""
@@ -55,6 +56,34 @@ class MonteCarlo(Model):
         raise NoChoiceError(
             f"no observation period covers {night.morning} (MAGIC date); the last ends {latest}: "
             "add the period to config/monte_carlo.yaml"
+        )
+
+    def nsb_level(self, nsb: float) -> float:
+        """Return the level of a measured NSB.
+
+        A level reaches half way to its neighbours, its upper edge included, and the last one as far beyond; as
+        autoMCP's ``DL1_to_DL2`` has it.
+
+        Parameters
+        ----------
+        nsb : float
+            Night-sky background in units of the Monte Carlo's.
+
+        Raises
+        ------
+        NoChoiceError
+            If it is above the last level.
+        """
+        levels = sorted(self.nsb_levels)
+        edges = [(low + high) / 2 for low, high in pairwise(levels)]
+        last = edges[-1] if edges else 0.0
+        highest = 2 * levels[-1] - last
+        for level, edge in zip(levels, [*edges, highest], strict=True):
+            if nsb <= edge:
+                return level
+        raise NoChoiceError(
+            f"NSB {nsb:g} is above {highest:g}, where the last level ends, and there is no Monte Carlo for it: leave "
+            "the run out, or add a level to nsb_levels in config/monte_carlo.yaml"
         )
 
     def declination_line_deg(self, declination_deg: float) -> float:

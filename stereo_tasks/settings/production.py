@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,14 +16,16 @@ class Production(Model):
     name: str = Field(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")
     mcp_version: str
     """Version of magic-cta-pipe that the science environment must have."""
-    lst_version: str
-    """lstchain version of the LST-1 DL1 files, as in their path: ``v0.10``."""
-    lst_tailcut: str
-    """Cleaning of the LST-1 DL1 files, as in their path: ``tailcut84``."""
+    lst_version: str | Annotated[tuple[str, ...], Field(min_length=1)]
+    """lstchain version of the LST-1 DL1 files, as in their path: ``v0.10``; of several, each run has the newest."""
+    lst_tailcut: str | None = None
+    """Cleaning of the LST-1 DL1 files, as in their path: ``tailcut84``; None: the only one that is there."""
     mc_version: str
     """Version of the Monte Carlo, as in autoMCP's ``v{MC}`` folder."""
-    nsb: float
-    """NSB level of the Monte Carlo, one of ``monte_carlo.nsb_levels``."""
+    nsb: float | None = None
+    """NSB level of runs that autoMCP's tables do not know, one of ``monte_carlo.nsb_levels``; None: they are held."""
+    high_density: bool = False
+    """Whether the high-density variant of a declination line is taken where it exists."""
     engine: Engine | dict[str, Engine] = Engine.FAST
     """Who makes the products: ``fast`` or ``mcp``, or one of them for each stage (``fast`` for those without)."""
     corrections: tuple[Correction, ...] = ()

@@ -35,6 +35,8 @@ class Paths(Model):
     """Where simulated nights are written."""
     stereo_log: str | Path
     """A file, a folder with autoMCP's tables, or the address (https://...) of the sheet's CSV export."""
+    automcp: Path | None = None
+    """A file or folder with autoMCP's tables, which know the NSB of each run, where the log is the sheet."""
     magic_calibrated: Path
     lst_dl1: Path
     monte_carlo: Path

@@ -135,17 +135,31 @@ def parse_tables(tables: Mapping[str, Table], name: str) -> tuple[tuple[Observat
     return tuple(observations), tuple(sorted(problems, key=lambda one: (one.column, one.line)))
 
 
+def parse_lst_runs(tables: Mapping[str, Table], name: str) -> tuple[dict[int, LstRunFacts], tuple[LogProblem, ...]]:
+    """Return what the table of LST-1 runs knows of each run; the other tables need not be there.
+
+    Parameters
+    ----------
+    tables, name
+        As for `parse_tables`.
+    """
+    problems: list[LogProblem] = []
+    rows = _unique(_read(tables, _LST, _LST_COLUMNS, name, problems, _LST_OPTIONAL), "LST1_run", _LST, problems)
+    return {row["LST1_run"]: _lst_facts(row) for row in rows}, tuple(problems)
+
+
+def _lst_facts(row: Mapping[str, Any]) -> LstRunFacts:
+    return LstRunFacts(
+        row["LST1_run"], row["perfect_match_time_min"], row["nsb"], row["error_code_nsb"], row["tailcut"],
+        row["processed_lstchain_file"], row["lstchain_versions"],
+    )  # fmt: skip
+
+
 def _observation(
     night: Night, source: str, rows: Sequence[dict[str, Any]], runs: Sequence[MagicRunFacts]
 ) -> Observation:
     rows = sorted(rows, key=lambda row: int(row["LST1_run"]))
-    lst = tuple(
-        LstRunFacts(
-            row["LST1_run"], row["perfect_match_time_min"], row["nsb"], row["error_code_nsb"], row["tailcut"],
-            row["processed_lstchain_file"], row["lstchain_versions"],
-        )
-        for row in rows
-    )  # fmt: skip
+    lst = tuple(map(_lst_facts, rows))
     numbers = [one.run for one in runs]
     return Observation(
         night=night,

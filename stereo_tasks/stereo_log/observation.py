@@ -88,7 +88,7 @@ class Observation:
     line: int
     """Line of the file (row of the table) on which the row starts, from 1. No part of the content."""
     facts: RunFacts | None = None
-    """What autoMCP's tables know run by run; None for the sheet."""
+    """What autoMCP's tables know run by run; of LST-1 only, where they stand beside the sheet; None if nothing."""
 
     @property
     def magic_runs(self) -> tuple[int, ...]:
@@ -97,7 +97,7 @@ class Observation:
         Not every one needs to be a data run of this source: three rows of 2020 and 2021 share numbers with another
         source of the night (see `stereo_tasks.stereo_log.shared_runs`). The names of the files tell them apart.
         """
-        if self.facts is not None:
+        if self.facts is not None and self.facts.magic:
             return tuple(sorted({one.run for one in self.facts.magic}))
         return tuple(range(self.magic_first_run, self.magic_last_run + 1))
 

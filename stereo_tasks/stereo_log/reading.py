@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stereo_tasks.stereo_log.automcp import HDF5_MAGIC, SUFFIXES, parse_tables, read_tables
+from stereo_tasks.stereo_log.automcp import HDF5_MAGIC, SUFFIXES, parse_lst_runs, parse_tables, read_tables
 from stereo_tasks.stereo_log.fetch import fetch_log
-from stereo_tasks.stereo_log.observation import LogProblem, Observation, StereoLog, StereoLogError
+from stereo_tasks.stereo_log.observation import (
+    LogProblem,
+    LstRunFacts,
+    Observation,
+    RunFacts,
+    StereoLog,
+    StereoLogError,
+)
 from stereo_tasks.stereo_log.origin import default_cache, is_url, shown
 from stereo_tasks.stereo_log.sheet import parse_sheet
 
@@ -67,9 +75,52 @@ def read_log(
 
 
 def read_site_log(settings: Settings) -> StereoLog:
-    """Read the log of a site: ``paths.stereo_log``, with copies in ``{state}/stereo_log``."""
+    """Read the log of a site: ``paths.stereo_log``, with copies in ``{state}/stereo_log``.
+
+    Where the log is the sheet, its rows get what the tables of ``paths.automcp`` know of their LST-1 runs.
+
+    Raises
+    ------
+    StereoLogError
+        If the log or the tables cannot be read: without them, runs would get the Monte Carlo of another NSB.
+    """
     paths = settings.site.paths
-    return read_log(paths.stereo_log, paths.state / "stereo_log")
+    log = read_log(paths.stereo_log, paths.state / "stereo_log")
+    return log if paths.automcp is None else with_run_facts(log, paths.automcp)
+
+
+def with_run_facts(log: StereoLog, tables: Path) -> StereoLog:
+    """Give the rows of the sheet what autoMCP's tables know of their LST-1 runs.
+
+    Parameters
+    ----------
+    log : StereoLog
+        The sheet. Rows that come from tables stay as they are.
+    tables : pathlib.Path
+        A file of autoMCP, or the folder that holds its files.
+
+    Raises
+    ------
+    StereoLogError
+        If they cannot be read.
+    """
+    contents = {str(one): _content(one) for one in _automcp_files(tables) or [tables]}
+    known, problems = _run_facts(tuple(contents.items()), str(tables))
+    checksum = _checksum("\n".join([log.checksum, *map(_checksum, contents.values())]).encode())
+    rows = tuple(_with_facts(row, known) for row in log.observations)
+    return replace(log, observations=rows, problems=(*log.problems, *problems), checksum=checksum)
+
+
+@lru_cache(maxsize=1)
+def _run_facts(
+    contents: tuple[tuple[str, bytes], ...], name: str
+) -> tuple[dict[int, LstRunFacts], tuple[LogProblem, ...]]:
+    return parse_lst_runs(read_tables(dict(contents)), name)
+
+
+def _with_facts(row: Observation, known: Mapping[int, LstRunFacts]) -> Observation:
+    facts = tuple(known[run] for run in row.lst_runs if run in known)
+    return replace(row, facts=RunFacts(facts, ())) if facts and row.facts is None else row
 
 
 def _read_url(origin: str, cache_folder: Path, ask_again_after_s: float) -> StereoLog:

@@ -190,7 +190,7 @@ def observed(site):
     log = site / "data" / "stereo_log.csv"
     empty = log.read_text()
     log.write_text(empty + ROW)
-    tree = choose(night, "CrabNebula", settings, production).monte_carlo
+    tree = choose(night, "CrabNebula", settings, production).trees[1.5]
     names = [tree.forests_folder / f"{kind}_LST1_M1_M2.joblib" for kind in FOREST_KINDS]
     names += [tree.irf_folder / f"irf_zd_{zenith}.0deg_az_100.0deg.fits.gz" for zenith in (10, 24, 38)]
     lst = paths.lst_dl1 / night.lst_date

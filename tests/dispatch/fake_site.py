@@ -91,7 +91,7 @@ class FakeSite:
 
     # --- what processing needs besides
     def model_files(self, night: str, source: str) -> list[Path]:
-        tree = choose(Night(night), source, self.settings, self.settings.production()).monte_carlo
+        tree = choose(Night(night), source, self.settings, self.settings.production()).trees[1.5]
         irf = "irf_zd_{}deg_az_100.0deg_software_gh_dyn0.9_theta_glob0.2deg.fits.gz"
         return [
             *(tree.forests_folder / f"{kind}_LST1_M1_M2.joblib" for kind in FOREST_KINDS),

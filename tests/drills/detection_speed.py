@@ -88,7 +88,7 @@ def write_models(settings) -> None:
 
     for period in settings.monte_carlo.periods:
         for source in SOURCES[:2]:
-            tree = choose(Night(period.first), source, settings, settings.production()).monte_carlo
+            tree = choose(Night(period.first), source, settings, settings.production()).trees[1.5]
             tree.forests_folder.mkdir(parents=True, exist_ok=True)
             tree.irf_folder.mkdir(parents=True, exist_ok=True)
             for kind in FOREST_KINDS:

@@ -10,11 +10,12 @@ from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.fingerprint import configuration_hash
 from stereo_tasks.planning.night import plan_source
 from stereo_tasks.planning.selection import START, STOP
-from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS, find_models
+from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS, find_all
 from stereo_tasks.products.record import FileMark, Record
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stereo_log import Observation
+from stereo_tasks.stereo_log.observation import LstRunFacts, RunFacts
 
 NIGHT = Night("2024-01-10")
 
@@ -28,10 +29,12 @@ class Tree:
         self.versions = {"magic-cta-pipe": "0.6.2", "ctapipe": "0.25.1", "gammapy": "1.3"}
 
     @staticmethod
-    def row(source="CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711)):
-        """Give a row of the log."""
+    def row(source="CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711), nsb=None, zenith_deg=(10.0, 30.0)):
+        """Give a row of the log; `nsb`: what autoMCP's table has, by run."""
         conditions = ("Dark",), ("L3T",), (True,), ("Nominal",)
-        return Observation(NIGHT, source, *conditions, 10.0, 30.0, tuple(lst_runs), *magic, 20.0, 20.0, "", 1)
+        known = tuple(LstRunFacts(run, 20.0, value, 0, "tailcut84", "", ()) for run, value in (nsb or {}).items())
+        facts = RunFacts(known, ()) if known else None
+        return Observation(NIGHT, source, *conditions, *zenith_deg, tuple(lst_runs), *magic, 20.0, 20.0, "", 1, facts)
 
     def touch(self, path: Path, content: str = "x") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +53,10 @@ class Tree:
         for subrun in subruns:
             self.touch(folder / f"dl1_LST-1.Run{run:05d}.{subrun:04d}.h5")
 
-    def models(self, zeniths=(10.0, 24.0, 38.0)) -> None:
-        tree = choose(NIGHT, "CrabNebula", self.settings, self.settings.production()).monte_carlo
+    def models(self, zeniths=(10.0, 24.0, 38.0), nsb=1.5) -> None:
+        tree = choose(
+            NIGHT, "CrabNebula", self.settings, self.settings.production(), [self.row(nsb={1622: nsb})]
+        ).trees[nsb]
         for kind in FOREST_KINDS:
             for combination in COMBINATIONS:
                 self.touch(tree.forests_folder / f"{kind}_{combination}.joblib")
@@ -59,7 +64,7 @@ class Tree:
             name = f"irf_zd_{zenith}deg_az_100.0deg_software_gh_dyn0.9_theta_glob0.2deg.fits.gz"
             self.touch(tree.irf_folder / name)
 
-    def plan(self, source: str = "CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711), others=()):
+    def plan(self, source: str = "CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711), others=(), **row):
         self.settings = load_settings(self.root)
         production = self.settings.production()
         paths = self.settings.site.paths
@@ -70,9 +75,9 @@ class Tree:
             lst_version=production.lst_version,
             lst_tailcut=production.lst_tailcut,
         )
-        row = self.row(source, lst_runs, magic)
-        tree = choose(NIGHT, source, self.settings, production).monte_carlo
-        models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
+        row = self.row(source, lst_runs, magic, **row)
+        trees = choose(NIGHT, source, self.settings, production, [row]).trees
+        models = find_all(trees, high_density=production.high_density)
         return plan_source([row], files, models, self.settings, production, self.versions, others=others)
 
 

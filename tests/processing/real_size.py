@@ -53,7 +53,7 @@ def make_night(root: Path, *, sized: bool = True) -> Settings:
                 touch(folder / name, MAGIC_BYTES)
         for subrun in range(LST_SUBRUNS):
             touch(lst_folder / f"dl1_LST-1.Run{FIRST_LST + number:05d}.{subrun:04d}.h5", LST_BYTES)
-    tree = choose(NIGHT, SOURCE, settings, production).monte_carlo
+    tree = choose(NIGHT, SOURCE, settings, production).trees[1.5]
     for kind in FOREST_KINDS:
         for combination in COMBINATIONS:
             touch(tree.forests_folder / f"{kind}_{combination}.joblib", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -15,7 +16,8 @@ DOC = """
 Every 30 minutes this reads the stereo log, looks for the files of each night (MAGIC calibrated, LST-1 DL1), writes what
 it finds to the catalog, and hands on what is **complete and new, or whose data changed**. Each night starts a
 run of `process_night`. What a person holds, or what lacks forests, IRFs or an entry in a table of the configuration, is
-left out, and goes out when that is cured. What never reached a run that planned it goes out again. After
+left out, and goes out when that is cured. Forests and IRFs that lack are made by `prepare_mc`, which this starts, if
+their Monte Carlo is there. What never reached a run that planned it goes out again. After
 `partial_night_age_h` a night goes on with what there is, and again when more files come.
 
 A skipped run means that no night became ready. To see why a night is not ready, use `stereo status NIGHT` or look at
@@ -70,4 +72,19 @@ with DAG(
 
         note_dispatched(Catalog.of_site(), [ReadyNight.from_dict(one) for one in nights])
 
+    @task
+    def lacking() -> list[dict]:
+        """Find forests and IRFs that nights wait for and that can be made."""
+        from stereo_tasks.catalog.database import Catalog
+        from stereo_tasks.dispatch.wanted_models import wanted_models
+        from stereo_tasks.settings import load_settings
+
+        wanted = wanted_models(Catalog.of_site(), load_settings())
+        if not wanted:
+            raise AirflowSkipException("no night waits for forests or IRFs that can be made")
+        return [{"trigger_run_id": one.run_id, "conf": one.conf} for one in wanted]
+
     hand_on.expand(group=detect())
+    TriggerDagRunOperator.partial(
+        task_id="make_models", trigger_dag_id="prepare_mc", skip_when_already_exists=True, logical_date=None
+    ).expand_kwargs(lacking())

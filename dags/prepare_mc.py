@@ -15,6 +15,10 @@ DOC = """
 Makes what `process_night` needs from Monte Carlo: stereo parameters of the simulated events, random forests, DL2 of the
 test sample, and IRFs; one column for each period, NSB level and declination line. Start it by hand, once for each new
 production, before its first night. What is valid already is not computed again.
+
+`detect_nights` starts it, too, for what nights wait for (`wanted__...`): once for each period, NSB level and declination
+line, as long as Monte Carlo and configuration stay the same. If such a run fails, cure the reason and clear its failed
+tasks. To let nobody make anything, pause this DAG.
 """
 
 
@@ -25,9 +29,16 @@ with DAG(
     schedule=None,
     start_date=dt.datetime(2018, 10, 10, tzinfo=dt.UTC),
     catchup=False,
+    # What one run makes, the next one finds: two that need the same never make it twice.
     max_active_runs=1,
     params={
         "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
+        "only": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            description="Only these, such as ST0320A/NSB1.5/v01/dec_2276; empty: all that the production needs",
+        ),
     },
     default_args={"retries": 1, "retry_delay": dt.timedelta(seconds=30)},
     tags=["stereo"],
@@ -40,7 +51,8 @@ with DAG(
         from stereo_tasks.catalog.withdrawals import withdrawn
         from stereo_tasks.processing.night_plans import plan_monte_carlo
 
-        plans = plan_monte_carlo(params["production"], withdrawn=withdrawn(Catalog.of_site()))
+        only, against = params["only"], withdrawn(Catalog.of_site())
+        plans = plan_monte_carlo(params["production"], only=only, withdrawn=against)
         return [{"plan": str(plan.save()), "name": plan.name} for plan in plans]
 
     @task_group

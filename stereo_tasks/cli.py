@@ -37,13 +37,16 @@ def _fail(message: str) -> typer.Exit:
 def prepare_mc(
     production: ProductionOption = None,
     force: Annotated[bool, typer.Option(help="Make everything again.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only these, such as ST0320A/NSB1.5/v01/dec_2276; may be repeated.")
+    ] = None,
 ) -> None:
     """Train the forests and make the IRFs that a production needs, on this machine, without Airflow."""
     from stereo_tasks.processing.local_run import run_plan
     from stereo_tasks.processing.night_plans import plan_monte_carlo
 
     failures = []
-    for plan in plan_monte_carlo(production):
+    for plan in plan_monte_carlo(production, only=only or ()):
         plan.save()
         failures += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
         failures += run_plan(plan, chains_of(MC_STAGES), force=force, report=_say)

@@ -11,7 +11,7 @@ from typing import Any
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Plan
-from stereo_tasks.products.models import SAMPLES, ModelFile, pointing_of
+from stereo_tasks.products.models import SAMPLES, TEST_SAMPLES, ModelFile, pointing_of
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
@@ -25,6 +25,7 @@ def plan_monte_carlo(
     production: Production,
     versions: dict[str, str],
     *,
+    given: tuple[ModelFile, ...] = (),
     withdrawn: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan forests and IRFs of one period, NSB level, version and declination line.
@@ -35,11 +36,13 @@ def plan_monte_carlo(
         Where everything lies.
     samples : dict of str to tuple of ModelFile
         The DL1 files of ``GammaTrain``, ``ProtonTrain`` and ``GammaTest`` that were found.
+    given : tuple of ModelFile, optional
+        Forests that somebody else made: they are taken as they are, and nothing is trained.
     settings, production, versions, withdrawn
         As for a night.
     """
     engines = choose_engines(MC_STAGES, production, versions, withdrawn or {})
-    return MonteCarloPlanner(tree, samples, settings, production, engines).plan(versions)
+    return MonteCarloPlanner(tree, samples, settings, production, engines, given).plan(versions)
 
 
 class MonteCarloPlanner:
@@ -55,6 +58,8 @@ class MonteCarloPlanner:
         The way of processing.
     engines : mapping of str to EngineChoice
         Who makes the products of each stage.
+    given : tuple of ModelFile
+        Forests that somebody else made.
     """
 
     def __init__(
@@ -64,7 +69,9 @@ class MonteCarloPlanner:
         settings: Settings,
         production: Production,
         engines: Mapping[str, EngineChoice],
+        given: tuple[ModelFile, ...] = (),
     ) -> None:
+        self.given = given
         self.tree = tree
         self.samples = samples
         self.production = production
@@ -84,7 +91,7 @@ class MonteCarloPlanner:
             root=str(tree.root),
             choices=(
                 Choice("Monte Carlo", tree.key, "period, NSB level and version of the production, declination line"),
-                Choice("forests", str(tree.forests_folder), "autoMCP's tree"),
+                Choice("forests", str(tree.forests_folder), "made elsewhere" if self.given else "autoMCP's tree"),
                 Choice("IRFs", str(tree.irf_folder), "autoMCP's tree"),
             ),
             notices=(),
@@ -108,12 +115,17 @@ class MonteCarloPlanner:
         """Add an element of a stage; see `stereo_tasks.planning.night.NightPlanner.add`."""
         return self._elements.add(stage, name, inputs, outputs, parameters)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Samples that something is made of."""
+        return TEST_SAMPLES if self.given else SAMPLES
+
     @cached_property
     def incomplete(self) -> tuple[Blocker, ...]:
         """Samples of which there are no files."""
         return tuple(
             Blocker(sample, f"no Monte Carlo DL1 (dl1_*.h5) in {self.tree.dl1_folder(sample)}")
-            for sample in SAMPLES
+            for sample in self.needed
             if not self.samples.get(sample)
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.monte_carlo import MonteCarloPlanner
 from stereo_tasks.planning.plan import Input
-from stereo_tasks.products.models import COMBINATIONS, PACKED_SUFFIX, SAMPLES
+from stereo_tasks.products.models import COMBINATIONS, PACKED_SUFFIX
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import Stage
 
@@ -17,7 +17,7 @@ _FORESTS = {"energy": "energy_regressors", "disp": "disp_regressors", "classifie
 
 def mc_stereo(planner: MonteCarloPlanner, stage: Stage) -> None:
     """One element a DL1 file."""
-    for sample in SAMPLES:
+    for sample in planner.needed:
         for file in planner.samples.get(sample, ()):
             inputs = [Input(str(file.path), None, file.size_bytes, file.modified_ns)]
             output = planner.tree.stereo(sample, file.path.name)
@@ -26,7 +26,7 @@ def mc_stereo(planner: MonteCarloPlanner, stage: Stage) -> None:
 
 def mc_forests(planner: MonteCarloPlanner, stage: Stage) -> None:
     """One element a kind of forest, for all combinations of telescopes."""
-    for kind in () if planner.incomplete else _FORESTS:
+    for kind in () if planner.incomplete or planner.given else _FORESTS:
         samples = ("GammaTrain", "ProtonTrain") if kind == "classifier" else ("GammaTrain",)
         train = [
             product(planner.tree.stereo(sample, file.path.name), sample)
@@ -38,21 +38,14 @@ def mc_forests(planner: MonteCarloPlanner, stage: Stage) -> None:
 
 def mc_pack(planner: MonteCarloPlanner, stage: Stage) -> None:
     """One element a file of forests: what jobs map into memory instead of loading them."""
-    for kind in () if planner.incomplete else _FORESTS:
-        forests = _forests(planner, kind)
-        for path in forests:
-            inputs = [Input(str(path), str(forests[0]), role="forest")]
-            planner.add(stage, path.stem, inputs, [path.with_suffix(PACKED_SUFFIX)])
+    for forest in () if planner.incomplete else _all_forests(planner):
+        path = Path(forest.path)
+        planner.add(stage, path.stem, [forest], [path.with_suffix(PACKED_SUFFIX)])
 
 
 def mc_dl2(planner: MonteCarloPlanner, stage: Stage) -> None:
     """One element a node of the test gammas, with all forests."""
-    forests = [
-        Input(str(path), str(outputs[0]), role="forest")
-        for kind in _FORESTS
-        for outputs in [_forests(planner, kind)]
-        for path in outputs
-    ]
+    forests = _all_forests(planner)
     for node, files in planner.nodes.items():
         inputs = [*(product(path, "GammaTest") for path in files), *forests]
         planner.add(stage, node, inputs, [planner.tree.dl2(node)])
@@ -64,6 +57,17 @@ def mc_irf(planner: MonteCarloPlanner, stage: Stage) -> None:
     for node in planner.nodes:
         output = planner.tree.irf_folder / f"irf_{node}_{suffix}.fits.gz"
         planner.add(stage, node, [product(planner.tree.dl2(node))], [output])
+
+
+def _all_forests(planner: MonteCarloPlanner) -> list[Input]:
+    if planner.given:
+        return [Input(str(one.path), None, one.size_bytes, one.modified_ns, "forest") for one in planner.given]
+    return [
+        Input(str(path), str(outputs[0]), role="forest")
+        for kind in _FORESTS
+        for outputs in [_forests(planner, kind)]
+        for path in outputs
+    ]
 
 
 def _forests(planner: MonteCarloPlanner, kind: str) -> list[Path]:

@@ -14,7 +14,7 @@ from stereo_tasks.planning.choices import choose, monte_carlo_tree
 from stereo_tasks.planning.monte_carlo import plan_monte_carlo as plan_tree
 from stereo_tasks.planning.night import plan_source
 from stereo_tasks.planning.plan import Plan, blocks_all, held_runs
-from stereo_tasks.products.models import SAMPLES, ModelFile, find_all
+from stereo_tasks.products.models import SAMPLES, ModelFile, find_all, given_forests
 from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings, load_settings
@@ -131,7 +131,8 @@ def plan_monte_carlo(
     for tree in _trees(settings, chosen, only):
         samples = {sample: _dl1_files(tree.dl1_folder(sample)) for sample in SAMPLES}
         if any(samples.values()):
-            plans.append(plan_tree(tree, samples, settings, chosen, versions, withdrawn=withdrawn))
+            given = given_forests(tree)
+            plans.append(plan_tree(tree, samples, settings, chosen, versions, given=given, withdrawn=withdrawn))
     if not plans:
         wanted = f": {', '.join(only)}" if only else f" and NSB {chosen.nsb}, or an NSB that the stereo log needs,"
         raise NoChoiceError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +17,9 @@ _POINTING = re.compile(r"zd_(?P<zd>[0-9.]+)deg_az_(?P<az>[0-9.]+)deg")
 FOREST_KINDS = ("energy_regressors", "disp_regressors", "event_classifiers")
 PACKED_SUFFIX = ".packed"
 """Of the packed forests beside a joblib file; see `stereo_tasks.kernels.forests`."""
-SAMPLES = ("GammaTrain", "ProtonTrain", "GammaTest")
-"""Folders of the Monte Carlo's DL1."""
+TEST_SAMPLES = ("GammaTest",)
+SAMPLES = ("GammaTrain", "ProtonTrain", *TEST_SAMPLES)
+"""Folders of the Monte Carlo's DL1; of the test sample, IRFs are made with forests that are there."""
 COMBINATIONS = ("LST1_M1", "LST1_M1_M2", "LST1_M2", "M1_M2")
 
 
@@ -49,7 +50,7 @@ class Models:
     forests: tuple[ModelFile, ...]
     irfs: tuple[IrfNode, ...]
     can_be_made: bool = False
-    """Whether there is Monte Carlo DL1 of all samples, of which to make what lacks."""
+    """Whether the Monte Carlo DL1 is there of which to make what lacks."""
 
     @property
     def missing_forests(self) -> tuple[str, ...]:
@@ -96,6 +97,13 @@ def find_models(forests_folder: Path, irf_folder: Path) -> Models:
     return Models(forests_folder, irf_folder, _files(forests_folder, "*.joblib"), tuple(irfs))
 
 
+def given_forests(tree: MonteCarloTree) -> tuple[ModelFile, ...]:
+    """Return the forests of a place that are no products of ours, if they are complete; they are taken as they are."""
+    found = find_models(tree.forests_folder, tree.irf_folder)
+    ours = any(tree.forests_folder.glob("*.record.json"))
+    return () if ours or found.missing_forests else found.forests
+
+
 def find_all(trees: Mapping[Key, MonteCarloTree], *, high_density: bool = False) -> dict[Key, Models]:
     """List the forests and IRFs of several places of Monte Carlo.
 
@@ -104,18 +112,28 @@ def find_all(trees: Mapping[Key, MonteCarloTree], *, high_density: bool = False)
     trees : mapping of any to MonteCarloTree
         Such as those of a night by their NSB level.
     high_density : bool, optional
-        Take the high-density variant of the declination line where it has forests.
+        Take the high-density variant of the declination line where it is, see `variant`.
     """
-    return {level: _of_tree(tree, high_density) for level, tree in trees.items()}
+    return {key: _found(variant(tree, high_density=high_density)) for key, tree in trees.items()}
 
 
-def _of_tree(tree: MonteCarloTree, high_density: bool) -> Models:
-    if high_density and any(tree.high_density.forests_folder.glob("*.joblib")):
-        tree = tree.high_density
+def variant(tree: MonteCarloTree, *, high_density: bool) -> MonteCarloTree:
+    """Return the high-density variant of a place, if it is asked for and has forests, or what to make them of."""
+    dense = tree.high_density
+    there = high_density and (any(dense.forests_folder.glob("*.joblib")) or _has_samples(dense, SAMPLES))
+    return dense if there else tree
+
+
+def _found(tree: MonteCarloTree) -> Models:
     found = find_models(tree.forests_folder, tree.irf_folder)
     if not found.missing_forests and found.irfs:
         return found
-    return replace(found, can_be_made=all(any(tree.dl1_folder(sample).glob("dl1_*.h5")) for sample in SAMPLES))
+    needed = TEST_SAMPLES if given_forests(tree) else SAMPLES
+    return replace(found, can_be_made=_has_samples(tree, needed))
+
+
+def _has_samples(tree: MonteCarloTree, samples: Sequence[str]) -> bool:
+    return all(any(tree.dl1_folder(sample).glob("dl1_*.h5")) for sample in samples)
 
 
 def _files(folder: Path, pattern: str) -> tuple[ModelFile, ...]:

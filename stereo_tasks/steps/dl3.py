@@ -19,9 +19,10 @@ from stereo_tasks.stages.night import CALIBRATE
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.coincide import LST_TABLE
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.irf_cards import difference
 from stereo_tasks.steps.live_time import LST_1, MAGIC_1, MAGIC_2, Intervals, Times, inside, live_intervals
 from stereo_tasks.steps.offline import keep_astropy_offline
-from stereo_tasks.steps.outcomes import skipped
+from stereo_tasks.steps.outcomes import held, skipped
 
 COSMIC_EVENT = 32
 """Event type of showers. Flat-field and pedestal events come by themselves, even if no shower triggers."""
@@ -39,6 +40,10 @@ def run(context: StepContext) -> Made:
     if not len(intervals):
         raise skipped("there is no time in which all three telescopes recorded showers")
 
+    # Whoever made the IRFs: the tool takes the cuts from them, and not from the configuration.
+    for irf in context.inputs("irf"):
+        if wrong := difference(Path(irf.path), context.config()["create_irf"]):
+            raise held(wrong)
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.irf_cards import difference
 from stereo_tasks.steps.offline import keep_astropy_offline
 from stereo_tasks.steps.outcomes import failed
 
@@ -18,4 +19,6 @@ def run(context: StepContext) -> Made:
     item, record = available[0]
     create_irf(item.path, None, None, str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("irf_*.fits.gz")
+    if wrong := difference(output, context.config()["create_irf"]):
+        raise failed(wrong)
     return Made([output], {"events_in": record.counts["events_out"]})

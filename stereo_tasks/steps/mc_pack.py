@@ -13,8 +13,8 @@ def run(context: StepContext) -> Made:
     """Pack one file of forests."""
     from stereo_tasks.kernels.forests import pack
 
-    available, lost = context.upstream("forest")
-    if not available:
+    _, lost = context.upstream("forest")
+    if lost:
         raise failed(f"not made: {'; '.join(lost)}")
     target = context.folder("out") / Path(context.element.outputs[0]).name
     try:

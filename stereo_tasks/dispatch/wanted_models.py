@@ -1,0 +1,92 @@
+"""Forests and IRFs that nights wait for and that can be made: what `prepare_mc` is asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stereo_tasks.catalog import requests
+from stereo_tasks.catalog.database import Catalog
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.choices import choose
+from stereo_tasks.products.models import SAMPLES, find_all, variant
+from stereo_tasks.products.tree import MonteCarloTree
+from stereo_tasks.settings import Settings
+from stereo_tasks.settings.production import Production
+from stereo_tasks.stereo_log import Observation, read_site_log, select
+
+
+@dataclass(frozen=True, slots=True)
+class WantedModels:
+    """A set of forests and IRFs that lacks, though there is Monte Carlo to make it of."""
+
+    production: str
+    key: str
+    """Period, NSB level, version and declination line, see `MonteCarloTree.key`."""
+    mark: str
+    """Of what they are made: Monte Carlo, cuts, event type, weights. What was asked for once is asked for again only
+    when one of these has changed."""
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run of `prepare_mc`: Airflow has each name once, so that the same is made once."""
+        return f"wanted__{self.production}__{self.key.replace('/', '.')}__{self.mark}"
+
+    @property
+    def conf(self) -> dict[str, object]:
+        """Parameters of the run."""
+        return {"production": self.production, "only": [self.key]}
+
+
+def wanted_models(catalog: Catalog, settings: Settings, now: dt.datetime | None = None) -> list[WantedModels]:
+    """Return what the nights of the last ``look_back_days`` lack, and those that people asked for.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The catalog.
+    settings : Settings
+        The site's.
+    now : datetime.datetime, optional
+        The time, with its zone.
+
+    Raises
+    ------
+    StereoLogError
+        If the log cannot be read.
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    oldest = now.astimezone(dt.UTC).date() - dt.timedelta(days=settings.policy.look_back_days)
+    accepted = select(read_site_log(settings).observations, settings.policy).accepted
+    wanted: list[WantedModels] = []
+    for name in settings.policy.detect_productions or (settings.production().name,):
+        asked = {Night(one.night) for one in requests.waiting_requests(catalog, name)}
+        rows = [row for row in accepted if row.night.evening >= oldest or row.night in asked]
+        wanted += _lacking(rows, settings, settings.production(name))
+    return wanted
+
+
+def _lacking(rows: Sequence[Observation], settings: Settings, production: Production) -> Iterable[WantedModels]:
+    trees = {
+        variant(tree, high_density=production.high_density): None
+        for row in rows
+        for tree in choose(row.night, row.source, settings, production, [row]).trees.values()
+    }
+    for tree, models in find_all({tree: tree for tree in trees}).items():
+        if models.can_be_made:
+            yield WantedModels(production.name, tree.key, _mark(tree, production))
+
+
+def _mark(tree: MonteCarloTree, production: Production) -> str:
+    files = [path for sample in SAMPLES for path in sorted(tree.dl1_folder(sample).glob("dl1_*.h5"))]
+    content = [production.mcp_version, production.mcp, [_stamp(path) for path in files]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return path.name, status.st_size, status.st_mtime_ns

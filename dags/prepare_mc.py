@@ -16,9 +16,9 @@ Makes what `process_night` needs from Monte Carlo: stereo parameters of the simu
 test sample, and IRFs; one column for each period, NSB level and declination line. Start it by hand, once for each new
 production, before its first night. What is valid already is not computed again.
 
-`detect_nights` starts it, too, for what nights wait for (`wanted__...`): once for each period, NSB level and declination
-line, as long as Monte Carlo and configuration stay the same. If such a run fails, cure the reason and clear its failed
-tasks. To let nobody make anything, pause this DAG.
+`detect_nights` starts it, too, for what nights wait for (`wanted__...`): once for each period, NSB level and
+declination line, as long as Monte Carlo and configuration stay the same. If such a run fails, cure the reason and clear
+its failed tasks. While this DAG is paused, nothing is made.
 """
 
 

@@ -104,6 +104,8 @@ def with_run_facts(log: StereoLog, tables: Path) -> StereoLog:
     StereoLogError
         If they cannot be read.
     """
+    if not tables.exists():
+        raise StereoLogError(f"{tables} does not exist: correct paths.automcp in config/site.yaml, or take it out")
     contents = {str(one): _content(one) for one in _automcp_files(tables) or [tables]}
     known, problems = _run_facts(tuple(contents.items()), str(tables))
     checksum = _checksum("\n".join([log.checksum, *map(_checksum, contents.values())]).encode())

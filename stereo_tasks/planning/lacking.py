@@ -41,7 +41,7 @@ def lacking_models(
         runs = chosen.runs_of(level)
         lacking = [*_lacking(found, production), *_zenith_blockers(found, production, rows)]
         if len(runs) < len(chosen.levels):
-            named = f"LST-1 runs {', '.join(map(str, runs))}, NSB {level}"
+            named = f"LST-1 run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}, NSB {level}"
             lacking = [Blocker(one.subject, f"{named}: {one.reason}", runs) for one in lacking]
         blockers += lacking
     return tuple(blockers)

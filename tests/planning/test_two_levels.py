@@ -44,7 +44,7 @@ def test_a_run_whose_level_has_no_models_is_held_alone(night):
     assert {blocker.subject for blocker in plan.blockers} == {"forests", "IRFs"}
     assert held_runs(plan.blockers) == {1623}
     assert not blocks_all(plan.blockers, RUNS)
-    assert all("LST-1 runs 1623, NSB 2.0" in blocker.reason for blocker in plan.blockers)
+    assert all("LST-1 run 1623, NSB 2.0" in blocker.reason for blocker in plan.blockers)
     assert [element.id for _, element in plan.of_stage(DL3)] == ["dl3/01622"]
     assert len(plan.of_stage(MERGE_STEREO)) == 2  # its events wait for the forests
     ((_, index),) = plan.of_stage(INDEX)

@@ -6,13 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from stereo_tasks.planning.choices import Chosen
-from stereo_tasks.planning.plan import Blocker, Notice
+from stereo_tasks.planning.plan import Blocker, Choice, Notice
 from stereo_tasks.products.models import Models
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stereo_log.observation import Observation
 
 COSZD_MARGIN = 0.02
 """So far outside of the nodes' cosines of the zenith magic-cta-pipe's ``dl2_to_dl3`` takes the nearest node."""
+
+_NAMED = 3
 
 
 def lacking_models(
@@ -47,6 +49,23 @@ def lacking_models(
     return tuple(blockers)
 
 
+def model_choices(
+    models: Mapping[float, Models], chosen: Chosen, production: Production, lacking: Sequence[Blocker]
+) -> Iterator[Choice]:
+    """Yield the forests and IRFs that are taken, those of levels that lack nothing of the kind."""
+    method = production.mcp["dl2_to_dl3"]["interpolation_method"]
+    for level, found in models.items():
+        runs = set(chosen.runs_of(level))
+        subjects = {one.subject for one in lacking if not one.runs or runs <= set(one.runs)}
+        name = f", NSB {level}" if len(models) > 1 else ""
+        if "forests" not in subjects:
+            yield Choice(f"forests{name}", str(found.forests_folder), f"{len(found.forests)} files")
+        if "IRFs" not in subjects:
+            low, high = found.zenith_range_deg
+            reason = f"{len(found.irfs)} nodes, zenith {low:g}-{high:g} deg, {method}"
+            yield Choice(f"IRFs{name}", str(found.irf_folder), reason)
+
+
 def zenith_notices(
     models: Mapping[float, Models], production: Production, rows: Sequence[Observation]
 ) -> tuple[Notice, ...]:
@@ -64,6 +83,10 @@ def _lacking(models: Models, production: Production) -> Iterator[Blocker]:
     cure = "prepare_mc makes them (or run 'stereo prepare-mc')" if models.can_be_made else "run 'stereo prepare-mc'"
     if missing := models.missing_forests:
         yield Blocker("forests", f"no {', '.join(missing)} in {models.forests_folder}: {cure}")
+    elif models.unfinished:
+        names = ", ".join(models.unfinished[:_NAMED]) + (", ..." if len(models.unfinished) > _NAMED else "")
+        subject = "IRFs" if models.unfinished[0].startswith("irf_") else "forests"
+        yield Blocker(subject, f"{len(models.unfinished)} files are still to come ({names}): {cure}")
     if places := models.open_to_all:
         names = " ".join(str(path) for path in places)
         reason = f"anybody may write {names}, and a forest runs code: look at them, then 'chmod o-w {names}'"

@@ -15,7 +15,7 @@ from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import Chosen, choose
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
-from stereo_tasks.planning.lacking import lacking_models, zenith_notices
+from stereo_tasks.planning.lacking import lacking_models, model_choices, zenith_notices
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan, Run
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import NightTree
@@ -319,20 +319,7 @@ class NightPlanner:
         lacking = lacking_models(self.models, self.chosen, self.production, self.observations)
         self.blockers += lacking
         self.notices += zenith_notices(self.models, self.production, self.observations)
-        for level, found in self.models.items():
-            runs = self.chosen.runs_of(level)
-            subjects = {one.subject for one in lacking if not one.runs or set(runs) <= set(one.runs)}
-            name = f", NSB {level}" if len(self.models) > 1 else ""
-            if "forests" not in subjects:
-                self._choices.append(Choice(f"forests{name}", str(found.forests_folder), f"{len(found.forests)} files"))
-            if "IRFs" not in subjects:
-                low, high = found.zenith_range_deg
-                method, count = self.production.mcp["dl2_to_dl3"]["interpolation_method"], len(found.irfs)
-                self._choices.append(
-                    Choice(
-                        f"IRFs{name}", str(found.irf_folder), f"{count} nodes, zenith {low:g}-{high:g} deg, {method}"
-                    )
-                )
+        self._choices += model_choices(self.models, self.chosen, self.production, lacking)
 
     def _has_models(self, run: int) -> bool:
         of_run = {blocker.subject for blocker in self.blockers if not blocker.runs or run in blocker.runs}

@@ -12,6 +12,7 @@ from typing import Any
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import write_atomically
+from stereo_tasks.products.record import RECORD_SUFFIX
 from stereo_tasks.stages import Correction, Engine, EngineChoice, Stage, stage, stages
 
 PLAN_FORMAT = 2
@@ -60,7 +61,7 @@ class Element:
     @property
     def record_path(self) -> Path:
         """Where the element leaves its record."""
-        return Path(self.outputs[0] + ".record.json")
+        return Path(self.outputs[0] + RECORD_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from stereo_tasks.products.record import RECORD_SUFFIX
 from stereo_tasks.products.tree import MonteCarloTree
 
 Key = TypeVar("Key")
@@ -51,11 +52,18 @@ class Models:
     irfs: tuple[IrfNode, ...]
     can_be_made: bool = False
     """Whether the Monte Carlo DL1 is there of which to make what lacks."""
+    unfinished: tuple[str, ...] = ()
+    """Forests and IRFs of ours that are still to come: others of the same set are there."""
 
     @property
     def missing_forests(self) -> tuple[str, ...]:
         """Kinds of forests of which there is no file."""
         return tuple(kind for kind in FOREST_KINDS if not any(file.path.name.startswith(kind) for file in self.forests))
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing lacks."""
+        return bool(self.irfs) and not self.missing_forests and not self.unfinished
 
     @property
     def unpacked(self) -> tuple[Path, ...]:
@@ -100,8 +108,7 @@ def find_models(forests_folder: Path, irf_folder: Path) -> Models:
 def given_forests(tree: MonteCarloTree) -> tuple[ModelFile, ...]:
     """Return the forests of a place that are no products of ours, if they are complete; they are taken as they are."""
     found = find_models(tree.forests_folder, tree.irf_folder)
-    ours = any(tree.forests_folder.glob("*.record.json"))
-    return () if ours or found.missing_forests else found.forests
+    return () if _is_ours(tree.forests_folder) or found.missing_forests else found.forests
 
 
 def find_all(trees: Mapping[Key, MonteCarloTree], *, high_density: bool = False) -> dict[Key, Models]:
@@ -126,10 +133,31 @@ def variant(tree: MonteCarloTree, *, high_density: bool) -> MonteCarloTree:
 
 def _found(tree: MonteCarloTree) -> Models:
     found = find_models(tree.forests_folder, tree.irf_folder)
-    if not found.missing_forests and found.irfs:
+    found = replace(found, unfinished=(*_unfinished_forests(found), *_unfinished_irfs(found, tree)))
+    if found.complete:
         return found
     needed = TEST_SAMPLES if given_forests(tree) else SAMPLES
     return replace(found, can_be_made=_has_samples(tree, needed))
+
+
+def _unfinished_forests(found: Models) -> list[str]:
+    """Name the forests that are still to come; we make those of all combinations of telescopes."""
+    names = {file.path.name for file in found.forests}
+    expected = [f"{kind}_{combination}.joblib" for kind in FOREST_KINDS for combination in COMBINATIONS]
+    return [name for name in expected if name not in names] if _is_ours(found.forests_folder) else []
+
+
+def _unfinished_irfs(found: Models, tree: MonteCarloTree) -> list[str]:
+    """Name the nodes whose IRFs are still to come; we make those of all nodes of the test gammas."""
+    if not _is_ours(found.irf_folder):
+        return []
+    nodes = {pointing_of(path.name) for path in tree.dl1_folder("GammaTest").glob("dl1_*.h5")}
+    there = {(node.zenith_deg, node.azimuth_deg) for node in found.irfs}
+    return sorted(f"irf_{node[0]}" for node in nodes if node and node[1:] not in there)
+
+
+def _is_ours(folder: Path) -> bool:
+    return any(folder.glob(f"*{RECORD_SUFFIX}"))
 
 
 def _has_samples(tree: MonteCarloTree, samples: Sequence[str]) -> bool:

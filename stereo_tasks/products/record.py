@@ -11,6 +11,8 @@ from stereo_tasks.products.files import write_atomically
 from stereo_tasks.stages import State
 
 RECORD_FORMAT = 1
+RECORD_SUFFIX = ".record.json"
+"""What a record's name adds to that of the product."""
 NO_INPUT = "no input"
 """How the reason of an element begins that has nothing to work on: the cause stands in another element's record."""
 

@@ -17,7 +17,7 @@ from stereo_tasks.dispatch import candidates, detection, wanted_models
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.processing.night_plans import plan_monte_carlo, plan_night
-from stereo_tasks.products.models import SAMPLES
+from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS, SAMPLES
 from stereo_tasks.stereo_log import read_site_log
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "stereo_log"))
@@ -205,6 +205,37 @@ def test_forests_that_somebody_else_made_are_taken_as_they_are(site, monkeypatch
     # A record beside them says that they are ours: they can be made again.
     (tree(site, 2.0).forests_folder / "energy_regressors_LST1_M1.joblib.record.json").write_text("{}")
     assert wanted(site) == []
+
+
+def test_a_set_of_ours_is_waited_for_until_it_is_whole(site):
+    """While prepare_mc makes forests and IRFs, some of them are there: no night goes out with those."""
+    know(site, {3265: 2.0, 3266: 2.1})
+    monte_carlo(site, 2.0)
+    for zenith in (10.0, 24.0, 38.0, 45.0):
+        path = tree(site, 2.0).dl1_folder("GammaTest") / f"dl1_gamma_zd_{zenith}deg_az_100.0deg_run2.h5"
+        path.write_text("abc")
+    models(site, 2.0)
+    assert wanted(site) == []  # somebody else's: they need not have all nodes
+    forests, irfs = tree(site, 2.0).forests_folder, tree(site, 2.0).irf_folder
+    record = irfs / "irf_zd_10.0deg_az_100.0deg_software_gh_dyn0.9_theta_glob0.2deg.fits.gz.record.json"
+    record.write_text("{}")
+
+    def reason() -> str:
+        assert site.detect(NOW) == []
+        (entry,) = read_readiness(site.catalog, "mcp062", first=Night(NIGHT), last=Night(NIGHT))
+        (text,) = entry.missing
+        return text
+
+    assert reason().startswith("IRFs: 1 files are still to come (irf_zd_45.0deg_az_100.0deg): prepare_mc makes them")
+    assert len(wanted(site)) == 1
+    (irfs / "irf_zd_45.0deg_az_100.0deg.fits.gz").write_text("x")
+    (forests / "energy_regressors_LST1_M1.joblib.record.json").write_text("{}")
+    assert reason().startswith("forests: 9 files are still to come (energy_regressors_LST1_M1.joblib, ")
+    for kind in FOREST_KINDS:
+        for combination in COMBINATIONS:
+            (forests / f"{kind}_{combination}.joblib").write_text("x")
+    assert wanted(site) == []
+    assert len(site.detect(NOW)) == 1
 
 
 def test_detection_looks_for_each_set_of_models_once(site, monkeypatch):

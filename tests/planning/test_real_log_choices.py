@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,13 @@ pytestmark = pytest.mark.skipif(not LOG.exists(), reason=f"the real stereo log i
 # Worked out by hand, from the row of the log, autoMCP's periods (in MAGIC dates, the morning after) and lines, the
 # declination of the source, and the offsets by evening date. No table of autoMCP is there: the NSB is the production's.
 BY_HAND = {
-    # Evening 07-26, MAGIC date 2020-07-27: the first period begins on 2020-10-24. Dec 65.15: 66.76 is 1.61 away, 61.66 3.49.
+    # MAGIC date 2020-07-27: the first period begins on 2020-10-24. Dec 65.15: 66.76 is 1.61 away, 61.66 3.49.
     "2020-07-26 | 1ES1959+650": "- | 1.5 of production mcp062 | 66.76 deg | -3.1 us | held: period",
     # MAGIC date 2020-11-18 is in ST0316A (2020-10-24 to 2021-09-29). Dec 22.01: 22.76 is 0.75 away.
     "2020-11-17 | CrabNebula": "ST0316A | 1.5 of production mcp062 | 22.76 deg | -3.1 us | ",
     # Dec -5.79: -4.13 is 1.66 away, 9.31 is 15.10. "3c279" in the log is 3C279 in the table.
     "2021-02-15 | 3c279": "ST0316A | 1.5 of production mcp062 | -4.13 deg | -3.1 us | ",
-    # A burst: no entry in the table, and without MAGIC's files no header tells where it was. So there is no line, either.
+    # A burst: no entry in the table, and no header of MAGIC's files that tells where it was. So no line, either.
     "2021-05-11 | GRB210511B": "ST0316A | 1.5 of production mcp062 | - | -3.1 us | held: source",
     # 2021-06-12 is the last evening of -3.1 us. Dec 39.76: 34.76 is 5.00 away, 48.22 8.46.
     "2021-06-12 | Mrk501": "ST0316A | 1.5 of production mcp062 | 34.76 deg | -3.1 us | ",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -108,7 +108,7 @@ def find_models(forests_folder: Path, irf_folder: Path) -> Models:
 def given_forests(tree: MonteCarloTree) -> tuple[ModelFile, ...]:
     """Return the forests of a place that are no products of ours, if they are complete; they are taken as they are."""
     found = find_models(tree.forests_folder, tree.irf_folder)
-    return () if _is_ours(tree.forests_folder) or found.missing_forests else found.forests
+    return () if found.missing_forests or _are_ours(found.forests) else found.forests
 
 
 def find_all(trees: Mapping[Key, MonteCarloTree], *, high_density: bool = False) -> dict[Key, Models]:
@@ -144,20 +144,20 @@ def _unfinished_forests(found: Models) -> list[str]:
     """Name the forests that are still to come; we make those of all combinations of telescopes."""
     names = {file.path.name for file in found.forests}
     expected = [f"{kind}_{combination}.joblib" for kind in FOREST_KINDS for combination in COMBINATIONS]
-    return [name for name in expected if name not in names] if _is_ours(found.forests_folder) else []
+    return [name for name in expected if name not in names] if _are_ours(found.forests) else []
 
 
 def _unfinished_irfs(found: Models, tree: MonteCarloTree) -> list[str]:
     """Name the nodes whose IRFs are still to come; we make those of all nodes of the test gammas."""
-    if not _is_ours(found.irf_folder):
+    if not _are_ours([node.file for node in found.irfs]):
         return []
     nodes = {pointing_of(path.name) for path in tree.dl1_folder("GammaTest").glob("dl1_*.h5")}
     there = {(node.zenith_deg, node.azimuth_deg) for node in found.irfs}
     return sorted(f"irf_{node[0]}" for node in nodes if node and node[1:] not in there)
 
 
-def _is_ours(folder: Path) -> bool:
-    return any(folder.glob(f"*{RECORD_SUFFIX}"))
+def _are_ours(files: Iterable[ModelFile]) -> bool:
+    return any(Path(f"{file.path}{RECORD_SUFFIX}").exists() for file in files)
 
 
 def _has_samples(tree: MonteCarloTree, samples: Sequence[str]) -> bool:

@@ -202,8 +202,12 @@ def test_forests_that_somebody_else_made_are_taken_as_they_are(site, monkeypatch
     forests = [item for item in dl2.inputs if item.role == "forest"]
     assert len(forests) == 3
     assert all(item.producer is None and item.modified_ns for item in forests)
-    # A record beside them says that they are ours: they can be made again.
-    (tree(site, 2.0).forests_folder / "energy_regressors_LST1_M1.joblib.record.json").write_text("{}")
+    # What is packed of them has a record, and they stay somebody else's. One of their own says that they are ours: then
+    # they can be made again, with the samples for training.
+    folder = tree(site, 2.0).forests_folder
+    (folder / "energy_regressors_LST1_M1_M2.packed.record.json").write_text("{}")
+    assert wanted(site) == [one]
+    (folder / "energy_regressors_LST1_M1_M2.joblib.record.json").write_text("{}")
     assert wanted(site) == []
 
 
@@ -229,7 +233,7 @@ def test_a_set_of_ours_is_waited_for_until_it_is_whole(site):
     assert reason().startswith("IRFs: 1 files are still to come (irf_zd_45.0deg_az_100.0deg): prepare_mc makes them")
     assert len(wanted(site)) == 1
     (irfs / "irf_zd_45.0deg_az_100.0deg.fits.gz").write_text("x")
-    (forests / "energy_regressors_LST1_M1.joblib.record.json").write_text("{}")
+    (forests / "energy_regressors_LST1_M1_M2.joblib.record.json").write_text("{}")
     assert reason().startswith("forests: 9 files are still to come (energy_regressors_LST1_M1.joblib, ")
     for kind in FOREST_KINDS:
         for combination in COMBINATIONS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import astropy.units as u
+
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.nsb import RunLevel, run_levels
 from stereo_tasks.planning.plan import Blocker, Choice
@@ -91,7 +93,9 @@ def choose(
         choices.append(Choice("time offset", f"{time_offset_us} us", f"known from {offset.first} to {offset.last}"))
     except NoChoiceError as error:
         blockers.append(Blocker("time offset", str(error)))
-    choices.append(_window(production))
+    window, outside = _window(production, time_offset_us)
+    choices.append(window)
+    blockers += outside
     runs = run_levels(rows, settings.monte_carlo, production)
     for one in runs:
         if one.level is None:
@@ -109,10 +113,19 @@ def choose(
     return Chosen(position, runs, trees, time_offset_us, tuple(choices), tuple(blockers))
 
 
-def _window(production: Production) -> Choice:
+def _window(production: Production, offset_us: float | None) -> tuple[Choice, list[Blocker]]:
+    """Return which offsets the coincidence tries, and whether the known one is among them."""
     coincidence = production.mcp["event_coincidence"]
     if coincidence["pre_offset_search"]:
         reason = f"search with the {coincidence['n_pre_offset_search_events']} brightest showers"
-        return Choice("time-offset window", "found in the data", reason)
+        return Choice("time-offset window", "found in the data", reason), []
     first, last = coincidence["time_offset"]["start"], coincidence["time_offset"]["stop"]
-    return Choice("time-offset window", f"{first} to {last}", "fixed in config/mcp.yaml")
+    choice = Choice("time-offset window", f"{first} to {last}", "fixed in config/mcp.yaml")
+    low_us, high_us = (u.Quantity(edge).to_value("us") for edge in (first, last))
+    if offset_us is None or low_us <= offset_us <= high_us:
+        return choice, []
+    reason = (
+        f"the offset of the night, {offset_us} us, is outside of the window {first} to {last}, where no shower "
+        "would be found: set pre_offset_search in config/mcp.yaml, or another time_offset"
+    )
+    return choice, [Blocker("time-offset window", reason)]

@@ -129,3 +129,24 @@ def test_the_high_density_variant_is_taken_where_it_is_and_is_asked_for(night):
     assert forests() == str(folder / "dec_2276_high_density")
     (night.root / "config" / "productions.yaml").unlink()
     assert forests() == str(folder / "dec_2276")
+
+
+@pytest.mark.parametrize(
+    ("coincidence", "held"),
+    [
+        # The offset of 2024-01-10 is -3.2 us.
+        ({"pre_offset_search": True}, False),
+        ({"pre_offset_search": False}, False),  # -10 to 0 us
+        ({"pre_offset_search": False, "time_offset": {"start": "-3200 ns", "stop": "0 us"}}, False),
+        ({"pre_offset_search": False, "time_offset": {"start": "-3 us", "stop": "0 us"}}, True),
+        ({"pre_offset_search": False, "time_offset": {"start": "-10 us", "stop": "-3.3 us"}}, True),
+    ],
+)
+def test_a_fixed_window_must_hold_the_offset_of_the_night(night, coincidence, held):
+    night.models()
+    (night.root / "config").mkdir(exist_ok=True)
+    (night.root / "config" / "mcp.yaml").write_text(yaml.safe_dump({"event_coincidence": coincidence}))
+    blockers = night.plan(lst_runs=RUNS).blockers
+    assert [blocker.subject for blocker in blockers] == ["time-offset window"] * held
+    if held:
+        assert "the offset of the night, -3.2 us, is outside of the window" in blockers[0].reason

@@ -25,7 +25,9 @@ _WRITTEN = ("output", "state")
 def paths(settings: Settings) -> Iterator[Finding]:
     """Check that inputs can be read, and that products and state can be written as they are written."""
     places = settings.site.paths
-    yield _log(settings.site.paths.stereo_log)
+    yield _log("stereo_log", places.stereo_log)
+    if places.automcp is not None:
+        yield _log("automcp", places.automcp)
     for name in _INPUTS:
         yield _readable(name, getattr(places, name), needed=True)
     for name in _MONTE_CARLO:
@@ -34,15 +36,15 @@ def paths(settings: Settings) -> Iterator[Finding]:
         yield _writable(name, getattr(places, name))
 
 
-def _log(origin: Path | str) -> Finding:
+def _log(name: str, origin: Path | str) -> Finding:
     if "://" in str(origin):
-        return green("path stereo_log", f"{_without_login(str(origin))}: detection reads it")
+        return green(f"path {name}", f"{_without_login(str(origin))}: detection reads it")
     path = Path(origin)
     if not path.exists():
-        return red("path stereo_log", f"{path} does not exist", "set paths.stereo_log in config/site.yaml")
+        return red(f"path {name}", f"{path} does not exist", f"set paths.{name} in config/site.yaml")
     if not os.access(path, os.R_OK):
-        return red("path stereo_log", f"{path} cannot be read", f"let this user read it: chmod u+r {path}")
-    return green("path stereo_log", f"{path} can be read")
+        return red(f"path {name}", f"{path} cannot be read", f"let this user read it: chmod u+r {path}")
+    return green(f"path {name}", f"{path} can be read")
 
 
 def _without_login(url: str) -> str:

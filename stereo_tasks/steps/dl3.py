@@ -41,8 +41,9 @@ def run(context: StepContext) -> Made:
         raise skipped("there is no time in which all three telescopes recorded showers")
 
     # Whoever made the IRFs: the tool takes the cuts from them, and not from the configuration.
+    asked_for = context.config()["create_irf"]
     for irf in context.inputs("irf"):
-        if wrong := difference(Path(irf.path), context.config()["create_irf"]):
+        if wrong := difference(Path(irf.path), asked_for):
             raise held(wrong)
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())

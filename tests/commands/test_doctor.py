@@ -122,6 +122,15 @@ def test_a_log_in_the_web_is_named_without_its_password(site, tmp_path):
     assert "secret" not in text
 
 
+def test_tables_beside_the_sheet_must_be_there(site, tmp_path):
+    assert "path automcp" not in _by(files.paths(site()))
+    (tmp_path / "config" / "site.yaml").write_text("paths: {automcp: data/automcp.h5}\n")
+    finding = _by(files.paths(site()))["path automcp"]
+    assert (finding.colour, finding.what_to_do) == (Colour.RED, "set paths.automcp in config/site.yaml")
+    (tmp_path / "data" / "automcp.h5").write_text("tables")
+    assert _by(files.paths(site()))["path automcp"].colour == Colour.GREEN
+
+
 def test_free_space(site, tmp_path):
     for wanted, colour in (("1 kB", Colour.GREEN), ("1000000 TB", Colour.RED)):
         (tmp_path / "config" / "alarms.yaml").write_text(f"free_space: {wanted}\n")

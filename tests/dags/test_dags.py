@@ -84,6 +84,16 @@ def test_the_stages_of_the_monte_carlo_follow_each_other(dag_bag):
     }  # fmt: skip
 
 
+def test_what_nights_wait_for_is_made_once(dag_bag):
+    ask = dag_bag.dags["detect_nights"].get_task("make_models")
+    assert ask.upstream_task_ids == {"lacking"}
+    asked = ask.partial_kwargs
+    assert (asked["trigger_dag_id"], asked["skip_when_already_exists"]) == ("prepare_mc", True)
+    prepare = dag_bag.dags["prepare_mc"]
+    assert prepare.max_active_runs == 1
+    assert prepare.params.get_param("only").schema["type"] == "array"
+
+
 def test_requests_name_nights_by_their_evening(dag_bag):
     import pendulum
     from airflow.serialization.definitions.dag import SerializedDAG

@@ -18,13 +18,18 @@ pytestmark = pytest.mark.skipif(not LOG.exists(), reason=f"the real stereo log i
 # declination of the source, and the offsets by evening date. No table of autoMCP is there: the NSB is the production's.
 BY_HAND = {
     # MAGIC date 2020-07-27: the first period begins on 2020-10-24. Dec 65.15: 66.76 is 1.61 away, 61.66 3.49.
-    "2020-07-26 | 1ES1959+650": "- | 1.5 of production mcp062 | 66.76 deg | -3.1 us | held: period",
+    "2020-07-26 | 1ES1959+650": (
+        "- | 1.5 of production mcp062 | 66.76 deg | -3.1 us | "
+        "held, period: no observation period covers 2020-07-27 (MAGIC date); the last ends 2026-01-01"
+    ),
     # MAGIC date 2020-11-18 is in ST0316A (2020-10-24 to 2021-09-29). Dec 22.01: 22.76 is 0.75 away.
     "2020-11-17 | CrabNebula": "ST0316A | 1.5 of production mcp062 | 22.76 deg | -3.1 us | ",
     # Dec -5.79: -4.13 is 1.66 away, 9.31 is 15.10. "3c279" in the log is 3C279 in the table.
     "2021-02-15 | 3c279": "ST0316A | 1.5 of production mcp062 | -4.13 deg | -3.1 us | ",
     # A burst: no entry in the table, and no header of MAGIC's files that tells where it was. So no line, either.
-    "2021-05-11 | GRB210511B": "ST0316A | 1.5 of production mcp062 | - | -3.1 us | held: source",
+    "2021-05-11 | GRB210511B": (
+        "ST0316A | 1.5 of production mcp062 | - | -3.1 us | held, source: no position of GRB210511B"
+    ),
     # 2021-06-12 is the last evening of -3.1 us. Dec 39.76: 34.76 is 5.00 away, 48.22 8.46.
     "2021-06-12 | Mrk501": "ST0316A | 1.5 of production mcp062 | 34.76 deg | -3.1 us | ",
     # MAGIC date 2021-09-08. The offset has been -6.5 us since 2021-06-13. Dec -1.34: -4.13 is 2.79 away, 9.31 10.65.
@@ -52,7 +57,8 @@ def lines(tmp_path_factory):
         nsb = ", ".join(dict.fromkeys(f"{one.level} {one.reason}" for one in chosen.levels))
         names = ("period", "declination line", "time offset")
         period, line, offset = (choices[name].value if name in choices else "-" for name in names)
-        held = f"held: {', '.join(blocker.subject for blocker in chosen.blockers)}" if chosen.blockers else ""
+        # What to do about it follows after a colon.
+        held = "; ".join(f"held, {one.subject}: {one.reason.split(':')[0]}" for one in chosen.blockers)
         assert choices["time-offset window"].value == "found in the data"
         found.append(f"{row.night} | {row.source} | {period} | {nsb} | {line} | {offset} | {held}")
     return found

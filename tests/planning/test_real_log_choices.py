@@ -30,9 +30,9 @@ BY_HAND = {
     "2021-05-11 | GRB210511B": (
         "ST0316A | 1.5 of production mcp062 | - | -3.1 us | held, source: no position of GRB210511B"
     ),
-    # 2021-06-12 is the last evening of -3.1 us. Dec 39.76: 34.76 is 5.00 away, 48.22 8.46.
-    "2021-06-12 | Mrk501": "ST0316A | 1.5 of production mcp062 | 34.76 deg | -3.1 us | ",
-    # MAGIC date 2021-09-08. The offset has been -6.5 us since 2021-06-13. Dec -1.34: -4.13 is 2.79 away, 9.31 10.65.
+    # 2021-06-12 was the last evening of -3.1 us, this is the first of -6.5. Dec 39.76: 34.76 is 5.00 away, 48.22 8.46.
+    "2021-06-13 | Mrk501": "ST0316A | 1.5 of production mcp062 | 34.76 deg | -6.5 us | ",
+    # MAGIC date 2021-09-08. Dec -1.34: -4.13 is 2.79 away, 9.31 10.65.
     "2021-09-07 | PKS0420-01": "ST0316A | 1.5 of production mcp062 | -4.13 deg | -6.5 us | ",
     # MAGIC date 2022-05-09 is in ST0317A (2021-12-30 to 2022-06-09). Dec 42.28: 48.22 is 5.94 away, 34.76 7.52.
     "2022-05-08 | BLLac": "ST0317A | 1.5 of production mcp062 | 48.22 deg | -6.5 us | ",

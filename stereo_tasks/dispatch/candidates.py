@@ -17,6 +17,7 @@ from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, lacking_models
 from stereo_tasks.products.models import Models, find_models
 from stereo_tasks.settings import Settings
+from stereo_tasks.settings.production import Production
 from stereo_tasks.stereo_log import Observation, Selection
 
 
@@ -61,8 +62,8 @@ class FileFinder:
         self._night: Night | None = None
         self._found: dict[tuple[str, str], NightFiles | InventoryError] = {}
 
-    def files(self, night: Night, production: str) -> NightFiles:
-        """Return the files of a night.
+    def files(self, night: Night, production: Production) -> NightFiles:
+        """Return the files of a night that a production takes.
 
         Raises
         ------
@@ -71,16 +72,15 @@ class FileFinder:
         """
         if night != self._night:
             self._night, self._found = night, {}
-        wanted, paths = self._settings.production(production), self._settings.site.paths
-        key = wanted.lst_version, wanted.lst_tailcut
+        paths, key = self._settings.site.paths, (production.lst_version, production.lst_tailcut)
         if key not in self._found:
             try:
                 self._found[key] = scan_night(
                     night,
                     magic_calibrated=paths.magic_calibrated,
                     lst_dl1=paths.lst_dl1,
-                    lst_version=wanted.lst_version,
-                    lst_tailcut=wanted.lst_tailcut,
+                    lst_version=production.lst_version,
+                    lst_tailcut=production.lst_tailcut,
                 )
             except InventoryError as error:
                 self._found[key] = error
@@ -140,11 +140,12 @@ class NightInspector:
         InventoryError
             If a folder is there and cannot be listed.
         """
-        files, rows = self.finder.files(night, self.production), tuple(rows)
-        states = []
+        states, rows = [], tuple(rows)
         for row in accepted:
+            production = self._settings.production(self.production).effective(night, row.source)
+            files = self.finder.files(night, production)
             others = [one for one in rows if one.source != row.source]
-            blocked = self._blocked(night, row.source)
+            blocked = self._blocked(night, row.source, production)
             states.append(
                 Candidate(row, readiness(row, files, self._settings.policy, now, others=others, blocked=blocked))
             )
@@ -155,10 +156,9 @@ class NightInspector:
         one = self._holds.get((night, WHOLE_NIGHT)) or self._holds.get((night, source))
         return _held(one) if one else ""
 
-    def _blocked(self, night: Night, source: str) -> list[str]:
+    def _blocked(self, night: Night, source: str, production: Production) -> list[str]:
         """Return what keeps a source back besides its files."""
         held = self.held(night, source)
-        production = self._settings.production(self.production)
         chosen = choose(night, source, self._settings, production)
         lacking = list(chosen.blockers)
         if tree := chosen.monte_carlo:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.options import option_choices
 from stereo_tasks.planning.plan import Blocker, Choice
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError, SourcePosition, declination_folder
 from stereo_tasks.settings.production import Production
+
+CUBIC_NODES = 4
+"""So many points scipy's cubic spline needs at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ def monte_carlo_tree(settings: Settings, production: Production, period: str, li
         version=production.mc_version,
         declination=declination_folder(line_deg),
         cuts=production.cuts,
+        variant=production.training,
     )
 
 
@@ -51,9 +56,10 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     except NoChoiceError as error:
         blockers.append(Blocker("period", str(error)))
     try:
-        position = settings.position(source)
+        position = production.position or settings.position(source)
         text = f"{position.ra_deg:.4f} deg, {position.dec_deg:.4f} deg"
-        choices.append(Choice("position", text, "config/sources.yaml"))
+        where = production.origin("position") if production.position else "config/sources.yaml"
+        choices.append(Choice("position", text, where))
         line_deg = settings.monte_carlo.declination_line_deg(position.dec_deg)
         distance = abs(line_deg - position.dec_deg)
         choices.append(Choice("declination line", f"{line_deg} deg", f"nearest to the source, {distance:.2f} deg away"))
@@ -71,11 +77,13 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     else:
         window = (
             f"{coincidence['time_offset']['start']} to {coincidence['time_offset']['stop']}",
-            "fixed in config/mcp.yaml",
+            production.origin("mcp.event_coincidence.time_offset"),
         )
     choices.append(Choice("time-offset window", *window))
-    choices.append(Choice("NSB level", str(production.nsb), f"of production {production.name}"))
-    choices.append(Choice("cuts", production.cuts, "gammaness and theta in create_irf of config/mcp.yaml"))
+    reason = f"of production {production.name}, {production.origin('nsb')}"
+    choices.append(Choice("NSB level", str(production.nsb), reason))
+    choices.append(Choice("cuts", production.cuts, f"create_irf, {production.origin('mcp.create_irf')}"))
+    choices += option_choices(production)
     tree = None
     if period and line_deg is not None:
         tree = monte_carlo_tree(settings, production, period.name, line_deg)
@@ -92,11 +100,15 @@ def lacking_models(models: Models, production: Production) -> tuple[Blocker, ...
         names = " ".join(str(path) for path in places)
         reason = f"anybody may write {names}, and a forest runs code: look at them, then 'chmod o-w {names}'"
         blockers.append(Blocker("forests", reason))
-    method, count = production.mcp["dl2_to_dl3"]["interpolation_method"], len(models.irfs)
+    dl3, count = production.mcp["dl2_to_dl3"], len(models.irfs)
+    method = dl3["interpolation_method"]
     if count == 0:
         blockers.append(Blocker("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: run 'stereo prepare-mc'"))
     elif count == 2 or (count == 1 and method != "nearest"):
         # magic-cta-pipe 0.6.2 silently takes the first file's effective area when there are not more than two.
         reason = f"{count} IRF node(s) in {models.irf_folder}: '{method}' interpolation needs 3 or more"
+        blockers.append(Blocker("IRFs", reason))
+    elif method == "cubic" and dl3["interpolation_scheme"] == "cosZd" and count < CUBIC_NODES:
+        reason = f"{count} IRF nodes in {models.irf_folder}: 'cubic' interpolation in cosZd needs {CUBIC_NODES} or more"
         blockers.append(Blocker("IRFs", reason))
     return tuple(blockers)

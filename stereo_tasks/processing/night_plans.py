@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from stereo_tasks.inventory import content_of, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
-from stereo_tasks.planning.monte_carlo import SAMPLES
+from stereo_tasks.planning.monte_carlo import SAMPLES, IrfSet
 from stereo_tasks.planning.monte_carlo import plan_monte_carlo as plan_tree
 from stereo_tasks.planning.night import plan_source
 from stereo_tasks.planning.plan import Plan
@@ -19,6 +21,7 @@ from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
+from stereo_tasks.settings.overrides import Span
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stereo_log import Observation, read_site_log, select
 
@@ -77,22 +80,18 @@ def plan_night(
         else:
             by_source[row.source].append(row)
     paths = settings.site.paths
-    files = scan_night(
-        night,
-        magic_calibrated=paths.magic_calibrated,
-        lst_dl1=paths.lst_dl1,
-        lst_version=chosen.lst_version,
-        lst_tailcut=chosen.lst_tailcut,
-    )
+    scan = cache(partial(scan_night, night, magic_calibrated=paths.magic_calibrated, lst_dl1=paths.lst_dl1))
     versions = science_versions(settings.site.science_python)
     plans: list[Plan] = []
     contents: list[str] = []
     for source, observations in sorted(by_source.items()):
-        tree = choose(night, source, settings, chosen).monte_carlo
+        effective = chosen.effective(night, source)
+        files = scan(lst_version=effective.lst_version, lst_tailcut=effective.lst_tailcut)
+        tree = choose(night, source, settings, effective).monte_carlo
         models = find_models(tree.forests_folder, tree.irf_folder) if tree else None
         others = [row for row in rows if row.source != source]
         plans.append(
-            plan_source(observations, files, models, settings, chosen, versions, others=others, withdrawn=withdrawn)
+            plan_source(observations, files, models, settings, effective, versions, others=others, withdrawn=withdrawn)
         )
         if not plans[-1].blockers:
             contents += [content_of(row, files, others) for row in observations]
@@ -107,11 +106,19 @@ def plan_monte_carlo(
     settings = settings or load_settings()
     chosen = settings.production(production)
     versions = science_versions(settings.site.science_python)
+    trees: dict[Path, tuple[MonteCarloTree, Production]] = {}
+    irf_sets: defaultdict[Path, dict[Path, IrfSet]] = defaultdict(dict)
+    for span, effective in chosen.cases():
+        for tree in _trees(settings, effective, span):
+            # One plan for the same forests, whatever IRFs are made of them: two would train them at the same time.
+            trees.setdefault(tree.root, (tree, effective if tree.variant else chosen))
+            irf_sets[tree.root].setdefault(tree.irf_folder, IrfSet(tree.irf_folder, effective.mcp["create_irf"]))
     plans = []
-    for tree in _trees(settings, chosen):
+    for root, (tree, effective) in trees.items():
         samples = {sample: _dl1_files(tree.dl1_folder(sample)) for sample in SAMPLES}
         if any(samples.values()):
-            plans.append(plan_tree(tree, samples, settings, chosen, versions, withdrawn=withdrawn))
+            sets = tuple(irf_sets[root].values())
+            plans.append(plan_tree(tree, samples, settings, effective, versions, irf_sets=sets, withdrawn=withdrawn))
     if not plans:
         raise NoChoiceError(
             f"no Monte Carlo DL1 of version {chosen.mc_version} and NSB {chosen.nsb} below "
@@ -120,13 +127,29 @@ def plan_monte_carlo(
     return tuple(plans)
 
 
-def _trees(settings: Settings, production: Production) -> list[MonteCarloTree]:
+def _trees(settings: Settings, production: Production, span: Span) -> list[MonteCarloTree]:
+    """Return the trees that the sources and nights of a span need."""
     lines = settings.monte_carlo.declination_lines_deg
-    periods = dict.fromkeys(period.name for period in settings.monte_carlo.periods)
+    periods = dict.fromkeys(
+        period.name
+        for period in settings.monte_carlo.periods
+        if span.first < period.last and period.first - dt.timedelta(days=1) <= span.last
+    )
     folders = {declination_folder(line) for line in lines}
     if len(folders) != len(lines):
         raise NoChoiceError("two declination lines in config/monte_carlo.yaml have the same folder name")
+    if span.source is not None:
+        lines = _line_of(settings, production, span.source)
     return [monte_carlo_tree(settings, production, period, line) for period in periods for line in lines]
+
+
+def _line_of(settings: Settings, production: Production, source: str) -> tuple[float, ...]:
+    """Return the declination line of a source; none if its plans are blocked for want of a position or a line."""
+    try:
+        position = production.position or settings.position(source)
+        return (settings.monte_carlo.declination_line_deg(position.dec_deg),)
+    except NoChoiceError:
+        return ()
 
 
 def _dl1_files(folder: Path) -> tuple[ModelFile, ...]:

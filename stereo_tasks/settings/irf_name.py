@@ -49,8 +49,13 @@ def irf_name(create_irf: dict[str, Any]) -> str:
         if create_irf[key] != usual:
             parts.append(create_irf[key])
     if unusual := _unusual(create_irf):
-        parts.append(hashlib.sha256(json.dumps(unusual, sort_keys=True).encode()).hexdigest()[:_DIGITS])
+        parts.append(short_hash(unusual))
     return "_".join(parts)
+
+
+def short_hash(content: Any) -> str:
+    """Return a hash of values, short enough for the name of a folder."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def _cut(cut: dict[str, Any]) -> str:
@@ -63,8 +68,12 @@ def _cut(cut: dict[str, Any]) -> str:
 
 def in_deg(value: Any) -> str:
     """Return an angle in deg without its unit, as it was written if it was written in deg; a number as it is."""
-    number, _, unit = str(value).partition(" ")
-    return number if unit.strip() in ("", "deg") else f"{u.Quantity(value).to_value('deg'):g}"
+    text = str(value).removesuffix("deg").strip()
+    try:
+        float(text)
+    except ValueError:
+        return f"{u.Quantity(value).to_value('deg'):g}"
+    return text
 
 
 def _unusual(create_irf: dict[str, Any]) -> dict[str, Any]:

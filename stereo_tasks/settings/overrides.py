@@ -69,6 +69,10 @@ class Rule(Model):
         """Return whether the rule holds for a night and source."""
         return self._holds(night.evening, source)
 
+    def without(self, key: str) -> Self:
+        """Return the rule without one of the keys that it sets."""
+        return self.model_copy(update={"set": {name: value for name, value in self.set.items() if name != key}})
+
     def _holds(self, evening: dt.date, source: str | None) -> bool:
         return (
             (self.source is None or source in self.source)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.choices import SourcePosition
-from stereo_tasks.settings.irf_name import irf_name
+from stereo_tasks.settings.irf_name import irf_name, short_hash
 from stereo_tasks.settings.layers import overlay
 from stereo_tasks.settings.mcp import check_mcp
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.overrides import Rule, Span, keys_set, spans
 from stereo_tasks.stages import Correction, Engine, Stage, stages
+from stereo_tasks.stages.monte_carlo import MC_FORESTS, MC_STEREO
 
 
 class Production(Model):
@@ -47,6 +48,8 @@ class Production(Model):
     """Of the source, where a rule sets it; None is that of config/sources.yaml."""
     origins: dict[str, str] = Field(default_factory=dict, repr=False)
     """Where each value comes from, by its dotted key: a file, and the rule."""
+
+    _training: str = PrivateAttr("")
 
     def engine_of(self, stage: Stage) -> Engine:
         """Return who is wanted to make the products of a stage."""
@@ -96,6 +99,11 @@ class Production(Model):
                 made[span.rules] = self._under(span.rules)
             yield span, made[span.rules]
 
+    def with_engine(self, engine: Engine) -> Production:
+        """Return this production with one engine for all stages, whatever its rules say."""
+        rules = tuple(rule.without("engine") for rule in self.overrides)
+        return self.model_copy(update={"engine": engine, "overrides": rules})
+
     def origin(self, *keys: str) -> str:
         """Return where the values of dotted keys come from, such as ``mcp.create_irf.event_type``: file and rule."""
         found = dict.fromkeys(
@@ -105,6 +113,11 @@ class Production(Model):
             if known == key or known.startswith(f"{key}.")
         )
         return "; ".join(found) or "default"
+
+    @property
+    def training(self) -> str:
+        """Name of the forests, where rules change how they are trained or what of; empty for the production's own."""
+        return self._training
 
     def _under(self, rules: Sequence[int]) -> Production:
         if not rules:
@@ -116,7 +129,7 @@ class Production(Model):
             where = f"{self.origin('overrides')}, rule {number + 1} of overrides"
             values["origins"] |= dict.fromkeys(keys_set(self.overrides[number].set), where)
         try:
-            return type(self).model_validate(values)
+            made = type(self).model_validate(values)
         except ValidationError as error:
             self._under(rules[:-1])  # so that an earlier rule is named if it was impossible already
             lines = [
@@ -126,10 +139,19 @@ class Production(Model):
             number, file = rules[-1] + 1, self.origin("overrides")
             raise ValueError(f"overrides in {file}, rule {number}: {'; '.join(lines)}") from None
 
+        if (asked := _of_training(made.mcp)) != _of_training(self.mcp):
+            made._training = short_hash(asked)
+        return made
+
     @property
     def cuts(self) -> str:
         """Name of the IRFs in autoMCP's tree, such as ``g_dyn_0.9_th_glo_0.2``; see `irf_name`."""
         return irf_name(self.mcp["create_irf"])
+
+
+def _of_training(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of magic-cta-pipe's configuration the forests depend on."""
+    return {key: config.get(key) for stage in (MC_STEREO, MC_FORESTS) for key in stage.mcp_keys}
 
 
 class Productions(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stereo_tasks.planning.plan import Choice
+from stereo_tasks.settings.mcp import CUT_KEYS
 from stereo_tasks.settings.production import Production
 
 KEPT = {
@@ -37,11 +38,14 @@ def option_choices(production: Production) -> tuple[Choice, ...]:
     def origin(*keys: str) -> str:
         return production.origin(*(f"mcp.{key}" for key in keys))
 
+    def read(cut: str) -> str:
+        return origin(*(f"create_irf.{cut}.{key}" for key in ("cut_type", *CUT_KEYS[irf[cut]["cut_type"]])))
+
     return (
         Choice("event type", event_type, f"{KEPT[event_type]}; {origin('create_irf.event_type')}"),
         Choice("weights", weights, f"{_WEIGHTED[weights]}; {origin('create_irf.weight_type_dl2')}"),
-        Choice("gammaness cut", _cut(irf["gammaness"]), origin("create_irf.gammaness")),
-        Choice("theta cut", _cut(irf["theta"]), origin("create_irf.theta")),
+        Choice("gammaness cut", _cut(irf["gammaness"]), read("gammaness")),
+        Choice("theta cut", _cut(irf["theta"]), read("theta")),
         Choice("quality cuts of images", _or_none(production.mcp["stereo_reco"]["quality_cuts"]),
                origin("stereo_reco.quality_cuts")),
         Choice("quality cuts of events", _or_none(irf["quality_cuts"]), origin("create_irf.quality_cuts")),

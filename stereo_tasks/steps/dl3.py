@@ -40,12 +40,36 @@ def run(context: StepContext) -> Made:
         raise skipped("there is no time in which all three telescopes recorded showers")
 
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
+    if context.config()["dl2_to_dl3"]["interpolation_method"] == "cubic":
+        fill_unknown_areas(irfs)
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
     counts = amend(output, intervals, f"magic-cta-pipe {context.plan.versions['magic-cta-pipe']}")
     if Correction.TIME_DIFFERENCE in context.plan.corrections(CALIBRATE):
         tell_of_time_differences(output)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
+
+
+def fill_unknown_areas(folder: Path) -> None:
+    """Count no area where nothing was simulated, in copies of the IRFs of a folder of links.
+
+    magic-cta-pipe 0.6.2 leaves 0 / 0 in energies without simulated showers, and one value that is not a number makes
+    all of scipy's cubic spline so: no energy of the DL3 would have an area. In the other methods it stays where it is.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Links to the IRFs; those with such values become files.
+    """
+    for link in sorted(folder.iterdir()):
+        with fits.open(link) as hdus:
+            area = hdus["EFFECTIVE AREA"].data["EFFAREA"]
+            if not np.isnan(area).any():
+                continue
+            area[np.isnan(area)] = 0.0
+            filled = link.with_suffix(".filled")
+            hdus.writeto(filled, checksum=False)
+        filled.replace(link)
 
 
 def amend(path: Path, intervals: Intervals, creator: str) -> dict[str, float]:

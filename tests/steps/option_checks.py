@@ -23,6 +23,8 @@ def check(dl3, dl2, irfs, mcp):
         _check_area(area, nodes, hdus["EVENTS"].header, mcp["dl2_to_dl3"])
         _check_cut_tables(hdus, nodes, irf)
         expected = _expected_events(dl2, irf)
+        alive = [((hdus["GTI"].data["START"] <= t) & (t <= hdus["GTI"].data["STOP"])).any() for t in expected["time_s"]]
+        expected = expected[alive]
         expected = expected[_gamma_like(expected, hdus, header)]
         assert len(expected) > 0
         assert events["EVENT_ID"].tolist() == expected.index.get_level_values("event_id").tolist()
@@ -121,20 +123,23 @@ def _expected_events(dl2, irf):
         images = images.query(irf["quality_cuts"])
     images = images[images["combo_type"].isin(COMBINATIONS[irf["event_type"]])]
     weights = {
-        "simple": (1.0, 1.0),
-        "intensity": (images["intensity"], images["intensity"]),
-        "variance": (1 / images["gammaness_var"], 1 / images["reco_energy_var"]),
+        "simple": (1.0, 1.0, 1.0),
+        "intensity": (images["intensity"], images["intensity"], images["intensity"]),
+        "variance": (1 / images["gammaness_var"], 1 / images["reco_energy_var"], 1 / images["reco_disp_var"]),
     }[irf["weight_type_dl2"]]
     by_event = ["obs_id", "event_id"]
     parts = images[by_event].assign(
         of_gammaness=weights[0], gammaness=images["gammaness"] * weights[0],
         of_energy=weights[1], log_energy=np.log10(images["reco_energy"]) * weights[1],
+        of_direction=weights[2],
     )  # fmt: skip
     sums = parts.groupby(by_event).sum()
     events = pd.DataFrame(
         {
             "gammaness": sums["gammaness"] / sums["of_gammaness"],
             "log_energy": sums["log_energy"] / sums["of_energy"],
+            "time_s": images.groupby(by_event)["timestamp"].mean(),
+            "direction": sums["of_direction"] / sums["of_direction"],  # not a number where a forest's trees all agree
             "multiplicity": images.groupby(by_event)["multiplicity"].first(),
         }
     )

@@ -76,7 +76,9 @@ def _shown(value: Any) -> str:
 
 
 def _print(console: Console, columns: tuple[str, str, str], rows: Iterator[tuple[str, str, str]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name, is_path in zip(columns, (True, False, True), strict=True):
+        table.add_column(name, no_wrap=is_path)
     for row in rows:
         table.add_row(*(escape(text) for text in row))
     console.print(table)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
@@ -50,6 +50,16 @@ class Settings(Model):
         if unknown := sorted(resources.keys() - set(names)):
             raise ValueError(f"there is no stage {', '.join(unknown)}; there are {', '.join(names)}")
         return resources
+
+    @field_validator("monte_carlo")
+    @classmethod
+    def _has_the_nsb_levels(cls, monte_carlo: MonteCarlo, info: ValidationInfo) -> MonteCarlo:
+        productions: Productions | None = info.data.get("productions")
+        for production in productions.productions.values() if productions else ():
+            for _, one in production.cases():
+                if one.nsb not in monte_carlo.nsb_levels:
+                    raise ValueError(f"nsb_levels lack {one.nsb}, the nsb of {one.name} ({one.origin('nsb')})")
+        return monte_carlo
 
     def cost(self, stage: Stage, engine: Engine = Engine.MCP) -> Cost:
         """Return what an element of a stage is expected to need on this site."""

@@ -29,7 +29,7 @@ from stereo_tasks.steps.run import run_element
 
 NIGHT, SOURCE = "2024-01-10", "CrabNebula"
 NODES = ((14, 95), (17, 115), (24, 90), (28, 110))
-"""Zenith and azimuth in deg, around the pointing (20, 103): in zenith the second is the nearest, on the sky the first."""
+"""Zenith and azimuth in deg, around (20, 103): in zenith the second is the nearest, on the sky the first."""
 
 TABLE = {"energy_bins": [0.05, 0.2, 0.5, 2.0, 20.0], "energy_unit": "TeV"}
 CASES = {

@@ -53,7 +53,8 @@ def show_command(
         }
         typer.echo(json.dumps(found, indent=1))
         return
-    console = Console(width=None if sys.stdout.isatty() else 250, highlight=False)
+    # A pipe gets a line for each value, however long its path.
+    console = Console(width=None if sys.stdout.isatty() else 1000, highlight=False)
     console.print(f"{evening} {source}, production {effective.name}")
     _print(console, ("value", "", "from"), ((row["key"], _shown(row["value"]), row["origin"]) for row in rows))
     choices = ((choice.name, choice.value, choice.reason) for choice in chosen.choices)
@@ -76,9 +77,7 @@ def _shown(value: Any) -> str:
 
 
 def _print(console: Console, columns: tuple[str, str, str], rows: Iterator[tuple[str, str, str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name, is_path in zip(columns, (True, False, True), strict=True):
-        table.add_column(name, no_wrap=is_path)
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(text) for text in row))
     console.print(table)

@@ -93,7 +93,7 @@ def _mount_commands() -> None:
         run,
         select,
         status,
-    )  # fmt: skip
+    )
 
     app.add_typer(catalog.catalog_app, name="catalog")
     app.command("plan")(plan.plan_command)

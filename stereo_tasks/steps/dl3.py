@@ -40,17 +40,19 @@ def run(context: StepContext) -> Made:
         raise skipped("there is no time in which all three telescopes recorded showers")
 
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
-    if context.config()["dl2_to_dl3"]["interpolation_method"] == "cubic":
-        fill_unknown_areas(irfs)
+    cubic = context.config()["dl2_to_dl3"]["interpolation_method"] == "cubic"
+    filled = fill_unknown_areas(irfs) if cubic else 0
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
     counts = amend(output, intervals, f"magic-cta-pipe {context.plan.versions['magic-cta-pipe']}")
     if Correction.TIME_DIFFERENCE in context.plan.corrections(CALIBRATE):
         tell_of_time_differences(output)
+    if filled:
+        tell_of_filled_areas(output, filled)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
 
 
-def fill_unknown_areas(folder: Path) -> None:
+def fill_unknown_areas(folder: Path) -> int:
     """Count no area where nothing was simulated, in copies of the IRFs of a folder of links.
 
     magic-cta-pipe 0.6.2 leaves 0 / 0 in energies without simulated showers, and one value that is not a number makes
@@ -60,16 +62,24 @@ def fill_unknown_areas(folder: Path) -> None:
     ----------
     folder : pathlib.Path
         Links to the IRFs; those with such values become files.
+
+    Returns
+    -------
+    int
+        How many values there were.
     """
+    number = 0
     for link in sorted(folder.iterdir()):
         with fits.open(link) as hdus:
             area = hdus["EFFECTIVE AREA"].data["EFFAREA"]
             if not np.isnan(area).any():
                 continue
+            number += int(np.count_nonzero(np.isnan(area)))
             area[np.isnan(area)] = 0.0
             filled = link.with_suffix(".filled")
             hdus.writeto(filled, checksum=False)
         filled.replace(link)
+    return number
 
 
 def amend(path: Path, intervals: Intervals, creator: str) -> dict[str, float]:
@@ -113,6 +123,15 @@ def tell_of_time_differences(path: Path) -> None:
             "has those of other events"
         )
         hdus["EVENTS"].add_checksum()
+
+
+def tell_of_filled_areas(path: Path, number: int) -> None:
+    """Say in a DL3 file that areas of the IRFs were set to 0 before they were interpolated."""
+    with fits.open(path, mode="update") as hdus:
+        hdus["EFFECTIVE AREA"].header.add_history(
+            f"stereo-nights: {number} areas of the IRFs that were not a number were set to 0 before the interpolation"
+        )
+        hdus["EFFECTIVE AREA"].add_checksum()
 
 
 def _replace_gti(hdus: fits.HDUList, intervals: Intervals) -> None:

@@ -21,6 +21,8 @@ def check(dl3, dl2, irfs, mcp):
         assert header["IRF_INTP"] == mcp["dl2_to_dl3"]["interpolation_method"]
         area = np.asarray(hdus["EFFECTIVE AREA"].data["EFFAREA"][0, 0])
         _check_area(area, nodes, hdus["EVENTS"].header, mcp["dl2_to_dl3"])
+        filled = "before the interpolation" in "".join(header.get("HISTORY", ""))
+        assert filled == (mcp["dl2_to_dl3"]["interpolation_method"] == "cubic")
         _check_cut_tables(hdus, nodes, irf)
         expected = _expected_events(dl2, irf)
         alive = [((hdus["GTI"].data["START"] <= t) & (t <= hdus["GTI"].data["STOP"])).any() for t in expected["time_s"]]

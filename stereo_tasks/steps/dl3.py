@@ -111,6 +111,7 @@ def amend(path: Path, intervals: Intervals, creator: str) -> dict[str, float]:
         _replace_gti(hdus, intervals)
         counts = _amend_events(hdus["EVENTS"], intervals)
         _amend_effective_area(hdus["EFFECTIVE AREA"])
+        _amend_dispersion(hdus["ENERGY DISPERSION"])
         amend_dl3(hdus, creator)
     return counts
 
@@ -179,6 +180,22 @@ def _amend_effective_area(hdu: fits.BinTableHDU) -> None:
     if unknown.any():
         area[unknown] = 0.0
         hdu.header.add_history(f"stereo-nights: {np.count_nonzero(unknown)} areas set to 0 that were not a number")
+
+
+def _amend_dispersion(hdu: fits.BinTableHDU) -> None:
+    """Leave no negative probability: a cubic spline between the matrices of nodes goes below 0 beside their peaks."""
+    row = hdu.data[0]
+    matrix = row["MATRIX"]  # shape (n_offsets, n_migrations, n_energies)
+    negative = matrix < 0
+    if not negative.any():
+        return
+    matrix[negative] = 0.0
+    widths = (row["MIGRA_HI"] - row["MIGRA_LO"])[:, np.newaxis]
+    integral = (matrix * widths).sum(axis=1, keepdims=True)
+    hdu.data["MATRIX"][0] = np.divide(matrix, integral, out=np.zeros_like(matrix), where=integral > 0)
+    hdu.header.add_history(
+        f"stereo-nights: {np.count_nonzero(negative)} negative values set to 0; the integral of each energy stays 1"
+    )
 
 
 def _showers(dl2: Path) -> dict[int, Times]:

@@ -23,6 +23,7 @@ def check(dl3, dl2, irfs, mcp):
         _check_area(area, nodes, hdus["EVENTS"].header, mcp["dl2_to_dl3"])
         filled = "before the interpolation" in "".join(header.get("HISTORY", ""))
         assert filled == (mcp["dl2_to_dl3"]["interpolation_method"] == "cubic")
+        _check_dispersion(hdus["ENERGY DISPERSION"].data[0])
         _check_cut_tables(hdus, nodes, irf)
         expected = _expected_events(dl2, irf)
         alive = [((hdus["GTI"].data["START"] <= t) & (t <= hdus["GTI"].data["STOP"])).any() for t in expected["time_s"]]
@@ -116,6 +117,14 @@ def _check_area(area, nodes, events, dl3):
     expected[expected < 1.1] = 0
     # The tool interpolates to the mean pointing of all events, the header has that of most gamma-like ones.
     np.testing.assert_allclose(area, expected, rtol=1e-2)
+
+
+def _check_dispersion(row):
+    """Check that the migrations of each energy are probabilities: none is negative, and together they are 1."""
+    assert (row["MATRIX"] >= 0).all()
+    integral = (row["MATRIX"] * (row["MIGRA_HI"] - row["MIGRA_LO"])[:, np.newaxis]).sum(axis=1)
+    assert np.isclose(integral[integral > 0], 1).all()
+    assert (integral > 0).any()
 
 
 def _expected_events(dl2, irf):

@@ -84,7 +84,19 @@ def _mount_local_site() -> Edge:
 
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
-    from stereo_tasks.commands import backfill, catalog, check_dl3, doctor, engine, holds, plan, run, select, status
+    from stereo_tasks.commands import (
+        backfill,
+        catalog,
+        check_dl3,
+        config,
+        doctor,
+        engine,
+        holds,
+        plan,
+        run,
+        select,
+        status,
+    )
 
     app.add_typer(catalog.catalog_app, name="catalog")
     app.command("plan")(plan.plan_command)
@@ -95,6 +107,7 @@ def _mount_commands() -> None:
     app.command("hold")(holds.hold_command)
     app.command("release")(holds.release_command)
     app.command("backfill")(backfill.backfill_command)
+    app.add_typer(config.app, name="config")
     app.add_typer(engine.app, name="engine")
     app.command("doctor")(doctor.doctor_command)
 

@@ -112,12 +112,16 @@ def _raw_files(log: StereoLog | None, settings: Settings) -> Iterator[NightFiles
     """Yield the files of all nights that detection would look at if they were recent."""
     accepted = select_rows(log.observations, settings.policy).accepted if log else ()
     now, paths = dt.datetime.now(dt.UTC), settings.site.paths
-    nights = [night for night in sorted({row.night for row in accepted}) if night_over(night, now)]
-    names = settings.policy.detect_productions or (None,)
-    wanted = {(one.lst_version, one.lst_tailcut) for one in map(settings.production, names)}
+    productions = [settings.production(name) for name in settings.policy.detect_productions or (None,)]
+    wanted = {
+        (row.night, one.lst_version, one.lst_tailcut)
+        for row in accepted
+        if night_over(row.night, now)
+        for one in (production.effective(row.night, row.source) for production in productions)
+    }
 
-    def scan(item: tuple[Night, tuple[str | tuple[str, ...], str | None]]) -> NightFiles | None:
-        night, (version, tailcut) = item
+    def scan(item: tuple[Night, str | tuple[str, ...], str | None]) -> NightFiles | None:
+        night, version, tailcut = item
         try:
             return scan_night(
                 night, magic_calibrated=paths.magic_calibrated, lst_dl1=paths.lst_dl1, lst_version=version,
@@ -128,7 +132,7 @@ def _raw_files(log: StereoLog | None, settings: Settings) -> Iterator[NightFiles
             return None
 
     with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(scan, [(night, version) for night in nights for version in sorted(wanted)])
+        found = pool.map(scan, sorted(wanted))
         yield from (one for one in found if one is not None)
 
 

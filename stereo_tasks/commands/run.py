@@ -61,7 +61,7 @@ def run_command(
 
 def with_engine(settings: Settings, production: str | None, engine: Engine) -> Settings:
     """Return settings in which a production asks for one engine in all stages."""
-    chosen = settings.production(production).model_copy(update={"engine": engine})
+    chosen = settings.production(production).with_engine(engine)
     named = {**settings.productions.productions, chosen.name: chosen}
     productions = settings.productions.model_copy(update={"productions": named})
     return settings.model_copy(update={"productions": productions})

@@ -19,6 +19,7 @@ from stereo_tasks.planning.plan import Blocker, blocks_all
 from stereo_tasks.products.models import Models, find_all
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
+from stereo_tasks.settings.production import Production
 from stereo_tasks.stereo_log import Observation, Selection
 
 
@@ -63,8 +64,8 @@ class FileFinder:
         self._night: Night | None = None
         self._found: dict[tuple[str | tuple[str, ...], str | None], NightFiles | InventoryError] = {}
 
-    def files(self, night: Night, production: str) -> NightFiles:
-        """Return the files of a night.
+    def files(self, night: Night, production: Production) -> NightFiles:
+        """Return the files of a night that a production takes.
 
         Raises
         ------
@@ -73,16 +74,15 @@ class FileFinder:
         """
         if night != self._night:
             self._night, self._found = night, {}
-        wanted, paths = self._settings.production(production), self._settings.site.paths
-        key = wanted.lst_version, wanted.lst_tailcut
+        paths, key = self._settings.site.paths, (production.lst_version, production.lst_tailcut)
         if key not in self._found:
             try:
                 self._found[key] = scan_night(
                     night,
                     magic_calibrated=paths.magic_calibrated,
                     lst_dl1=paths.lst_dl1,
-                    lst_version=wanted.lst_version,
-                    lst_tailcut=wanted.lst_tailcut,
+                    lst_version=production.lst_version,
+                    lst_tailcut=production.lst_tailcut,
                 )
             except InventoryError as error:
                 self._found[key] = error
@@ -142,11 +142,12 @@ class NightInspector:
         InventoryError
             If a folder is there and cannot be listed.
         """
-        files, rows = self.finder.files(night, self.production), tuple(rows)
-        states = []
+        states, rows = [], tuple(rows)
         for row in accepted:
+            production = self._settings.production(self.production).effective(night, row.source)
+            files = self.finder.files(night, production)
             others = [one for one in rows if one.source != row.source]
-            blocked, held = self._blocked(row)
+            blocked, held = self._blocked(row, production)
             state = readiness(
                 row, files, self._settings.policy, now, others=others, blocked=blocked, held=held
             )  # fmt: skip
@@ -158,17 +159,16 @@ class NightInspector:
         one = self._holds.get((night, WHOLE_NIGHT)) or self._holds.get((night, source))
         return _held(one) if one else ""
 
-    def _blocked(self, row: Observation) -> tuple[list[str], dict[int, str]]:
+    def _blocked(self, row: Observation, production: Production) -> tuple[list[str], dict[int, str]]:
         """Return what keeps a source back besides its files: the whole of it, or single runs."""
         held = self.held(row.night, row.source)
-        lacking = self._lacking(row)
+        lacking = self._lacking(row, production)
         texts = [f"{one.subject}: {one.reason}" for one in lacking]
         if held or blocks_all(lacking, row.lst_runs):
             return [*([held] if held else []), *texts], {}
         return [], {run: text for one, text in zip(lacking, texts, strict=True) for run in one.runs}
 
-    def _lacking(self, row: Observation) -> list[Blocker]:
-        production = self._settings.production(self.production)
+    def _lacking(self, row: Observation, production: Production) -> list[Blocker]:
         chosen = choose(row.night, row.source, self._settings, production, [row])
         models = {level: self._find(tree, production.high_density) for level, tree in chosen.trees.items()}
         return [*chosen.blockers, *lacking_models(models, chosen, production, [row])]

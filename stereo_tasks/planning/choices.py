@@ -9,6 +9,7 @@ import astropy.units as u
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.nsb import RunLevel, run_levels
+from stereo_tasks.planning.options import option_choices
 from stereo_tasks.planning.plan import Blocker, Choice
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
@@ -50,6 +51,7 @@ def monte_carlo_tree(
         version=production.mc_version,
         declination=declination_folder(line_deg),
         cuts=production.cuts,
+        variant=production.training,
     )
 
 
@@ -79,9 +81,10 @@ def choose(
     except NoChoiceError as error:
         blockers.append(Blocker("period", str(error)))
     try:
-        position = settings.position(source)
+        position = production.position or settings.position(source)
         text = f"{position.ra_deg:.4f} deg, {position.dec_deg:.4f} deg"
-        choices.append(Choice("position", text, "config/sources.yaml"))
+        where = production.origin("position") if production.position else "config/sources.yaml"
+        choices.append(Choice("position", text, where))
         line_deg = settings.monte_carlo.declination_line_deg(position.dec_deg)
         distance = abs(line_deg - position.dec_deg)
         choices.append(Choice("declination line", f"{line_deg} deg", f"nearest to the source, {distance:.2f} deg away"))
@@ -102,7 +105,8 @@ def choose(
             blockers.append(Blocker("NSB level", f"LST-1 run {one.run}: {one.reason}", (one.run,)))
         else:
             choices.append(Choice(f"NSB level, run {one.run}", str(one.level), one.reason))
-    choices.append(Choice("cuts", production.cuts, "gammaness and theta in create_irf of config/mcp.yaml"))
+    choices.append(Choice("cuts", production.cuts, f"create_irf, {production.origin('mcp.create_irf')}"))
+    choices += option_choices(production)
     trees: dict[float, MonteCarloTree] = {}
     if period and line_deg is not None:
         levels = {one.level for one in runs} if rows else {production.nsb}
@@ -120,7 +124,7 @@ def _window(production: Production, offset_us: float | None) -> tuple[Choice, li
         reason = f"search with the {coincidence['n_pre_offset_search_events']} brightest showers"
         return Choice("time-offset window", "found in the data", reason), []
     first, last = coincidence["time_offset"]["start"], coincidence["time_offset"]["stop"]
-    choice = Choice("time-offset window", f"{first} to {last}", "fixed in config/mcp.yaml")
+    choice = Choice("time-offset window", f"{first} to {last}", production.origin("mcp.event_coincidence.time_offset"))
     low_us, high_us = (u.Quantity(edge).to_value("us") for edge in (first, last))
     if offset_us is None or low_us <= offset_us <= high_us:
         return choice, []

@@ -117,7 +117,7 @@ def is_made_like(record: Record, plan: Plan, element: Element) -> bool:
     seen = {mark.path: (mark.size_bytes, mark.modified_ns) for mark in record.inputs}
     return (
         record.revision == element.stage.revision
-        and record.configuration == configuration_hash(plan, element.stage)
+        and record.configuration == configuration_hash(plan, element.stage, element)
         and all(record.versions.get(name) == version for name, version in versions_of(plan, element.stage).items())
         and all(seen.get(path, mark) == mark for path, mark in raw.items())
         and products_are_there(record)

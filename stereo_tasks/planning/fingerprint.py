@@ -26,10 +26,11 @@ def _hash(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def configuration_of(plan: Plan, stage: Stage) -> dict[str, Any]:
-    """Return the part of the configuration that a stage reads."""
+def configuration_of(plan: Plan, stage: Stage, element: Element | None = None) -> dict[str, Any]:
+    """Return the part of the configuration that a stage reads, for an element that may have sections of its own."""
+    config = plan.config if element is None else plan.config_of(element)
     configuration: dict[str, Any] = {
-        "mcp": {key: plan.config.get(key) for key in stage.mcp_keys},
+        "mcp": {key: config.get(key) for key in stage.mcp_keys},
         "own": {key: plan.settings.get(key) for key in stage.settings_keys},
     }
     # Only where one is asked for: without any, what was made before there were corrections is right.
@@ -38,9 +39,9 @@ def configuration_of(plan: Plan, stage: Stage) -> dict[str, Any]:
     return configuration
 
 
-def configuration_hash(plan: Plan, stage: Stage) -> str:
-    """Return the hash of the configuration that a stage reads."""
-    return _hash(configuration_of(plan, stage))
+def configuration_hash(plan: Plan, stage: Stage, element: Element | None = None) -> str:
+    """Return the hash of the configuration that a stage reads; see `configuration_of`."""
+    return _hash(configuration_of(plan, stage, element))
 
 
 def versions_of(plan: Plan, stage: Stage) -> dict[str, str | None]:
@@ -77,7 +78,7 @@ def fingerprint(plan: Plan, element: Element, record_of: RecordOf, counts: Mappi
             "id": element.id,
             "inputs": [_input_mark(item, record_of) for item in inputs],
             "parameters": element.parameters,
-            "configuration": configuration_of(plan, stage),
+            "configuration": configuration_of(plan, stage, element),
             "versions": versions_of(plan, stage),
             "revision": stage.revision,
         }

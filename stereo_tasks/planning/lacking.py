@@ -14,6 +14,8 @@ from stereo_tasks.stereo_log.observation import Observation
 COSZD_MARGIN = 0.02
 """So far outside of the nodes' cosines of the zenith magic-cta-pipe's ``dl2_to_dl3`` takes the nearest node."""
 
+CUBIC_NODES = 4
+"""So many points scipy's cubic spline needs at least."""
 _NAMED = 3
 
 
@@ -91,12 +93,16 @@ def _lacking(models: Models, production: Production) -> Iterator[Blocker]:
         names = " ".join(str(path) for path in places)
         reason = f"anybody may write {names}, and a forest runs code: look at them, then 'chmod o-w {names}'"
         yield Blocker("forests", reason)
-    method, count = production.mcp["dl2_to_dl3"]["interpolation_method"], len(models.irfs)
+    dl3, count = production.mcp["dl2_to_dl3"], len(models.irfs)
+    method = dl3["interpolation_method"]
     if count == 0:
         yield Blocker("IRFs", f"no irf_*.fits.gz in {models.irf_folder}: {cure}")
     elif count == 2 or (count == 1 and method != "nearest"):
         # magic-cta-pipe 0.6.2 silently takes the first file's effective area when there are not more than two.
         reason = f"{count} IRF node(s) in {models.irf_folder}: '{method}' interpolation needs 3 or more"
+        yield Blocker("IRFs", reason)
+    elif method == "cubic" and dl3["interpolation_scheme"] == "cosZd" and count < CUBIC_NODES:
+        reason = f"{count} IRF nodes in {models.irf_folder}: 'cubic' interpolation in cosZd needs {CUBIC_NODES} or more"
         yield Blocker("IRFs", reason)
 
 

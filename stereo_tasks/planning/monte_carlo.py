@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def plan_monte_carlo(
     versions: dict[str, str],
     *,
     given: tuple[ModelFile, ...] = (),
+    irf_sets: Sequence[IrfSet] = (),
     withdrawn: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan forests and IRFs of one period, NSB level, version and declination line.
@@ -40,9 +42,26 @@ def plan_monte_carlo(
         Forests that somebody else made: they are taken as they are, and nothing is trained.
     settings, production, versions, withdrawn
         As for a night.
+    irf_sets : sequence of IrfSet, optional
+        Which IRFs are made of the forests; those of the production if not given.
     """
     engines = choose_engines(MC_STAGES, production, versions, withdrawn or {})
-    return MonteCarloPlanner(tree, samples, settings, production, engines, given).plan(versions)
+    irf_sets = irf_sets or (IrfSet(tree.irf_folder, production.mcp["create_irf"]),)
+    return MonteCarloPlanner(tree, samples, settings, production, engines, irf_sets, given).plan(versions)
+
+
+@dataclass(frozen=True, slots=True)
+class IrfSet:
+    """IRFs with the same cuts, type of events, weights and bins, of all nodes."""
+
+    folder: Path
+    create_irf: dict[str, Any]
+    """The section of magic-cta-pipe's configuration that they are made with."""
+
+    @property
+    def name(self) -> str:
+        """Name of the folder in autoMCP's tree, above that of the declination line."""
+        return self.folder.parent.name
 
 
 class MonteCarloPlanner:
@@ -60,6 +79,8 @@ class MonteCarloPlanner:
         Who makes the products of each stage.
     given : tuple of ModelFile
         Forests that somebody else made.
+    irf_sets : sequence of IrfSet
+        Which IRFs are made.
     """
 
     def __init__(
@@ -69,6 +90,7 @@ class MonteCarloPlanner:
         settings: Settings,
         production: Production,
         engines: Mapping[str, EngineChoice],
+        irf_sets: Sequence[IrfSet],
         given: tuple[ModelFile, ...] = (),
     ) -> None:
         self.given = given
@@ -76,6 +98,7 @@ class MonteCarloPlanner:
         self.samples = samples
         self.production = production
         self.engines = engines
+        self.irf_sets = irf_sets
         self._elements = ElementMaker(settings, engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
@@ -92,7 +115,7 @@ class MonteCarloPlanner:
             choices=(
                 Choice("Monte Carlo", tree.key, "period, NSB level and version of the production, declination line"),
                 Choice("forests", str(tree.forests_folder), "made elsewhere" if self.given else "autoMCP's tree"),
-                Choice("IRFs", str(tree.irf_folder), "autoMCP's tree"),
+                *(Choice("IRFs", str(one.folder), "autoMCP's tree") for one in self.irf_sets),
             ),
             notices=(),
             blockers=(*self.incomplete, *self._too_few_nodes()),

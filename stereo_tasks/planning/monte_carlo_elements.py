@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.monte_carlo import MonteCarloPlanner
 from stereo_tasks.planning.plan import Input
 from stereo_tasks.products.models import COMBINATIONS, PACKED_SUFFIX
-from stereo_tasks.settings.production import Production
+from stereo_tasks.settings.irf_name import in_deg
 from stereo_tasks.stages import Stage
 
 # Kind of forest -> how magic-cta-pipe names its files.
@@ -52,11 +53,13 @@ def mc_dl2(planner: MonteCarloPlanner, stage: Stage) -> None:
 
 
 def mc_irf(planner: MonteCarloPlanner, stage: Stage) -> None:
-    """One element a node of the test gammas."""
-    suffix = _cut_suffix(planner.production)
-    for node in planner.nodes:
-        output = planner.tree.irf_folder / f"irf_{node}_{suffix}.fits.gz"
-        planner.add(stage, node, [product(planner.tree.dl2(node))], [output])
+    """One element a node of the test gammas, for each set of IRFs."""
+    for one in planner.irf_sets:
+        own = one.create_irf == planner.production.mcp["create_irf"]
+        prefix, parameters = ("", {}) if own else (f"{one.name}/", {"mcp": {"create_irf": one.create_irf}})
+        for node in planner.nodes:
+            output = one.folder / f"irf_{node}_{_cut_suffix(one.create_irf)}.fits.gz"
+            planner.add(stage, f"{prefix}{node}", [product(planner.tree.dl2(node))], [output], parameters)
 
 
 def _all_forests(planner: MonteCarloPlanner) -> list[Input]:
@@ -75,14 +78,17 @@ def _forests(planner: MonteCarloPlanner, kind: str) -> list[Path]:
     return [folder / f"{_FORESTS[kind]}_{combination}.joblib" for combination in COMBINATIONS]
 
 
-def _cut_suffix(production: Production) -> str:
+def _cut_suffix(irf: dict[str, Any]) -> str:
     """Return the part of an IRF file's name that tells event type and cuts, as create_irf of MCP 0.6.2 writes it."""
-    irf = production.mcp["create_irf"]
     gammaness, theta = irf["gammaness"], irf["theta"]
-    angle = str(theta["global_cut_value"]).replace(" ", "")
-    gammaness_names = {"global": f"glob{gammaness['global_cut_value']}", "dynamic": f"dyn{gammaness['efficiency']}"}
-    theta_names = {"global": f"glob{angle}", "dynamic": f"dyn{theta['efficiency']}"}
-    return (
-        f"{irf['event_type']}_gh_{gammaness_names.get(gammaness['cut_type'], 'custom')}"
-        f"_theta_{theta_names.get(theta['cut_type'], 'custom')}"
-    )
+    return f"{irf['event_type']}_gh_{_cut(gammaness, '')}_theta_{_cut(theta, 'deg')}"
+
+
+def _cut(cut: dict[str, Any], unit: str) -> str:
+    match cut["cut_type"]:
+        case "global":
+            return f"glob{in_deg(cut['global_cut_value'])}{unit}"
+        case "dynamic":
+            return f"dyn{cut['efficiency']}"
+        case _:
+            return "custom"

@@ -146,6 +146,10 @@ class Plan:
         """Return who makes the products of a stage."""
         return self.engines.get(str(stage), EngineChoice(Engine.MCP))
 
+    def config_of(self, element: Element) -> dict[str, Any]:
+        """Return magic-cta-pipe's configuration for an element: the plan's, with sections of its own if it has any."""
+        return {**self.config, **element.parameters.get("mcp", {})}
+
     def corrections(self, stage: Stage) -> tuple[Correction, ...]:
         """Return the defects of its tool that the kernel of a stage is to put right."""
         asked = self.settings.get("corrections", ())

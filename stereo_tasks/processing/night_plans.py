@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from stereo_tasks.inventory import content_of, scan_night
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
+from stereo_tasks.planning.monte_carlo import IrfSet
 from stereo_tasks.planning.monte_carlo import plan_monte_carlo as plan_tree
 from stereo_tasks.planning.night import plan_source
 from stereo_tasks.planning.plan import Plan, blocks_all, held_runs
@@ -19,6 +22,7 @@ from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
+from stereo_tasks.settings.overrides import Span
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stereo_log import Observation, StereoLogError, read_site_log, select
 
@@ -79,22 +83,18 @@ def plan_night(
         else:
             by_source[row.source].append(row)
     paths = settings.site.paths
-    files = scan_night(
-        night,
-        magic_calibrated=paths.magic_calibrated,
-        lst_dl1=paths.lst_dl1,
-        lst_version=chosen.lst_version,
-        lst_tailcut=chosen.lst_tailcut,
-    )
+    scan = cache(partial(scan_night, night, magic_calibrated=paths.magic_calibrated, lst_dl1=paths.lst_dl1))
     versions = science_versions(settings.site.science_python)
     plans: list[Plan] = []
     contents: list[str] = []
     for source, observations in sorted(by_source.items()):
-        trees = choose(night, source, settings, chosen, observations).trees
-        models = find_all(trees, high_density=chosen.high_density)
+        effective = chosen.effective(night, source)
+        files = scan(lst_version=effective.lst_version, lst_tailcut=effective.lst_tailcut)
+        trees = choose(night, source, settings, effective, observations).trees
+        models = find_all(trees, high_density=effective.high_density)
         others = [row for row in rows if row.source != source]
         plans.append(
-            plan_source(observations, files, models, settings, chosen, versions, others=others, withdrawn=withdrawn)
+            plan_source(observations, files, models, settings, effective, versions, others=others, withdrawn=withdrawn)
         )
         blockers = plans[-1].blockers
         contents += [
@@ -127,12 +127,20 @@ def plan_monte_carlo(
     settings = settings or load_settings()
     chosen = settings.production(production)
     versions = science_versions(settings.site.science_python)
+    trees: dict[Path, tuple[MonteCarloTree, Production]] = {}
+    irf_sets: defaultdict[Path, dict[Path, IrfSet]] = defaultdict(dict)
+    for tree, effective in _wanted(settings, chosen, only):
+        # One plan for the same forests, whatever IRFs are made of them: two would train them at the same time.
+        trees.setdefault(tree.root, (tree, effective if tree.variant else chosen))
+        irf_sets[tree.root].setdefault(tree.irf_folder, IrfSet(tree.irf_folder, effective.mcp["create_irf"]))
     plans = []
-    for tree in _trees(settings, chosen, only):
+    for root, (tree, effective) in trees.items():
         samples = {sample: _dl1_files(tree.dl1_folder(sample)) for sample in SAMPLES}
         if any(samples.values()):
-            given = given_forests(tree)
-            plans.append(plan_tree(tree, samples, settings, chosen, versions, given=given, withdrawn=withdrawn))
+            sets, given = tuple(irf_sets[root].values()), given_forests(tree)
+            plans.append(
+                plan_tree(tree, samples, settings, effective, versions, given=given, irf_sets=sets, withdrawn=withdrawn)
+            )
     if not plans:
         wanted = f": {', '.join(only)}" if only else f" and NSB {chosen.nsb}, or an NSB that the stereo log needs,"
         raise NoChoiceError(
@@ -141,12 +149,32 @@ def plan_monte_carlo(
     return tuple(plans)
 
 
-def _trees(settings: Settings, production: Production, only: Sequence[str]) -> list[MonteCarloTree]:
+def _wanted(
+    settings: Settings, production: Production, only: Sequence[str]
+) -> Iterator[tuple[MonteCarloTree, Production]]:
+    """Yield the trees that a production needs, each with the production as it is for them."""
+    for span, effective in production.cases():
+        for tree in _trees(settings, effective, span, only):
+            yield tree, effective
+    for tree, effective in () if only else _needed(settings, production):
+        yield tree, effective
+        if effective.high_density:
+            yield tree.high_density, effective
+
+
+def _trees(settings: Settings, production: Production, span: Span, only: Sequence[str]) -> list[MonteCarloTree]:
+    """Return the trees that the sources and nights of a span need, at the NSB level of the production."""
     lines = settings.monte_carlo.declination_lines_deg
-    periods = dict.fromkeys(period.name for period in settings.monte_carlo.periods)
+    periods = dict.fromkeys(
+        period.name
+        for period in settings.monte_carlo.periods
+        if span.first < period.last and period.first - dt.timedelta(days=1) <= span.last
+    )
     folders = {declination_folder(line) for line in lines}
     if len(folders) != len(lines):
         raise NoChoiceError("two declination lines in config/monte_carlo.yaml have the same folder name")
+    if span.source is not None:
+        lines = _line_of(settings, production, span.source)
     levels = settings.monte_carlo.nsb_levels if only else (() if production.nsb is None else (production.nsb,))
     trees = [
         monte_carlo_tree(settings, production, period, line, level)
@@ -154,14 +182,12 @@ def _trees(settings: Settings, production: Production, only: Sequence[str]) -> l
         for line in lines
         for level in levels
     ]
-    if not only:
-        trees = list(dict.fromkeys([*trees, *_needed(settings, production)]))
     if production.high_density:
         trees = [variant for tree in trees for variant in (tree, tree.high_density)]
     return [tree for tree in trees if not only or tree.key in only]
 
 
-def _needed(settings: Settings, production: Production) -> Iterator[MonteCarloTree]:
+def _needed(settings: Settings, production: Production) -> Iterator[tuple[MonteCarloTree, Production]]:
     """Yield what runs of the log need."""
     try:
         log = read_site_log(settings)
@@ -169,7 +195,18 @@ def _needed(settings: Settings, production: Production) -> Iterator[MonteCarloTr
         _log.warning("only the NSB level of the production itself is looked at: %s", error)
         return
     for row in select(log.observations, settings.policy).accepted:
-        yield from choose(row.night, row.source, settings, production, [row]).trees.values()
+        effective = production.effective(row.night, row.source)
+        for tree in choose(row.night, row.source, settings, effective, [row]).trees.values():
+            yield tree, effective
+
+
+def _line_of(settings: Settings, production: Production, source: str) -> tuple[float, ...]:
+    """Return the declination line of a source; none if its plans are blocked for want of a position or a line."""
+    try:
+        position = production.position or settings.position(source)
+        return (settings.monte_carlo.declination_line_deg(position.dec_deg),)
+    except NoChoiceError:
+        return ()
 
 
 def _dl1_files(folder: Path) -> tuple[ModelFile, ...]:

@@ -93,6 +93,9 @@ class MonteCarloTree:
     declination: str
     """Folder of the declination line, such as ``dec_2276``."""
     cuts: str
+    """Name of the IRFs, such as ``g_dyn_0.9_th_glo_0.2``."""
+    variant: str = ""
+    """Name of the forests, where a rule changes how they are trained; empty for those of the production."""
 
     @property
     def high_density(self) -> MonteCarloTree:
@@ -111,18 +114,19 @@ class MonteCarloTree:
     @property
     def forests_folder(self) -> Path:
         """Random forests."""
-        return self.models / self.key
+        return self.models / self.key / self.variant
 
     @property
     def irf_folder(self) -> Path:
         """IRFs of the test gammas for these cuts."""
         nsb = f"NSB{self.nsb}"
-        return self.irfs / self.period / nsb / "GammaTest" / f"v{self.version}" / self.cuts / self.declination
+        cuts = f"{self.cuts}_{self.variant}" if self.variant else self.cuts
+        return self.irfs / self.period / nsb / "GammaTest" / f"v{self.version}" / cuts / self.declination
 
     @property
     def root(self) -> Path:
         """Where intermediate Monte Carlo products and plans are kept."""
-        return self.work / MONTE_CARLO_FOLDER / self.key
+        return self.work / MONTE_CARLO_FOLDER / self.key / self.variant
 
     def stereo(self, sample: str, name: str) -> Path:
         """Stereo parameters of one Monte Carlo DL1 file."""

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.alarms import Alarms
 from stereo_tasks.settings.choices import MonteCarlo, NoChoiceError, SourcePosition, TimeOffset
+from stereo_tasks.settings.layers import leaves, overlay
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.policy import Policy
 from stereo_tasks.settings.production import Production, Productions
@@ -49,6 +50,16 @@ class Settings(Model):
         if unknown := sorted(resources.keys() - set(names)):
             raise ValueError(f"there is no stage {', '.join(unknown)}; there are {', '.join(names)}")
         return resources
+
+    @field_validator("monte_carlo")
+    @classmethod
+    def _has_the_nsb_levels(cls, monte_carlo: MonteCarlo, info: ValidationInfo) -> MonteCarlo:
+        productions: Productions | None = info.data.get("productions")
+        for production in productions.productions.values() if productions else ():
+            for _, one in production.cases():
+                if one.nsb not in monte_carlo.nsb_levels:
+                    raise ValueError(f"nsb_levels lack {one.nsb}, the nsb of {one.name} ({one.origin('nsb')})")
+        return monte_carlo
 
     def cost(self, stage: Stage, engine: Engine = Engine.MCP) -> Cost:
         """Return what an element of a stage is expected to need on this site."""
@@ -127,23 +138,27 @@ def load_settings(site: Path | None = None) -> Settings:
     """
     root = (site or site_folder()).absolute()
     raw: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for name in Settings.model_fields:
-        content = _read(base_folder() / f"{name}.yaml", required=True)
-        raw[name] = _overlay(content, _read(root / "config" / f"{name}.yaml", required=False))
-    for production in raw["productions"]["productions"].values():
-        name = production["mcp"]
-        production["mcp"] = _overlay(
-            _read(base_folder() / name, required=True), _read(root / "config" / name, required=False)
-        )
+        raw[name] = _layered(f"{name}.yaml", root, origins if name == "productions" else None)
+    for name, production in raw["productions"]["productions"].items():
+        key = f"productions.{name}."
+        own = {known.removeprefix(key): origin for known, origin in origins.items() if known.startswith(key)}
+        own.pop("mcp", None)
+        production["mcp"] = _layered(production["mcp"], root, own, "mcp.")
+        production["origins"] = own
     _place(raw["site"], root)
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        lines = [
-            f"config/{item['loc'][0]}.yaml: {'.'.join(str(part) for part in item['loc'][1:]) or 'file'}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError("\n".join(_line(*item["loc"], message=item["msg"]) for item in error.errors())) from None
+
+
+def _line(file: str | int, *keys: str | int, message: str) -> str:
+    """Return file, key and what is wrong with it; rules are counted from 1, as people do."""
+    parts = [f"rule {key + 1}" if isinstance(key, int) and before == "overrides" else str(key)
+             for before, key in zip(("", *keys), keys, strict=False)]  # fmt: skip
+    return f"config/{file}.yaml: {'.'.join(parts) or 'file'}: {message.removeprefix('Value error, ')}"
 
 
 def _read(path: Path, *, required: bool) -> Any:
@@ -159,12 +174,16 @@ def _read(path: Path, *, required: bool) -> Any:
         raise SettingsError(f"{path} is not YAML: {error}") from None
 
 
-def _overlay(base: Any, over: Any) -> Any:
-    if over is None:
-        return base
-    if isinstance(base, dict) and isinstance(over, dict):
-        return {**base, **{key: _overlay(base.get(key), value) for key, value in over.items()}}
-    return over
+def _layered(name: str, root: Path, origins: dict[str, str] | None = None, prefix: str = "") -> Any:
+    """Read a file of the base configuration with the site's laid over it, and note where each value comes from."""
+    content: Any = None
+    for path, required in ((base_folder() / name, True), (root / "config" / name, False)):
+        layer = _read(path, required=required)
+        content = overlay(content, layer)
+        if origins is not None and isinstance(layer, dict):
+            shown = f"config/{name}" if required else str(path)
+            origins |= {key: shown for key, value in leaves(layer, prefix) if value is not None or key not in origins}
+    return content
 
 
 def _place(site: dict[str, Any], root: Path) -> None:

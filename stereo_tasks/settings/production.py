@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from stereo_tasks.nights import Night
+from stereo_tasks.settings.choices import SourcePosition
+from stereo_tasks.settings.irf_name import irf_name, short_hash
+from stereo_tasks.settings.layers import overlay
+from stereo_tasks.settings.mcp import check_mcp
 from stereo_tasks.settings.model import Model
+from stereo_tasks.settings.overrides import Rule, Span, keys_set, spans
 from stereo_tasks.stages import Correction, Engine, Stage, stages
+from stereo_tasks.stages.monte_carlo import MC_FORESTS, MC_STEREO
 
 
 class Production(Model):
@@ -36,6 +44,14 @@ class Production(Model):
     """At least so many of each stage."""
     mcp: dict[str, Any]
     """magic-cta-pipe's configuration, with its own keys."""
+    overrides: tuple[Rule, ...] = ()
+    """What is different for some sources and nights; later rules win."""
+    position: SourcePosition | None = None
+    """Of the source, where a rule sets it; None is that of config/sources.yaml."""
+    origins: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Where each value comes from, by its dotted key: a file, and the rule."""
+
+    _training: str = PrivateAttr("")
 
     def engine_of(self, stage: Stage) -> Engine:
         """Return who is wanted to make the products of a stage."""
@@ -55,25 +71,89 @@ class Production(Model):
 
     @field_validator("mcp")
     @classmethod
-    def _has_the_keys_of_mcp(cls, config: dict[str, Any]) -> dict[str, Any]:
-        needed = {
-            "mc_tel_ids", "MAGIC", "event_coincidence", "stereo_reco", "energy_regressor", "disp_regressor",
-            "event_classifier", "create_irf", "dl2_to_dl3",
-        }  # fmt: skip
-        if missing := sorted(needed - config.keys()):
-            raise ValueError(f"magic-cta-pipe's configuration lacks {', '.join(missing)}")
+    def _is_a_configuration_of_mcp(cls, config: dict[str, Any]) -> dict[str, Any]:
+        check_mcp(config)
         return config
+
+    @model_validator(mode="after")
+    def _rules_are_possible(self) -> Self:
+        if self.position is not None and self.overrides:
+            raise ValueError("position: sources have theirs in config/sources.yaml, or in a rule of overrides")
+        for _ in self.cases():
+            pass
+        return self
+
+    def effective(self, night: Night, source: str) -> Production:
+        """Return this production as it is for a night and source: what its rules set is laid over it.
+
+        Raises
+        ------
+        ValueError
+            If the rules together are impossible; `load_settings` finds that out before.
+        """
+        return self._under([number for number, rule in enumerate(self.overrides) if rule.matches(night, source)])
+
+    def cases(self) -> Iterator[tuple[Span, Production]]:
+        """Yield all that the rules make of this production, each with the sources and nights that it is for."""
+        made: dict[tuple[int, ...], Production] = {}
+        for span in spans(self.overrides):
+            if span.rules not in made:
+                made[span.rules] = self._under(span.rules)
+            yield span, made[span.rules]
+
+    def with_engine(self, engine: Engine) -> Production:
+        """Return this production with one engine for all stages, whatever its rules say."""
+        rules = tuple(rule.without("engine") for rule in self.overrides)
+        return self.model_copy(update={"engine": engine, "overrides": rules})
+
+    def origin(self, *keys: str) -> str:
+        """Return where the values of dotted keys come from, such as ``mcp.create_irf.event_type``: file and rule."""
+        found = dict.fromkeys(
+            origin
+            for key in keys
+            for known, origin in self.origins.items()
+            if known == key or known.startswith(f"{key}.")
+        )
+        return "; ".join(found) or "default"
+
+    @property
+    def training(self) -> str:
+        """Name of the forests, where rules change how they are trained or what of; empty for the production's own."""
+        return self._training
+
+    def _under(self, rules: Sequence[int]) -> Production:
+        if not rules:
+            return self
+        values = {name: getattr(self, name) for name in type(self).model_fields} | {"overrides": ()}
+        values["origins"] = dict(self.origins)
+        for number in rules:
+            values = overlay(values, self.overrides[number].set, nulls=True)
+            where = f"{self.origin('overrides')}, rule {number + 1} of overrides"
+            values["origins"] |= dict.fromkeys(keys_set(self.overrides[number].set), where)
+        try:
+            made = type(self).model_validate(values)
+        except ValidationError as error:
+            self._under(rules[:-1])  # so that an earlier rule is named if it was impossible already
+            lines = [
+                f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors()
+            ]
+            number, file = rules[-1] + 1, self.origin("overrides")
+            raise ValueError(f"overrides in {file}, rule {number}: {'; '.join(lines)}") from None
+
+        if (asked := _of_training(made.mcp)) != _of_training(self.mcp):
+            made._training = short_hash(asked)
+        return made
 
     @property
     def cuts(self) -> str:
-        """Name of the gammaness and theta cuts in autoMCP's tree, such as ``g_dyn_0.9_th_glo_0.2``."""
-        irf = self.mcp["create_irf"]
-        parts = []
-        for letter, cut in (("g", irf["gammaness"]), ("th", irf["theta"])):
-            kind = cut["cut_type"]
-            value = cut["global_cut_value"] if kind == "global" else cut["efficiency"]
-            parts.append(f"{letter}_{kind[:3]}_{str(value).split()[0]}")
-        return "_".join(parts)
+        """Name of the IRFs in autoMCP's tree, such as ``g_dyn_0.9_th_glo_0.2``; see `irf_name`."""
+        return irf_name(self.mcp["create_irf"])
+
+
+def _of_training(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of magic-cta-pipe's configuration the forests depend on."""
+    return {key: config.get(key) for stage in (MC_STEREO, MC_FORESTS) for key in stage.mcp_keys}
 
 
 class Productions(Model):

@@ -8,7 +8,9 @@ from astropy import units as u
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 
-def _quantity_of(physical_unit: str) -> BeforeValidator:
+def quantity_like(physical_unit: str) -> BeforeValidator:
+    """Return what turns a text into a quantity, and refuses numbers and other kinds of units."""
+
     def parse(value: Any) -> u.Quantity:
         if isinstance(value, int | float):
             raise ValueError(f"{value} has no unit; write for example '{value} {physical_unit}'")
@@ -25,6 +27,6 @@ def _quantity_of(physical_unit: str) -> BeforeValidator:
 _AS_TEXT = PlainSerializer(lambda quantity: f"{quantity.value:g} {quantity.unit}", return_type=str)
 _SCHEMA = WithJsonSchema({"type": "string"})
 
-Angle = Annotated[u.Quantity, _quantity_of("deg"), _AS_TEXT, _SCHEMA]
-Duration = Annotated[u.Quantity, _quantity_of("s"), _AS_TEXT, _SCHEMA]
-Memory = Annotated[u.Quantity, _quantity_of("MB"), _AS_TEXT, _SCHEMA]
+Angle = Annotated[u.Quantity, quantity_like("deg"), _AS_TEXT, _SCHEMA]
+Duration = Annotated[u.Quantity, quantity_like("s"), _AS_TEXT, _SCHEMA]
+Memory = Annotated[u.Quantity, quantity_like("MB"), _AS_TEXT, _SCHEMA]

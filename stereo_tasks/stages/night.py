@@ -147,6 +147,12 @@ DL3 = Stage(
             "the IRF nodes cannot be interpolated: all lie at one azimuth or zenith",
         ),
         Crash("ValueError", State.HELD, "no IRF node within max_distance of the pointing", message=r"min\(\)"),
+        Crash(
+            "ValueError",
+            State.HELD,
+            "cubic interpolation in cosZd needs 4 IRF nodes within max_distance, all at different zenith angles",
+            message="derivatives at boundaries|to not have duplicates",
+        ),
     ),
     side_inputs=("irf", "lst"),
     revision=3,

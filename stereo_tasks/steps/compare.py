@@ -13,6 +13,7 @@ from stereo_tasks.stages import Engine, State, resolve
 from stereo_tasks.steps.context import EngineUse, Made, StepContext
 from stereo_tasks.steps.equality import RELATIVE, difference
 from stereo_tasks.steps.outcomes import end_of, held, skipped
+from stereo_tasks.steps.validate import validate
 
 
 def run(context: StepContext) -> Made:
@@ -40,6 +41,7 @@ def _difference(again: StepContext, element: Element, record: Record, relative: 
     """Return where what the tool makes differs from what is there; an empty text if it does not."""
     try:
         made = resolve(element.stage.work)(again)
+        validate(element.stage, made.files)  # as the kernel's was
     except (ImportError, MemoryError, OSError):
         raise  # of this job, and nothing about the kernel: it is tried again
     except (Exception, SystemExit) as error:  # noqa: BLE001 - how the tool ends is what is compared

@@ -63,7 +63,7 @@ class StepContext:
 
     def config(self) -> dict[str, Any]:
         """Return a copy of magic-cta-pipe's configuration: its tools pop keys out of what they are given."""
-        return copy.deepcopy(self.plan.config)
+        return copy.deepcopy(self.plan.config_of(self.element))
 
     def run_tool(self, *arguments: Any, **options: Any) -> None:
         """Call the stage's tool: our kernel of it where that covers the case, else magic-cta-pipe's.

@@ -46,12 +46,46 @@ def run(context: StepContext) -> Made:
         if wrong := difference(Path(irf.path), asked_for):
             raise held(wrong)
     irfs = context.stage_inputs("irfs", context.inputs("irf"))
+    cubic = context.config()["dl2_to_dl3"]["interpolation_method"] == "cubic"
+    filled = fill_unknown_areas(irfs) if cubic else 0
     context.run_tool(item.path, str(irfs), str(context.folder("out")), context.config())
     (output,) = (context.work / "out").glob("dl3_*.fits.gz")
     counts = amend(output, intervals, f"magic-cta-pipe {context.plan.versions['magic-cta-pipe']}")
     if Correction.TIME_DIFFERENCE in context.plan.corrections(CALIBRATE):
         tell_of_time_differences(output)
+    if filled:
+        tell_of_filled_areas(output, filled)
     return Made([output], {"events_in": record.counts["events_out"], **counts})
+
+
+def fill_unknown_areas(folder: Path) -> int:
+    """Count no area where nothing was simulated, in copies of the IRFs of a folder of links.
+
+    magic-cta-pipe 0.6.2 leaves 0 / 0 in energies without simulated showers, and one value that is not a number makes
+    all of scipy's cubic spline so: no energy of the DL3 would have an area. In the other methods it stays where it is.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Links to the IRFs; those with such values become files.
+
+    Returns
+    -------
+    int
+        How many values there were.
+    """
+    number = 0
+    for link in sorted(folder.iterdir()):
+        with fits.open(link) as hdus:
+            area = hdus["EFFECTIVE AREA"].data["EFFAREA"]
+            if not np.isnan(area).any():
+                continue
+            number += int(np.count_nonzero(np.isnan(area)))
+            area[np.isnan(area)] = 0.0
+            filled = link.with_suffix(".filled")
+            hdus.writeto(filled, checksum=False)
+        filled.replace(link)
+    return number
 
 
 def amend(path: Path, intervals: Intervals, creator: str) -> dict[str, float]:
@@ -83,6 +117,7 @@ def amend(path: Path, intervals: Intervals, creator: str) -> dict[str, float]:
         _replace_gti(hdus, intervals)
         counts = _amend_events(hdus["EVENTS"], intervals)
         _amend_effective_area(hdus["EFFECTIVE AREA"])
+        _amend_dispersion(hdus["ENERGY DISPERSION"])
         amend_dl3(hdus, creator)
     return counts
 
@@ -95,6 +130,15 @@ def tell_of_time_differences(path: Path) -> None:
             "has those of other events"
         )
         hdus["EVENTS"].add_checksum()
+
+
+def tell_of_filled_areas(path: Path, number: int) -> None:
+    """Say in a DL3 file that areas of the IRFs were set to 0 before they were interpolated."""
+    with fits.open(path, mode="update") as hdus:
+        hdus["EFFECTIVE AREA"].header.add_history(
+            f"stereo-nights: {number} areas of the IRFs that were not a number were set to 0 before the interpolation"
+        )
+        hdus["EFFECTIVE AREA"].add_checksum()
 
 
 def _replace_gti(hdus: fits.HDUList, intervals: Intervals) -> None:
@@ -142,6 +186,22 @@ def _amend_effective_area(hdu: fits.BinTableHDU) -> None:
     if unknown.any():
         area[unknown] = 0.0
         hdu.header.add_history(f"stereo-nights: {np.count_nonzero(unknown)} areas set to 0 that were not a number")
+
+
+def _amend_dispersion(hdu: fits.BinTableHDU) -> None:
+    """Leave no negative probability: a cubic spline between the matrices of nodes goes below 0 beside their peaks."""
+    row = hdu.data[0]
+    matrix = row["MATRIX"]  # shape (n_offsets, n_migrations, n_energies)
+    negative = matrix < 0
+    if not negative.any():
+        return
+    matrix[negative] = 0.0
+    widths = (row["MIGRA_HI"] - row["MIGRA_LO"])[:, np.newaxis]
+    integral = (matrix * widths).sum(axis=1, keepdims=True)
+    hdu.data["MATRIX"][0] = np.divide(matrix, integral, out=np.zeros_like(matrix), where=integral > 0)
+    hdu.header.add_history(
+        f"stereo-nights: {np.count_nonzero(negative)} negative values set to 0; the integral of each energy stays 1"
+    )
 
 
 def _showers(dl2: Path) -> dict[int, Times]:

@@ -103,7 +103,7 @@ def run_element(states: ElementStates, element: Element) -> Record:
         used=tuple(made.used) if made else (),
         counts=counts,
         versions={**states.plan.versions, **software()},
-        configuration=configuration_hash(states.plan, element.stage),
+        configuration=configuration_hash(states.plan, element.stage, element),
         revision=element.stage.revision,
         engine=context.use.engine or "",
         engine_reason=context.use.reason,

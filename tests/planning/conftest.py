@@ -54,9 +54,9 @@ class Tree:
             self.touch(folder / f"dl1_LST-1.Run{run:05d}.{subrun:04d}.h5")
 
     def models(self, zeniths=(10.0, 24.0, 38.0), nsb=1.5) -> None:
-        tree = choose(
-            NIGHT, "CrabNebula", self.settings, self.settings.production(), [self.row(nsb={1622: nsb})]
-        ).trees[nsb]
+        production = self.settings.production().effective(NIGHT, "CrabNebula")
+        row = self.row(nsb={1622: nsb})
+        tree = choose(NIGHT, "CrabNebula", self.settings, production, [row]).trees[nsb]
         for kind in FOREST_KINDS:
             for combination in COMBINATIONS:
                 self.touch(tree.forests_folder / f"{kind}_{combination}.joblib")
@@ -66,7 +66,7 @@ class Tree:
 
     def plan(self, source: str = "CrabNebula", lst_runs=(1622,), magic=(5093711, 5093711), others=(), **row):
         self.settings = load_settings(self.root)
-        production = self.settings.production()
+        production = self.settings.production().effective(NIGHT, source)
         paths = self.settings.site.paths
         files = scan_night(
             NIGHT,

@@ -1,10 +1,13 @@
 """A small simulated night with its plan, in the science environment."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from astropy.utils import data, iers
 
+sys.path.insert(0, str(Path(__file__).parent))
 iers.conf.auto_download = False
 data.conf.allow_internet = False
 

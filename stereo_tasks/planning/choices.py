@@ -9,8 +9,9 @@ from stereo_tasks.planning.plan import Blocker, Choice
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
-from stereo_tasks.settings.choices import NoChoiceError, SourcePosition, declination_folder
+from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
+from stereo_tasks.settings.sources import SourcePosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     try:
         position = settings.position(source)
         text = f"{position.ra_deg:.4f} deg, {position.dec_deg:.4f} deg"
-        choices.append(Choice("position", text, "config/sources.yaml"))
+        choices.append(Choice("position", text, position.origin))
         line_deg = settings.monte_carlo.declination_line_deg(position.dec_deg)
         distance = abs(line_deg - position.dec_deg)
         choices.append(Choice("declination line", f"{line_deg} deg", f"nearest to the source, {distance:.2f} deg away"))

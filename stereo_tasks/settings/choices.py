@@ -74,13 +74,6 @@ class MonteCarlo(Model):
         return line
 
 
-class SourcePosition(Model):
-    """Position of a source, ICRS. Needed because magic-cta-pipe would ask a name server otherwise."""
-
-    ra_deg: float = Field(ge=0, lt=360)
-    dec_deg: float = Field(ge=-90, le=90)
-
-
 def declination_folder(line_deg: float) -> str:
     """Return autoMCP's folder name of a declination line: 22.76 -> ``dec_2276``, -4.13 -> ``dec_min_413``."""
     digits = f"{abs(line_deg):.2f}".replace(".", "").lstrip("0")

@@ -72,8 +72,8 @@ def resolved(name: str) -> SourcePosition:
             place = SkyCoord.from_name(name).icrs
     except NameResolveError as error:
         raise SourceError(
-            f"no name server told where {name} is ({error}): try where there is a network, another spelling with --ask, "
-            "or write the position into config/sources.yaml"
+            f"no name server told where {name} is ({error}): try where there is a network, try another spelling with "
+            "--ask, or write the position into config/sources.yaml"
         ) from None
     return SourcePosition(
         ra_deg=round(float(place.ra.deg), 5),

@@ -13,6 +13,7 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.holds import WHOLE_NIGHT
 from stereo_tasks.catalog.models import HoldRow
 from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, readiness, scan_night
+from stereo_tasks.inventory.headers import with_header_positions
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, lacking_models
 from stereo_tasks.products.models import Models, find_models
@@ -141,10 +142,11 @@ class NightInspector:
             If a folder is there and cannot be listed.
         """
         files, rows = self.finder.files(night, self.production), tuple(rows)
+        settings = with_header_positions(self._settings, accepted, files, rows)
         states = []
         for row in accepted:
             others = [one for one in rows if one.source != row.source]
-            blocked = self._blocked(night, row.source)
+            blocked = self._blocked(night, row.source, settings)
             states.append(
                 Candidate(row, readiness(row, files, self._settings.policy, now, others=others, blocked=blocked))
             )
@@ -155,11 +157,11 @@ class NightInspector:
         one = self._holds.get((night, WHOLE_NIGHT)) or self._holds.get((night, source))
         return _held(one) if one else ""
 
-    def _blocked(self, night: Night, source: str) -> list[str]:
+    def _blocked(self, night: Night, source: str, settings: Settings) -> list[str]:
         """Return what keeps a source back besides its files."""
         held = self.held(night, source)
-        production = self._settings.production(self.production)
-        chosen = choose(night, source, self._settings, production)
+        production = settings.production(self.production)
+        chosen = choose(night, source, settings, production)
         lacking = list(chosen.blockers)
         if tree := chosen.monte_carlo:
             lacking += lacking_models(self._find(tree.forests_folder, tree.irf_folder), production)

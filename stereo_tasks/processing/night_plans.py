@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.inventory import content_of, scan_night
+from stereo_tasks.inventory.headers import with_header_positions
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
 from stereo_tasks.planning.monte_carlo import SAMPLES
@@ -84,6 +85,8 @@ def plan_night(
         lst_version=chosen.lst_version,
         lst_tailcut=chosen.lst_tailcut,
     )
+    accepted = [row for one in by_source.values() for row in one]
+    settings = with_header_positions(settings, accepted, files, rows)
     versions = science_versions(settings.site.science_python)
     plans: list[Plan] = []
     contents: list[str] = []

@@ -74,9 +74,9 @@ def judge(metric: str, value: float | None, limit: Limit) -> Verdict:
     label, unit, form = _TEXTS.get(metric, (metric, "", "g"))
     if value is None:
         return Verdict(metric, Level.WARNING, f"{label}: not known")
-    if _inside(value, limit.good):
+    if limit.is_good(value):
         return Verdict(metric, Level.GOOD, "", value)
-    usable = limit.usable is None or _inside(value, limit.usable)
+    usable = limit.is_usable(value)
     text = f"{label} {value:{form}} {unit}".rstrip()
     return Verdict(metric, Level.WARNING if usable else Level.BAD, f"{text}, good is {_range(limit.good)}", value)
 
@@ -146,11 +146,6 @@ def judge_night(runs: Iterable[Level], *, holds: int, problems: int, no_sky: str
     else:
         level, word = Level.WARNING, "Usable, look at the warnings" if usable == len(levels) else "Usable in part"
     return Verdict("night", level, f"{word}: {'; '.join([runs_text, *trouble])}.")
-
-
-def _inside(value: float, interval: Interval) -> bool:
-    low, high = interval
-    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _range(interval: Interval) -> str:

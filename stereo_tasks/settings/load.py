@@ -104,7 +104,8 @@ class Settings(Model):
         """
         if (found := find_source(self.sources, source)) is None:
             raise NoChoiceError(
-                f"no position of {source}: add it to config/sources.yaml, or let 'stereo sources resolve {source}' do it"
+                f"no position of {source}: add it to config/sources.yaml ('stereo sources resolve {source}' does it), "
+                "or wait for MAGIC's files, whose headers tell it"
             )
         return found[1]
 

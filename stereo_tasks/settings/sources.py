@@ -49,7 +49,8 @@ def find_source(sources: Mapping[str, SourcePosition], name: str) -> tuple[str, 
     if name in sources:
         return name, sources[name]
     wanted = _plain(name)
-    return next(((entry, sources[entry]) for entry, known in _names(sources) if wanted and _plain(known) == wanted), None)
+    entry = next((entry for entry, known in _names(sources) if wanted and _plain(known) == wanted), None)
+    return (entry, sources[entry]) if entry else None
 
 
 def check_names(sources: Mapping[str, SourcePosition]) -> None:

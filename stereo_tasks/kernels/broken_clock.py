@@ -222,7 +222,7 @@ def _line(
     return ClockSlice(middle, offset, drift, int(np.count_nonzero(on)))
 
 
-def lines_residual_ns(slices: Sequence[ClockSlice]) -> tuple[float, NDArray[np.float64]]:
+def drift_and_residuals(slices: Sequence[ClockSlice]) -> tuple[float, NDArray[np.float64]]:
     """Return the drift of a whole run in s/s, and how far its slices are from that line, in ns.
 
     Parameters

@@ -23,6 +23,8 @@ class Chosen:
     time_offset_us: float | None
     choices: tuple[Choice, ...]
     blockers: tuple[Blocker, ...]
+    clock_search_s: float | None = None
+    """How far off MAGIC's clock may be, in s, where its GPS was broken."""
 
 
 def monte_carlo_tree(settings: Settings, production: Production, period: str, line_deg: float) -> MonteCarloTree:
@@ -45,7 +47,7 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     """Choose period, NSB level, declination line and expected time offset."""
     choices: list[Choice] = []
     blockers: list[Blocker] = []
-    period = line_deg = position = time_offset_us = None
+    period = line_deg = position = time_offset_us = clock_search_s = None
     try:
         period = settings.monte_carlo.period(night)
         choices.append(Choice("period", period.name, f"MAGIC dates {period.first} to {period.last}"))
@@ -64,6 +66,11 @@ def choose(night: Night, source: str, settings: Settings, production: Production
         offset = settings.time_offset(night)
         time_offset_us = offset.offset_us
         choices.append(Choice("time offset", f"{time_offset_us} us", f"known from {offset.first} to {offset.last}"))
+        if offset.search is not None:
+            clock_search_s = float(offset.search.to_value("s"))
+            looked_for = f"looked for within {clock_search_s:g} s, and brought to {time_offset_us} us"
+            reason = f"its GPS was broken from {offset.first} to {offset.last}, says config/time_offsets.yaml"
+            choices.append(Choice("MAGIC's clock", looked_for, reason))
     except NoChoiceError as error:
         blockers.append(Blocker("time offset", str(error)))
     coincidence = production.mcp["event_coincidence"]
@@ -80,7 +87,7 @@ def choose(night: Night, source: str, settings: Settings, production: Production
     tree = None
     if period and line_deg is not None:
         tree = monte_carlo_tree(settings, production, period.name, line_deg)
-    return Chosen(position, tree, time_offset_us, tuple(choices), tuple(blockers))
+    return Chosen(position, tree, time_offset_us, tuple(choices), tuple(blockers), clock_search_s)
 
 
 def lacking_models(models: Models, production: Production) -> tuple[Blocker, ...]:

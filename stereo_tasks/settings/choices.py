@@ -9,6 +9,7 @@ from pydantic import Field
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.model import Model
+from stereo_tasks.settings.units import Duration
 
 
 class NoChoiceError(StereoError, LookupError):
@@ -29,6 +30,8 @@ class TimeOffset(Model):
     first: dt.date
     last: dt.date
     offset_us: float
+    search: Duration | None = None
+    """Where MAGIC's GPS was broken: its clock is looked for so far from LST-1's, and brought to `offset_us`."""
 
 
 class MonteCarlo(Model):

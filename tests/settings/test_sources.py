@@ -101,7 +101,7 @@ def test_one_name_for_two_places_is_refused(tmp_path):
 
 
 def test_an_unknown_source_says_how_it_becomes_known(tmp_path):
-    with pytest.raises(NoChoiceError, match=r"no position of Nowhere1: .* 'stereo sources resolve Nowhere1'"):
+    with pytest.raises(NoChoiceError, match=r"no position of Nowhere1: .*'stereo sources resolve Nowhere1'"):
         load_settings(tmp_path).position("Nowhere1")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stereo_tasks.qa.metrics import RunMetrics
@@ -38,6 +38,10 @@ _TEXTS = {
     "dead_time_factor": ("dead-time factor", "", ".3f"),
     "completeness": ("completeness", "", ".2f"),
 }
+
+
+_BROKEN_CLOCK_US = 1000.0
+"""Known jumps within a hardware state are 0.3 us; pairs by chance are milliseconds and more apart."""
 
 
 def worst(levels: Iterable[Level]) -> Level:
@@ -96,8 +100,17 @@ def judge_run(metrics: RunMetrics, settings: QaSettings, completeness_min: float
     values = metrics.values()
     limits: dict[str, Limit] = dict(settings.limits)
     verdicts = [judge(name, values[name], limit) for name, limit in limits.items()]
+    verdicts = [_with_hint(verdict) for verdict in verdicts]
     verdicts += _judge_completeness(metrics, completeness_min)
     return tuple(verdicts)
+
+
+def _with_hint(verdict: Verdict) -> Verdict:
+    """Say what a time offset may mean that no hardware explains."""
+    if verdict.metric != "time_offset_jump_us" or not (verdict.value or 0.0) > _BROKEN_CLOCK_US:
+        return verdict
+    hint = "if MAGIC's GPS was broken, give the night a 'search' in config/time_offsets.yaml"
+    return replace(verdict, reason=f"{verdict.reason}: {hint}")
 
 
 def _judge_completeness(metrics: RunMetrics, completeness_min: float) -> list[Verdict]:

@@ -82,7 +82,17 @@ def _mount_local_site() -> Edge:
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
     from stereo_tasks.commands import (
-        backfill, catalog, check_dl3, doctor, engine, holds, plan, run, select, sources, status,
+        backfill,
+        catalog,
+        check_dl3,
+        doctor,
+        engine,
+        holds,
+        plan,
+        run,
+        select,
+        sources,
+        status,
     )  # fmt: skip
 
     app.add_typer(catalog.catalog_app, name="catalog")

@@ -8,7 +8,7 @@ all of the range, its neighbours where it leads to.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,6 +21,8 @@ DRIFT_MAX = 20e-6
 """Fastest drift, in s/s: a quartz without GPS is off by less than 10 us/s."""
 BRIGHT = 500
 """So many of the brightest MAGIC showers of a slice are taken, and LST-1's at the same rate."""
+GAP_S = 1.0
+"""Without showers for so long LST-1 did not observe."""
 WIDTH_NS = 1000.0
 """Width of the line of coincidences: ten times what time stamps scatter by."""
 
@@ -86,12 +88,12 @@ class Clock:
     ----------
     slices : tuple of ClockSlice
         In the order of time.
-    looked_at : int
-        Slices in which both telescopes have showers.
+    lost : int
+        Slices that LST-1 observed whatever the offset is, and in which none stands out.
     """
 
     slices: tuple[ClockSlice, ...]
-    looked_at: int
+    lost: int
 
     def offset_ns(self, time_ns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return MAGIC's time minus LST-1's: lines between the middles of slices, those of the outer ones beyond.
@@ -135,31 +137,37 @@ def clock_of(magic: Showers, lst: Showers, search_s: float) -> Clock:
     edges = np.linspace(magic.time_ns[0], magic.time_ns[-1] + 1, max(1, round(length_s / SLICE_S)) + 1).round()
     bounds = [(int(begin), int(end)) for begin, end in pairwise(edges)]
     reach_ns = search_s * _NS
-    looked_at = sum(_has_both(magic, lst, bound, reach_ns) for bound in bounds)
+    found: dict[int, ClockSlice] = {}
     for start, bound in enumerate(bounds):
         if known := _slice(magic, lst, bound, 0.0, reach_ns):
-            before = _followed(magic, lst, bounds[:start][::-1], known)
-            after = _followed(magic, lst, bounds[start + 1 :], known)
-            return Clock((*before[::-1], known, *after), looked_at)
-    return Clock((), looked_at)
+            places = (range(start - 1, -1, -1), range(start + 1, len(bounds)))
+            found = {start: known} | _followed(magic, lst, bounds, places[0], known)
+            found |= _followed(magic, lst, bounds, places[1], known)
+            break
+    lost = sum(place not in found and _has_both(magic, lst, bound, reach_ns) for place, bound in enumerate(bounds))
+    return Clock(tuple(found[place] for place in sorted(found)), lost)
 
 
-def _followed(magic: Showers, lst: Showers, bounds: Sequence[tuple[int, int]], known: ClockSlice) -> list[ClockSlice]:
+def _followed(
+    magic: Showers, lst: Showers, bounds: Sequence[tuple[int, int]], places: Iterable[int], known: ClockSlice
+) -> dict[int, ClockSlice]:
     """Return the slices that are where the one before them leads to."""
-    found = []
-    for bound in bounds:
-        middle = (bound[0] + bound[1]) / 2
+    found = {}
+    for place in places:
+        middle = (bounds[place][0] + bounds[place][1]) / 2
         reach_ns = DRIFT_MAX * abs(middle - known.time_ns) + WIDTH_NS
-        if here := _slice(magic, lst, bound, known.at(middle), reach_ns):
-            found.append(here)
-            known = here
+        if here := _slice(magic, lst, bounds[place], known.at(middle), reach_ns):
+            found[place] = known = here
     return found
 
 
 def _has_both(magic: Showers, lst: Showers, bound: tuple[int, int], reach_ns: float) -> bool:
-    near = np.searchsorted(lst.time_ns, [bound[0] - reach_ns, bound[1] + reach_ns])
+    """Return whether MAGIC has showers in a slice, and LST-1 observed all around it."""
     own = np.searchsorted(magic.time_ns, bound)
-    return bool(near[1] > near[0] and own[1] > own[0])
+    begin, end = bound[0] - round(reach_ns), bound[1] + round(reach_ns)
+    around = lst.time_ns[slice(*np.searchsorted(lst.time_ns, [begin, end]))]
+    gaps = np.diff(np.concatenate([[begin], around, [end]]))
+    return bool(own[1] > own[0] and gaps.max() < GAP_S * _NS)
 
 
 def _slice(

@@ -43,6 +43,8 @@ def clock_runs(plan: Plan, records: Records) -> tuple[ClockRun, ...]:
         if record is None or place is None or record.state != State.DONE:
             continue
         found = json.loads(Path(element.outputs[1]).read_text())
+        if not found["unix_s"]:  # LST-1 did not observe then
+            continue
         runs.append(
             ClockRun(
                 telescope=str(place.telescope),

@@ -23,9 +23,6 @@ from stereo_tasks.steps.coincide import LST_TABLE
 from stereo_tasks.steps.context import Made, StepContext
 from stereo_tasks.steps.outcomes import held, skipped
 
-FOUND_MIN = 0.5
-"""So many of the slices in which both telescopes have showers must agree on an offset."""
-
 _NS = 1_000_000_000
 
 
@@ -38,29 +35,24 @@ def run(context: StepContext) -> Made:
     search_s, usual_us = (context.element.parameters[name] for name in ("search_s", "offset_us"))
     magic = _magic(merged)
     lst, lost = _lst(context, magic, search_s)
-    if lst is None:
-        raise skipped(f"LST-1 has no shower within {search_s:g} s of {merged.name}")
     clock = clock_of(magic, lst, search_s)
-    if not clock.slices or len(clock.slices) < FOUND_MIN * clock.looked_at:
+    if clock.lost > len(clock.slices):
+        lacking = f"{clock.lost} of {clock.lost + len(clock.slices)} slices of time"
         raise held(
-            f"no common time offset within {search_s:g} s in {clock.looked_at - len(clock.slices)} of "
-            f"{clock.looked_at} slices of time: search farther (config/time_offsets.yaml), or leave the run out"
+            f"no common time offset within {search_s:g} s in {lacking}: search farther (config/time_offsets.yaml), or "
+            "leave the run out"
         )
+    if not clock.slices:
+        lost.append(f"LST-1 observed during no slice of time of {merged.name}, which stays as it is")
     output, found = context.work / merged.name, context.work / f"{merged.stem}.clock.json"
     shutil.copyfile(merged, output)
-    times_ns = _shift(output, clock, usual_us)
-    drift, residual_ns = drift_and_residuals(clock.slices)
-    found.write_text(json.dumps(_slices(clock, residual_ns)))
-    middle = clock.slices[len(clock.slices) // 2]
-    counts = {
+    times_ns = _shift(output, clock, usual_us) if clock.slices else magic.time_ns
+    slices, counts = _told(clock)
+    found.write_text(json.dumps(slices))
+    counts |= {
         "events_out": len(times_ns),
         "time_start_unix_s": float(times_ns.min() / _NS),
         "time_stop_unix_s": float(times_ns.max() / _NS),
-        "clock_offset_s": middle.offset_ns / _NS,
-        "clock_drift_us_per_s": drift * 1e6,
-        "clock_slices": len(clock.slices),
-        "clock_slices_lost": clock.looked_at - len(clock.slices),
-        "clock_residual_ns": float(np.sqrt(np.mean(residual_ns**2))),
     }
     return Made([output, found], counts, lost)
 
@@ -68,7 +60,7 @@ def run(context: StepContext) -> Made:
 def check(stage: Stage, path: Path) -> str:
     """Check the table, or the slices beside it."""
     if path.suffix == ".json":
-        return "" if json.loads(path.read_text())["offset_ns"] else "has no slice"
+        return "" if "offset_ns" in json.loads(path.read_text()) else "has no slices"
     return validate.event_table(stage, path)
 
 
@@ -79,11 +71,11 @@ def _magic(path: Path) -> Showers:
     return Showers(time_ns[order], found["intensity"][order])
 
 
-def _lst(context: StepContext, magic: Showers, search_s: float) -> tuple[Showers | None, list[str]]:
+def _lst(context: StepContext, magic: Showers, search_s: float) -> tuple[Showers, list[str]]:
     """Return LST-1's showers around the time of a MAGIC run, and the files that cannot be read."""
     timestamp = context.plan.config["event_coincidence"]["timestamp_type_lst"]
     begin_s, end_s = magic.time_ns[0] / _NS - search_s, magic.time_ns[-1] / _NS + search_s
-    times, intensities, lost = [], [], []
+    times, intensities, lost = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], []
     for item in context.inputs("lst"):
         path = Path(item.path)
         try:
@@ -99,8 +91,6 @@ def _lst(context: StepContext, magic: Showers, search_s: float) -> tuple[Showers
         # The digits that a float64 has of a unix time: 240 ns, which average out.
         times.append(np.round(found[timestamp][good] * _NS).astype(np.int64))
         intensities.append(found["intensity"][good])
-    if not sum(map(len, times)):
-        return None, lost
     time_ns = np.concatenate(times)
     order = np.argsort(time_ns, kind="stable")
     return Showers(time_ns[order], np.concatenate(intensities)[order]), lost
@@ -118,11 +108,23 @@ def _shift(path: Path, clock: Clock, usual_us: float) -> npt.NDArray[np.int64]:
     return time_ns
 
 
-def _slices(clock: Clock, residual_ns: npt.NDArray[np.float64]) -> dict[str, list[float]]:
-    return {
+def _told(clock: Clock) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the slices for the file beside the product, and the counts of the record."""
+    if not clock.slices:
+        return {name: [] for name in ("unix_s", "offset_ns", "drift_us_per_s", "residual_ns", "pairs")}, {}
+    drift, residual_ns = drift_and_residuals(clock.slices)
+    slices = {
         "unix_s": [one.time_ns / _NS for one in clock.slices],
         "offset_ns": [one.offset_ns for one in clock.slices],
         "drift_us_per_s": [one.drift * 1e6 for one in clock.slices],
         "residual_ns": residual_ns.tolist(),
-        "pairs": [one.pairs for one in clock.slices],
+        "pairs": [float(one.pairs) for one in clock.slices],
     }
+    counts = {
+        "clock_offset_s": clock.slices[len(clock.slices) // 2].offset_ns / _NS,
+        "clock_drift_us_per_s": drift * 1e6,
+        "clock_slices": float(len(clock.slices)),
+        "clock_slices_lost": float(clock.lost),
+        "clock_residual_ns": float(np.sqrt(np.mean(residual_ns**2))),
+    }
+    return slices, counts

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stereo_tasks.kernels import broken_clock
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.simulate import Fault, NightSpec, RunSpec, SourceSpec, simulate_night
@@ -91,6 +92,32 @@ def test_nothing_but_the_times_has_changed(nights):
     paths = [Path(nights["broken"][f"{stage}/M1/05080688"].outputs[0].path) for stage in ("merge", "synchronise")]
     merged, synchronised = (hdf.columns(path, names) for path in paths)
     assert all(np.array_equal(merged[name], synchronised[name]) for name in names)
+
+
+def test_a_run_during_which_lst_did_not_observe_stays_as_it_is(nights, tmp_path):
+    """It is no lost run: MAGIC may observe longer."""
+    plan = nights["broken plan"]
+    (_, element), *_ = plan.of_stage(SYNCHRONISE)
+    inputs = tuple(item for item in element.inputs if item.role != "lst")
+    outputs = tuple(str(tmp_path / Path(output).name) for output in element.outputs)
+    record = run_element(ElementStates(plan), replace(element, inputs=inputs, outputs=outputs))
+    assert record.state == State.DONE
+    assert record.lost == (f"LST-1 observed during no slice of time of {Path(outputs[0]).name}, which stays as it is",)
+    merged, same = (hdf.column(Path(path), "time_nanosec") for path in (element.inputs[0].path, outputs[0]))
+    assert np.array_equal(merged, same)
+
+
+def test_showers_without_a_common_offset_hold_the_run(nights, tmp_path, monkeypatch):
+    """0.5 s are searched, and the clock is 2.3 s off."""
+    monkeypatch.setattr(broken_clock, "SLICE_S", 2.0)
+    plan = nights["broken plan"]
+    (_, element), *_ = plan.of_stage(SYNCHRONISE)
+    outputs = tuple(str(tmp_path / Path(output).name) for output in element.outputs)
+    parameters = element.parameters | {"search_s": 0.5}
+    record = run_element(ElementStates(plan), replace(element, parameters=parameters, outputs=outputs))
+    assert record.state == State.HELD
+    assert record.reason.startswith("no common time offset within 0.5 s in 5 of 5 slices of time: search farther")
+    assert not list(tmp_path.glob("dl1_*.h5"))
 
 
 def test_magic_cta_pipe_itself_finds_the_same(nights, tmp_path):

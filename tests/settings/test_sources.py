@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from astropy import units as u
@@ -65,6 +66,24 @@ def test_every_source_of_the_log_has_a_position_or_is_a_target_that_only_magic_k
     assert len(names) == 68
     assert len(unknown) == 20
     assert {name for name in unknown if not re.match(r"GRB\d{6}|IC-?\d{6}", name)} == {"Boomerang-Ta", "Cygnus-XNort"}
+
+
+@pytest.mark.skipif(not LOG.exists(), reason=f"the real stereo log is not at {LOG}")
+def test_every_zenith_of_the_log_was_reached_that_night(sources):
+    """From 19 to 7:30 UTC at the Roque; telescopes point 0.4 deg beside a source, farther at the Galactic Centre."""
+    checked = 0
+    for row in read_log(LOG).observations:
+        if (found := find_source(sources, row.source)) is None:
+            continue
+        checked += 1
+        days = row.night.evening.toordinal() + 1721424.5 - 2451545.0 + np.arange(19.0, 31.5, 0.1) / 24
+        sidereal_deg = 280.46062 + 360.98564737 * days - 17.8914  # Greenwich mean sidereal time, and the longitude
+        dec, latitude = np.radians([found[1].dec_deg, 28.7619])
+        height = np.cos(dec) * np.cos(latitude) * np.cos(np.radians(sidereal_deg - found[1].ra_deg))
+        zenith_deg = np.degrees(np.arccos(np.sin(dec) * np.sin(latitude) + height))
+        assert row.zenith_min_deg >= zenith_deg.min() - 0.75, row
+        assert row.zenith_max_deg <= zenith_deg.max() + 0.75, row
+    assert checked == 377
 
 
 @pytest.mark.parametrize(

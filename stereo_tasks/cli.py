@@ -95,6 +95,7 @@ def _mount_commands() -> None:
         plan,
         run,
         select,
+        sources,
         status,
     )
 
@@ -109,6 +110,7 @@ def _mount_commands() -> None:
     app.command("backfill")(backfill.backfill_command)
     app.add_typer(config.app, name="config")
     app.add_typer(engine.app, name="engine")
+    app.add_typer(sources.app, name="sources")
     app.command("doctor")(doctor.doctor_command)
 
 

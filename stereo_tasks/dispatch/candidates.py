@@ -12,6 +12,7 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.holds import WHOLE_NIGHT
 from stereo_tasks.catalog.models import HoldRow
 from stereo_tasks.inventory import InventoryError, NightFiles, Readiness, readiness, scan_night
+from stereo_tasks.inventory.headers import with_header_positions
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.planning.lacking import lacking_models
@@ -142,12 +143,13 @@ class NightInspector:
         InventoryError
             If a folder is there and cannot be listed.
         """
-        states, rows = [], tuple(rows)
+        states, rows, accepted = [], tuple(rows), tuple(accepted)
         for row in accepted:
             production = self._settings.production(self.production).effective(night, row.source)
             files = self.finder.files(night, production)
             others = [one for one in rows if one.source != row.source]
-            blocked, held = self._blocked(row, production)
+            settings = with_header_positions(self._settings, [row], files, rows)
+            blocked, held = self._blocked(row, production, settings)
             state = readiness(
                 row, files, self._settings.policy, now, others=others, blocked=blocked, held=held
             )  # fmt: skip
@@ -159,17 +161,19 @@ class NightInspector:
         one = self._holds.get((night, WHOLE_NIGHT)) or self._holds.get((night, source))
         return _held(one) if one else ""
 
-    def _blocked(self, row: Observation, production: Production) -> tuple[list[str], dict[int, str]]:
+    def _blocked(
+        self, row: Observation, production: Production, settings: Settings
+    ) -> tuple[list[str], dict[int, str]]:
         """Return what keeps a source back besides its files: the whole of it, or single runs."""
         held = self.held(row.night, row.source)
-        lacking = self._lacking(row, production)
+        lacking = self._lacking(row, production, settings)
         texts = [f"{one.subject}: {one.reason}" for one in lacking]
         if held or blocks_all(lacking, row.lst_runs):
             return [*([held] if held else []), *texts], {}
         return [], {run: text for one, text in zip(lacking, texts, strict=True) for run in one.runs}
 
-    def _lacking(self, row: Observation, production: Production) -> list[Blocker]:
-        chosen = choose(row.night, row.source, self._settings, production, [row])
+    def _lacking(self, row: Observation, production: Production, settings: Settings) -> list[Blocker]:
+        chosen = choose(row.night, row.source, settings, production, [row])
         models = {level: self._find(tree, production.high_density) for level, tree in chosen.trees.items()}
         return [*chosen.blockers, *lacking_models(models, chosen, production, [row])]
 

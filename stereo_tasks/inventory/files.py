@@ -30,6 +30,8 @@ class MagicSubrun:
     modified_ns: int
     arrived_ns: int
     """When the file appeared here or changed last; later than ``modified_ns`` when a copy kept its old times."""
+    wobble_offset_deg: float | None = None
+    """Distance of the pointing from the source, from the file's name; None where the name has no wobble position."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from stereo_tasks.nights import Night
 # 20201219_M1_05093711.001_Y_1ES0647+250-W0.40+035.root: one leading zero, seven digits of the run, three of the subrun.
 _MAGIC = re.compile(
     r"(?P<date>\d{8})_M(?P<telescope>[12])_0(?P<run>\d{7})\.(?P<subrun>\d{3})_Y_"
-    r"(?P<source>[A-Za-z0-9+._-]+?)(?:-W\d\.\d{2}[+-]\d{3})?\.root",
+    r"(?P<source>[A-Za-z0-9+._-]+?)(?:-W(?P<wobble>\d\.\d{2})[+-]\d{3})?\.root",
     re.ASCII,
 )
 _LST = re.compile(r"dl1_LST-1\.Run(?P<run>\d{5})\.(?P<subrun>\d{4})\.h5", re.ASCII)
@@ -201,10 +201,10 @@ def _take_magic(file: _File, telescope: int, stamp: str, found: _Findings) -> No
         found.zero_size.add((f"M{telescope}", int(match["run"]), int(match["subrun"])))
     else:
         run, subrun = int(match["run"]), int(match["subrun"])
+        wobble_deg = float(match["wobble"]) if match["wobble"] else None
+        sizes_and_times = file.size_bytes, file.modified_ns, file.arrived_ns
         found.magic[telescope, run].append(
-            MagicSubrun(
-                file.path, telescope, run, subrun, match["source"], file.size_bytes, file.modified_ns, file.arrived_ns
-            )
+            MagicSubrun(file.path, telescope, run, subrun, match["source"], *sizes_and_times, wobble_deg)
         )
         return
     found.odd.append((file.path, reason))

@@ -13,8 +13,9 @@ from stereo_tasks.planning.options import option_choices
 from stereo_tasks.planning.plan import Blocker, Choice
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
-from stereo_tasks.settings.choices import NoChoiceError, SourcePosition, declination_folder
+from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
+from stereo_tasks.settings.sources import SourcePosition
 from stereo_tasks.stereo_log.observation import Observation
 
 
@@ -30,6 +31,8 @@ class Chosen:
     time_offset_us: float | None
     choices: tuple[Choice, ...]
     blockers: tuple[Blocker, ...]
+    clock_search_s: float | None = None
+    """How far off MAGIC's clock may be, in s, where its GPS was broken."""
 
     def runs_of(self, level: float) -> tuple[int, ...]:
         """Return the LST-1 runs of an NSB level."""
@@ -74,7 +77,7 @@ def choose(
     """
     choices: list[Choice] = []
     blockers: list[Blocker] = []
-    period = line_deg = position = time_offset_us = None
+    period = line_deg = position = time_offset_us = clock_search_s = None
     try:
         period = settings.monte_carlo.period(night)
         choices.append(Choice("period", period.name, f"MAGIC dates {period.first} to {period.last}"))
@@ -83,7 +86,7 @@ def choose(
     try:
         position = production.position or settings.position(source)
         text = f"{position.ra_deg:.4f} deg, {position.dec_deg:.4f} deg"
-        where = production.origin("position") if production.position else "config/sources.yaml"
+        where = production.origin("position") if production.position else position.origin
         choices.append(Choice("position", text, where))
         line_deg = settings.monte_carlo.declination_line_deg(position.dec_deg)
         distance = abs(line_deg - position.dec_deg)
@@ -94,6 +97,11 @@ def choose(
         offset = settings.time_offset(night)
         time_offset_us = offset.offset_us
         choices.append(Choice("time offset", f"{time_offset_us} us", f"known from {offset.first} to {offset.last}"))
+        if offset.search is not None:
+            clock_search_s = float(offset.search.to_value("s"))
+            looked_for = f"looked for within {clock_search_s:g} s, and brought to {time_offset_us} us"
+            reason = f"its GPS was broken from {offset.first} to {offset.last}, says config/time_offsets.yaml"
+            choices.append(Choice("MAGIC's clock", looked_for, reason))
     except NoChoiceError as error:
         blockers.append(Blocker("time offset", str(error)))
     window, outside = _window(production, time_offset_us)
@@ -114,7 +122,7 @@ def choose(
             level: monte_carlo_tree(settings, production, period.name, line_deg, level)
             for level in sorted(level for level in levels if level is not None)
         }
-    return Chosen(position, runs, trees, time_offset_us, tuple(choices), tuple(blockers))
+    return Chosen(position, runs, trees, time_offset_us, tuple(choices), tuple(blockers), clock_search_s)
 
 
 def _window(production: Production, offset_us: float | None) -> tuple[Choice, list[Blocker]]:

@@ -17,6 +17,7 @@ from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.lacking import lacking_models, model_choices, zenith_notices
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan, Run
+from stereo_tasks.planning.wobble import wobble_offsets
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import Settings
@@ -265,6 +266,10 @@ class NightPlanner:
                     "MAGIC", f"no calibrated files of runs {first}-{last} of both telescopes; looked for M1 in {folder}"
                 )
             )
+        by_run = {run: self.magic_subruns(1, run) + self.magic_subruns(2, run) for run in self.magic_runs}
+        choices, notices = wobble_offsets(by_run, self.settings.qa.limits.wobble_offset_deg)
+        self._choices += choices
+        self.notices += notices
         for kept, ignored, reason in self.files.duplicates:
             self.notices.append(Notice(ignored.name, f"duplicate, not used: {reason}; kept {kept.name}"))
         for path, reason in self.files.odd:

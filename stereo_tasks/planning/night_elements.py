@@ -56,10 +56,31 @@ def merge(night: NightPlanner, stage: Stage) -> None:
             )
 
 
+def synchronise(night: NightPlanner, stage: Stage) -> None:
+    """One element a run and telescope, where MAGIC's GPS was broken; LST-1's showers tell the time."""
+    if (search_s := night.chosen.clock_search_s) is None:
+        return
+    lst = [raw(subrun, "lst") for run in night.runs for subrun in night.lst_subruns(run.lst_run)]
+    for run in night.magic_runs if lst else ():
+        for telescope in (1, 2):
+            night.add(
+                stage,
+                f"M{telescope}/{run:08d}",
+                [product(night.tree.dl1_merged(telescope, run), "magic"), *lst],
+                list(night.tree.dl1_synchronised(telescope, run)),
+                {"search_s": search_s, "offset_us": night.chosen.time_offset_us},
+            )
+
+
 def coincide(night: NightPlanner, stage: Stage) -> None:
     """One element a subrun of LST-1; which of MAGIC's runs belong to its time is known only from the data."""
+    broken = night.chosen.clock_search_s is not None
     magic = [
-        product(night.tree.dl1_merged(telescope, run), "magic") for run in night.magic_runs for telescope in (1, 2)
+        product(
+            night.tree.dl1_synchronised(telescope, run)[0] if broken else night.tree.dl1_merged(telescope, run), "magic"
+        )
+        for run in night.magic_runs
+        for telescope in (1, 2)
     ]
     for run in night.runs:
         subruns = night.lst_subruns(run.lst_run)

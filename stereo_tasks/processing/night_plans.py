@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from stereo_tasks.inventory import content_of, scan_night
+from stereo_tasks.inventory.headers import with_header_positions
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
 from stereo_tasks.planning.monte_carlo import IrfSet
@@ -90,6 +91,7 @@ def plan_night(
     for source, observations in sorted(by_source.items()):
         effective = chosen.effective(night, source)
         files = scan(lst_version=effective.lst_version, lst_tailcut=effective.lst_tailcut)
+        settings = with_header_positions(settings, observations, files, rows)
         trees = choose(night, source, settings, effective, observations).trees
         models = find_all(trees, high_density=effective.high_density)
         others = [row for row in rows if row.source != source]

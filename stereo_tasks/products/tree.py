@@ -30,6 +30,12 @@ class NightTree:
         """DL1 of one MAGIC run, its subruns merged."""
         return self.root / "DL1" / "Merged" / self.night.magic_stamp / f"dl1_M{telescope}.Run{run:08d}.h5"
 
+    def dl1_synchronised(self, telescope: int, run: int) -> tuple[Path, Path]:
+        """DL1 of one MAGIC run by LST-1's clock, and how far MAGIC's was from it."""
+        folder = self.root / "DL1" / "Synchronised" / self.night.magic_stamp
+        stem = f"dl1_M{telescope}.Run{run:08d}"
+        return folder / f"{stem}.h5", folder / f"{stem}.clock.json"
+
     def coincident(self, run: int, subrun: int) -> Path:
         """Events of one LST-1 subrun that MAGIC saw too."""
         return self.root / "DL1Coincident" / self.night.lst_date / f"dl1_MAGIC_LST-1.Run{run:05d}.{subrun:04d}.h5"

@@ -12,7 +12,7 @@ from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
 from stereo_tasks.stages import Stage, State, Unit, night_stages
-from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, MERGE_STEREO, STEREO
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, MERGE_STEREO, STEREO, SYNCHRONISE
 
 LOST_TIME_SHOWN_S = 0.5
 """Less is the time between two showers, where a subrun or an interval begins."""
@@ -235,6 +235,8 @@ class _RunReader:
     def flows(self) -> tuple[Flow, ...]:
         flows = []
         for stage, telescope in _COLUMNS:
+            if stage == SYNCHRONISE and not self.elements(stage, telescope):
+                continue  # nights in which MAGIC's clock was right have no such stage
             records = self.records(stage, telescope)
             name = f"{stage.name} {telescope}" if telescope else stage.name
             flows.append(Flow(name, total(records, "events_in"), total(records, "events_out")))

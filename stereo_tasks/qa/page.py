@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from stereo_tasks.planning.plan import Plan
+from stereo_tasks.qa.clock import ClockRun
 from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
 from stereo_tasks.qa.engines import made_twice, stage_engines
 from stereo_tasks.qa.sky import Sky
@@ -61,6 +62,7 @@ def render(
     stages: Sequence[StageSummary],
     problems: Sequence[Problem],
     losses: Sequence[Loss],
+    clocks: Sequence[ClockRun],
     plots: dict[str, str | None],
 ) -> str:
     """Return the page as HTML. All texts are escaped; only the style sheet of the package is taken as it is."""
@@ -83,6 +85,7 @@ def render(
         stages=stages,
         problems=problems,
         losses=losses,
+        clocks=clocks,
         plots=plots,
         engines=(engines := stage_engines(plan, records)),
         made_twice=made_twice(engines),

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from stereo_tasks.qa.clock import ClockRun
 from stereo_tasks.qa.elements import StageSummary
 from stereo_tasks.qa.metrics import Subrun
 from stereo_tasks.qa.theta2 import Theta2
@@ -83,7 +84,7 @@ def plot_flow(stages: Sequence[StageSummary], in_theta_cut: int | None) -> str |
         if stage.stage == "coincide" and stage.events_in is not None:
             bars.append(("LST-1 events", stage.events_in, _OFF))
         if stage.events_out is not None:
-            both = " M1 + M2" if stage.stage in {"calibrate", "merge"} else ""
+            both = " M1 + M2" if stage.stage in {"calibrate", "merge", "synchronise"} else ""
             bars.append((stage.stage + both, stage.events_out, _ON))
     if not bars:
         return None
@@ -122,6 +123,30 @@ def plot_subruns(subruns: Sequence[Subrun], expected_us: float | None, tolerance
             axes.ticklabel_format(axis="y", useOffset=False)
             axes.margins(x=0.03, y=0.25)
         bottom.set_xticks(list(starts.values()), [str(run) for run in starts])
+        return _data_uri(figure)
+
+
+def plot_clock(runs: Sequence[ClockRun]) -> str | None:
+    """Draw how far MAGIC's clock was from LST-1's, and how well a line describes each run; None without any."""
+    if not runs:
+        return None
+    start_s = min(run.unix_s[0] for run in runs)
+    numbers = sorted({run.run for run in runs})
+    with _figure(_WIDTH_IN, 3.5) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True)
+        for run in runs:
+            colour = _RUN_COLOURS[numbers.index(run.run) % len(_RUN_COLOURS)]
+            filled = colour if run.telescope == "M1" else "none"
+            style = {"color": colour, "mfc": filled, "ls": "none", "marker": "o", "ms": 4}
+            minutes = (np.array(run.unix_s) - start_s) / 60
+            top.plot(minutes, np.array(run.offset_ns) * 1e-9, **style)
+            bottom.plot(minutes, run.residual_ns, **style)
+        top.set_ylabel("clock offset (s)")
+        bottom.set_ylabel("from line (ns)")
+        bottom.set_xlabel("time (min)")
+        for axes in (top, bottom):
+            axes.ticklabel_format(axis="y", useOffset=False)
+            axes.margins(x=0.03, y=0.25)
         return _data_uri(figure)
 
 

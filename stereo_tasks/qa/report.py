@@ -12,11 +12,12 @@ from typing import Any
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.files import write_atomically
 from stereo_tasks.products.record import Record
+from stereo_tasks.qa.clock import clock_runs
 from stereo_tasks.qa.elements import Records, losses, problems, stage_summaries
 from stereo_tasks.qa.engines import made_twice, stage_engines
 from stereo_tasks.qa.metrics import run_metrics
 from stereo_tasks.qa.page import render
-from stereo_tasks.qa.plots import plot_flow, plot_subruns, plot_theta2
+from stereo_tasks.qa.plots import plot_clock, plot_flow, plot_subruns, plot_theta2
 from stereo_tasks.qa.sky import Sky, look_at_sky
 from stereo_tasks.qa.verdicts import Level, RunReport, Verdict, judge_night, judge_run
 from stereo_tasks.settings.qa import QaSettings
@@ -63,6 +64,7 @@ def make_report(
     night = judge_night((run.level for run in runs), holds=len(plan.blockers), problems=open_problems, no_sky=no_sky)
     stages = stage_summaries(plan, records)
     theta2 = sky.theta2
+    clocks = clock_runs(plan, records)
     counts = _counts(sky, runs, records, plan)
     html = render(
         plan=plan,
@@ -74,8 +76,10 @@ def make_report(
         stages=stages,
         problems=all_problems,
         losses=losses(plan, records),
+        clocks=clocks,
         plots={
             "theta2": plot_theta2(theta2) if theta2 else None,
+            "clock": plot_clock(clocks),
             "flow": plot_flow(stages, theta2.total.n_on if theta2 else None),
             "subruns": plot_subruns(
                 [subrun for run in runs for subrun in run.metrics.subruns],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stereo_tasks.qa.metrics import RunMetrics
@@ -40,6 +40,10 @@ _TEXTS = {
 }
 
 
+_BROKEN_CLOCK_US = 1000.0
+"""Known jumps within a hardware state are 0.3 us; pairs by chance are milliseconds and more apart."""
+
+
 def worst(levels: Iterable[Level]) -> Level:
     """Return the worst of some levels; good if there are none."""
     order = list(Level)
@@ -74,9 +78,9 @@ def judge(metric: str, value: float | None, limit: Limit) -> Verdict:
     label, unit, form = _TEXTS.get(metric, (metric, "", "g"))
     if value is None:
         return Verdict(metric, Level.WARNING, f"{label}: not known")
-    if _inside(value, limit.good):
+    if limit.is_good(value):
         return Verdict(metric, Level.GOOD, "", value)
-    usable = limit.usable is None or _inside(value, limit.usable)
+    usable = limit.is_usable(value)
     text = f"{label} {value:{form}} {unit}".rstrip()
     return Verdict(metric, Level.WARNING if usable else Level.BAD, f"{text}, good is {_range(limit.good)}", value)
 
@@ -96,8 +100,17 @@ def judge_run(metrics: RunMetrics, settings: QaSettings, completeness_min: float
     values = metrics.values()
     limits: dict[str, Limit] = dict(settings.limits)
     verdicts = [judge(name, values[name], limit) for name, limit in limits.items()]
+    verdicts = [_with_hint(verdict) for verdict in verdicts]
     verdicts += _judge_completeness(metrics, completeness_min)
     return tuple(verdicts)
+
+
+def _with_hint(verdict: Verdict) -> Verdict:
+    """Say what a time offset may mean that no hardware explains."""
+    if verdict.metric != "time_offset_jump_us" or not (verdict.value or 0.0) > _BROKEN_CLOCK_US:
+        return verdict
+    hint = "if MAGIC's GPS was broken, give the night a 'search' in config/time_offsets.yaml"
+    return replace(verdict, reason=f"{verdict.reason}: {hint}")
 
 
 def _judge_completeness(metrics: RunMetrics, completeness_min: float) -> list[Verdict]:
@@ -146,11 +159,6 @@ def judge_night(runs: Iterable[Level], *, holds: int, problems: int, no_sky: str
     else:
         level, word = Level.WARNING, "Usable, look at the warnings" if usable == len(levels) else "Usable in part"
     return Verdict("night", level, f"{word}: {'; '.join([runs_text, *trouble])}.")
-
-
-def _inside(value: float, interval: Interval) -> bool:
-    low, high = interval
-    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _range(interval: Interval) -> str:

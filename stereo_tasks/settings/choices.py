@@ -10,6 +10,7 @@ from pydantic import Field
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.model import Model
+from stereo_tasks.settings.units import Duration
 
 
 class NoChoiceError(StereoError, LookupError):
@@ -30,6 +31,8 @@ class TimeOffset(Model):
     first: dt.date
     last: dt.date
     offset_us: float
+    search: Duration | None = None
+    """Where MAGIC's GPS was broken: its clock is looked for so far from LST-1's, and brought to `offset_us`."""
 
 
 class MonteCarlo(Model):
@@ -101,13 +104,6 @@ class MonteCarlo(Model):
                 f"{line}; the limit is {self.declination_distance_max_deg} deg: Monte Carlo for it must be made first"
             )
         return line
-
-
-class SourcePosition(Model):
-    """Position of a source, ICRS. Needed because magic-cta-pipe would ask a name server otherwise."""
-
-    ra_deg: float = Field(ge=0, lt=360)
-    dec_deg: float = Field(ge=-90, le=90)
 
 
 def declination_folder(line_deg: float) -> str:

@@ -12,7 +12,7 @@ from pydantic import ValidationError, ValidationInfo, field_validator
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.alarms import Alarms
-from stereo_tasks.settings.choices import MonteCarlo, NoChoiceError, SourcePosition, TimeOffset
+from stereo_tasks.settings.choices import MonteCarlo, NoChoiceError, TimeOffset
 from stereo_tasks.settings.layers import leaves, overlay
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.policy import Policy
@@ -20,6 +20,7 @@ from stereo_tasks.settings.production import Production, Productions
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.settings.resources import Resources
 from stereo_tasks.settings.site import Site
+from stereo_tasks.settings.sources import SourcePosition, check_names, find_source
 from stereo_tasks.stages import Cost, Engine, Stage, stages
 
 CONFIG_VARIABLE = "STEREO_CONFIG"
@@ -57,9 +58,15 @@ class Settings(Model):
         productions: Productions | None = info.data.get("productions")
         for production in productions.productions.values() if productions else ():
             for _, one in production.cases():
-                if one.nsb not in monte_carlo.nsb_levels:
+                if one.nsb is not None and one.nsb not in monte_carlo.nsb_levels:
                     raise ValueError(f"nsb_levels lack {one.nsb}, the nsb of {one.name} ({one.origin('nsb')})")
         return monte_carlo
+
+    @field_validator("sources")
+    @classmethod
+    def _names_are_one_place(cls, sources: dict[str, SourcePosition]) -> dict[str, SourcePosition]:
+        check_names(sources)
+        return sources
 
     def cost(self, stage: Stage, engine: Engine = Engine.MCP) -> Cost:
         """Return what an element of a stage is expected to need on this site."""
@@ -99,17 +106,19 @@ class Settings(Model):
         raise NoChoiceError(f"no LST-MAGIC time offset is known for {night}: add it to config/time_offsets.yaml")
 
     def position(self, source: str) -> SourcePosition:
-        """Return the position of a source.
+        """Return the position of a source, by its name or an alias.
 
         Raises
         ------
         NoChoiceError
             If the configuration does not know it.
         """
-        try:
-            return self.sources[source]
-        except KeyError:
-            raise NoChoiceError(f"no position of {source}: add it to config/sources.yaml") from None
+        if (found := find_source(self.sources, source)) is None:
+            raise NoChoiceError(
+                f"no position of {source}: add it to config/sources.yaml ('stereo sources resolve {source}' does it), "
+                "or wait for MAGIC's files, whose headers tell it"
+            )
+        return found[1]
 
 
 def base_folder() -> Path:

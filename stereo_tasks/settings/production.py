@@ -8,12 +8,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from stereo_tasks.nights import Night
-from stereo_tasks.settings.choices import SourcePosition
 from stereo_tasks.settings.irf_name import irf_name, short_hash
 from stereo_tasks.settings.layers import overlay
 from stereo_tasks.settings.mcp import check_mcp
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.overrides import Rule, Span, keys_set, spans
+from stereo_tasks.settings.sources import SourcePosition
 from stereo_tasks.stages import Correction, Engine, Stage, stages
 from stereo_tasks.stages.monte_carlo import MC_FORESTS, MC_STEREO
 

@@ -30,6 +30,14 @@ class Limit(Model):
             raise ValueError(f"the usable range {self.usable} must contain the good range {self.good}")
         return self
 
+    def is_good(self, value: float) -> bool:
+        """Return whether a value is good."""
+        return _inside(value, self.good)
+
+    def is_usable(self, value: float) -> bool:
+        """Return whether a value is at least usable."""
+        return self.usable is None or _inside(value, self.usable)
+
 
 class Limits(Model):
     """One limit a metric of a run; the unit is in the name."""
@@ -75,6 +83,11 @@ class QaSettings(Model):
     limits: Limits
     theta2: Theta2Settings
     spectrum: SpectrumSettings
+
+
+def _inside(value: float, interval: Interval) -> bool:
+    low, high = interval
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _at_most(low: float | None, high: float | None, *, upper: bool = False) -> bool:

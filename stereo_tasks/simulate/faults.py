@@ -69,6 +69,22 @@ class RunFaults:
         """Return how much MAGIC's times are shifted."""
         return NO_OVERLAP_S if self._has(FaultKind.NO_OVERLAP) else 0.0
 
+    def magic_clock_ns(self, begin_s: float, time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the times that MAGIC's clock shows, which is wrong without GPS.
+
+        Parameters
+        ----------
+        begin_s : float
+            Unix time of the start of the run, in s.
+        time_ns : numpy.ndarray
+            Shape (n,): unix times of the events, in ns.
+        """
+        for fault in self.faults:
+            if fault.kind is FaultKind.BROKEN_GPS:
+                grown_us = fault.clock_drift_us_per_s * (time_ns - round(begin_s * 1e9)) * 1e-9
+                time_ns = time_ns + round(fault.clock_offset_s * 1e9) + np.round(grown_us * 1e3).astype(np.int64)
+        return time_ns
+
     def _has(self, kind: FaultKind) -> bool:
         return any(f.kind is kind for f in self.faults)
 

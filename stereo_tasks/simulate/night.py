@@ -243,10 +243,10 @@ def _magic_subrun(
         dec_deg=plan.source.dec_deg,
         start_s=begin + shift,
         stop_s=begin + plan.run.subrun_seconds + shift,
-        time_ns=time_ns[rows] + int(shift * 1e9),
+        time_ns=faults.magic_clock_ns(plan.start.timestamp(), time_ns[rows] + int(shift * 1e9)),
         event_id=first + rows,
         images=images.take(rows),
-        pedestal_ns=pedestal_ns + int(shift * 1e9),
+        pedestal_ns=faults.magic_clock_ns(plan.start.timestamp(), pedestal_ns + int(shift * 1e9)),
         track=replace(where, unix_s=where.unix_s + shift),
         noise_pe=noise,
     )

@@ -119,6 +119,7 @@ class FaultKind(StrEnum):
     DUPLICATED = "duplicated"
     LST_STALL = "lst_stall"
     MAGIC_STALL = "magic_stall"
+    BROKEN_GPS = "broken_gps"
 
 
 MAGIC_FILE_FAULTS = frozenset(
@@ -150,6 +151,8 @@ class Fault(_Model):
         both telescopes if none is named.
     begin_s, duration_s : float
         When a stall begins, in s after the start of its subrun, and how long it takes; ignored by other faults.
+    clock_offset_s, clock_drift_us_per_s : float
+        How far MAGIC's clock is ahead at the start of its run, and how that grows, where its GPS is broken.
     """
 
     kind: FaultKind
@@ -158,6 +161,8 @@ class Fault(_Model):
     telescope: Literal["M1", "M2", "LST"] | None = None
     begin_s: NonNegativeFloat = 2.0
     duration_s: PositiveFloat = 3.0
+    clock_offset_s: float = Field(default=2.3, ge=-10, le=10)
+    clock_drift_us_per_s: float = Field(default=3.0, ge=-20, le=20)
 
     @model_validator(mode="after")
     def _telescope_fits(self) -> Self:

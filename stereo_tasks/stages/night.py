@@ -58,6 +58,19 @@ MERGE = Stage(
     side_inputs=("partner",),
     cost=Cost(memory_mb=2000, element_s=10, s_per_gb=10),
 )
+SYNCHRONISE = Stage(
+    name="synchronise",
+    unit=Unit.MAGIC_RUN,
+    # Of no chain of its own: a night with a good clock has no such element, and no task for it.
+    chain=MAGIC_DL1,
+    elements=f"{_ELEMENTS}:synchronise",
+    work=f"{_STEPS}.synchronise:run",
+    check=f"{_STEPS}.synchronise:check",
+    finite_columns=("intensity", "pointing_alt", "time_sec"),
+    mcp_keys=("event_coincidence",),
+    side_inputs=("lst",),
+    cost=Cost(memory_mb=2000, element_s=120, s_per_gb=10, start_s=5),
+)
 COINCIDE = Stage(
     name="coincide",
     unit=Unit.LST_SUBRUN,
@@ -195,4 +208,4 @@ QA = Stage(
     cost=Cost(memory_mb=4000, element_s=300, elements_per_job=1),
 )
 
-STAGES = (CALIBRATE, MERGE, COINCIDE, STEREO, MERGE_STEREO, DL2, DL3, INDEX, COMPARE, QA)
+STAGES = (CALIBRATE, MERGE, SYNCHRONISE, COINCIDE, STEREO, MERGE_STEREO, DL2, DL3, INDEX, COMPARE, QA)

@@ -72,6 +72,7 @@ def faulty(tmp_path_factory, cache) -> Path:
         Fault(kind="lst_missing", subrun=1),
         Fault(kind="pointing_apart", run=1),
         Fault(kind="no_overlap", run=1),
+        Fault(kind="broken_gps", run=1),
         Fault(kind="lst_stall", subrun=3, begin_s=0.2, duration_s=0.5),
         Fault(kind="magic_stall", subrun=3, begin_s=0.2, duration_s=0.5, telescope="M2"),
     )

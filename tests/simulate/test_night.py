@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stereo_tasks.simulate import FaultKind, simulate_night
+from stereo_tasks.simulate import Fault, FaultKind, simulate_night
+from stereo_tasks.simulate.faults import RunFaults
 from stereo_tasks.simulate.log_row import _HEADER
 from stereo_tasks.simulate.pointing import without_network
 from tests.simulate.conftest import small_night
@@ -232,6 +233,13 @@ def test_faults_of_a_run_shift_pointing_and_time(faulty):
     (magic,) = faulty.glob("MAGIC/M1/**/*_05114600.001_*.root")
     events = magic_events(magic)
     assert magic_ns(events).min() / 1e9 - table["dragon_time"].max() > 500
+
+
+def test_a_clock_without_gps_is_ahead_and_drifts():
+    faults = RunFaults((Fault(kind="broken_gps", clock_offset_s=-1.5, clock_drift_us_per_s=3.0),))
+    true_ns = 1_704_924_000_000_000_000 + np.array([0, 100, 1_000_000_000, 600_000_000_000])
+    shown = faults.magic_clock_ns(1_704_924_000.0, true_ns)
+    assert (shown - true_ns).tolist() == [-1_500_000_000, -1_500_000_000, -1_499_997_000, -1_498_200_000]
 
 
 def test_a_telescope_that_stalls_records_nothing_for_a_while_and_the_others_go_on(faulty):

@@ -41,7 +41,7 @@ _TEXTS = {
 
 
 _BROKEN_CLOCK_US = 1000.0
-"""Known jumps within a hardware state are 0.3 us; pairs by chance are milliseconds and more apart."""
+"""Known jumps within a hardware state are 0.3 us. A clock that is farther off drifts, and most showers are missed."""
 
 
 def worst(levels: Iterable[Level]) -> Level:
@@ -106,11 +106,11 @@ def judge_run(metrics: RunMetrics, settings: QaSettings, completeness_min: float
 
 
 def _with_hint(verdict: Verdict) -> Verdict:
-    """Say what a time offset may mean that no hardware explains."""
+    """Call a run bad whose time offset no hardware explains, and say what it may mean."""
     if verdict.metric != "time_offset_jump_us" or not (verdict.value or 0.0) > _BROKEN_CLOCK_US:
         return verdict
     hint = "if MAGIC's GPS was broken, give the night a 'search' in config/time_offsets.yaml"
-    return replace(verdict, reason=f"{verdict.reason}: {hint}")
+    return replace(verdict, level=Level.BAD, reason=f"{verdict.reason}: {hint}")
 
 
 def _judge_completeness(metrics: RunMetrics, completeness_min: float) -> list[Verdict]:

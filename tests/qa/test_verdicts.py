@@ -57,7 +57,7 @@ def test_a_run_in_order_is_good(fake_night, qa_settings):
     [
         ({"zenith_deg": 65.0}, Level.WARNING, "zenith 65.0 deg"),
         ({"time_offset_jump_us": 5.9}, Level.WARNING, "time offset away from the known value by 5.90 us"),
-        ({"time_offset_jump_us": 1.3e6}, Level.WARNING, "if MAGIC's GPS was broken, give the night a 'search'"),
+        ({"time_offset_jump_us": 1.3e6}, Level.BAD, "if MAGIC's GPS was broken, give the night a 'search'"),
         ({"pointing_separation_arcmin": 7.0}, Level.BAD, "7.00 arcmin"),
         ({"dead_time_factor": 0.5}, Level.WARNING, "dead-time factor 0.500"),
         ({"completeness": (Subruns("LST-1", 8, 10),)}, Level.WARNING, "LST-1: 2 of 10 subruns missing"),

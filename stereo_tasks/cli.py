@@ -81,7 +81,19 @@ def _mount_local_site() -> Edge:
 
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
-    from stereo_tasks.commands import backfill, catalog, check_dl3, doctor, engine, holds, plan, run, select, status
+    from stereo_tasks.commands import (
+        backfill,
+        catalog,
+        check_dl3,
+        dataset,
+        doctor,
+        engine,
+        holds,
+        plan,
+        run,
+        select,
+        status,
+    )
 
     app.add_typer(catalog.catalog_app, name="catalog")
     app.command("plan")(plan.plan_command)
@@ -93,6 +105,7 @@ def _mount_commands() -> None:
     app.command("release")(holds.release_command)
     app.command("backfill")(backfill.backfill_command)
     app.add_typer(engine.app, name="engine")
+    app.add_typer(dataset.app, name="dataset")
     app.command("doctor")(doctor.doctor_command)
 
 

@@ -1,4 +1,4 @@
-"""Which telescopes saw an event: told from the telescopes themselves, since the numbers of combinations have changed."""
+"""Which telescopes saw an event: told from the telescopes themselves, since numbers of combinations changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ NAMES: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"3tel": (LST1, M1, M2), "LST1_MI": (LST1, M1), "LST1_MII": (LST1, M2), "MI_MII": (M1, M2)}
 )
 """Names of the combinations in those of the files, and their telescopes."""
-TELESCOPES: Mapping[str, tuple[int, ...]] = MappingProxyType({"total": (LST1, M1, M2), "LST": (LST1,), "MAGIC": (M1, M2)})
+TELESCOPES: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"total": (LST1, M1, M2), "LST": (LST1,), "MAGIC": (M1, M2)}
+)
 """Names of what is taken of the events in those of the files, and the telescopes."""
 EVENT = ["obs_id", "event_id"]
 INDEX = [*EVENT, "tel_id"]

@@ -5,28 +5,32 @@ A file can be made longer: its table `PARTS` says which parts its rows come from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import tables
 
+from stereo_tasks.datasets.coincidences import summed
 from stereo_tasks.datasets.columns import described
 from stereo_tasks.datasets.errors import DatasetError
 
 EVENTS = "/events/parameters"
 README = "/README"
 PARTS = "/parts"
+RUNS = "/runs"
 ROWS_A_BLOCK = 65_536
 """Some 30 MB of images."""
 _CHUNK_BYTES = 500_000
 _FILTERS = tables.Filters(complevel=1, complib="blosc:zstd", shuffle=True)
 _README = np.dtype([("table", "S32"), ("column", "S32"), ("unit", "S16"), ("meaning", "S160")])
 _PARTS = np.dtype([("name", "S64"), ("checksum", "S64"), ("rows", np.int64)])
+_RUNS = np.dtype([("table", "S32"), ("run", np.int64), ("rows", np.int64)])
+_OURS = (README, PARTS, RUNS)
 
 Rows = npt.NDArray[np.void]
 Keep = Callable[[Rows], npt.NDArray[np.bool_]]
@@ -58,7 +62,7 @@ class TableWriter:
         self._file = tables.open_file(str(path), mode="w")
         self._meanings: list[tuple[str, str, str, str]] = []
 
-    def __enter__(self) -> TableWriter:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -66,7 +70,7 @@ class TableWriter:
         """Close the file; the table of meanings is written if all went well."""
         try:
             if error[0] is None:
-                self._file.create_table("/", README.strip("/"), obj=np.array(sorted(self._meanings), dtype=_README))
+                self._close()
         finally:
             self._file.close()
 
@@ -85,6 +89,58 @@ class TableWriter:
                 (table, name, column.unit, column.meaning) for name, column in described(rows.dtype.names or ()).items()
             ]
         _append(self._file.get_node(table), rows)
+
+    def _close(self) -> None:
+        _create_plain(self._file, README, np.array(sorted(self._meanings), dtype=_README))
+
+
+class RunWriter(TableWriter):
+    """Writes tables run by run, and notes which rows are of which run of LST-1: events without LST-1 do not tell."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._runs: list[tuple[str, int, int]] = []
+
+    def append_run(self, run: int, rows: pd.DataFrame, table: str = EVENTS) -> None:
+        """Append the rows of a run to a table."""
+        self.append(rows, table)
+        self._runs.append((table, run, len(rows)))
+
+    def _close(self) -> None:
+        super()._close()
+        _create_plain(self._file, RUNS, np.array(self._runs, dtype=_RUNS))
+
+
+def runs_of(path: Path, table: str = EVENTS) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the rows of each run of LST-1, in the order in which `RunWriter` wrote them."""
+    with tables.open_file(str(path)) as file:
+        runs = [row for row in file.get_node(RUNS).read() if row["table"].decode() == table]
+        stop = 0
+        for row in runs:
+            start, stop = stop, stop + int(row["rows"])
+            yield int(row["run"]), pd.DataFrame(file.get_node(table).read(start, stop))
+
+
+def sum_up(target: Path, parts: Sequence[Part]) -> tuple[int, int]:
+    """Bring a file to the state in which it has the sum of the profiles of some parts; as `put_together` otherwise.
+
+    If a part that it has already is not among them any more, or not as it was, all are read again.
+    """
+    known = _known(target)
+    new = [(part.name, part.checksum) for part in parts]
+    kept = len(known) if known == new[: len(known)] else 0
+    found = [pd.DataFrame(rows) for rows in blocks(target)] if kept else []
+    for part in parts[kept:]:
+        found += [pd.DataFrame(rows) for rows in blocks(part.path, part.table)]
+    total = summed(pd.concat(found))
+    with TableWriter(target) as writer:
+        writer.append(total)
+    # The rows are of all parts together: the last one stands for them.
+    rows = [0] * (len(parts) - 1) + [len(total)]
+    with tables.open_file(str(target), mode="a") as file:
+        listed = [(*pair, number) for pair, number in zip(new, rows, strict=True)]
+        _create_plain(file, PARTS, np.array(listed, dtype=_PARTS))
+    return len(parts) - kept, len(total)
 
 
 def put_together(target: Path, parts: Sequence[Part], keep: Keep | None = None) -> tuple[int, int]:
@@ -116,9 +172,9 @@ def put_together(target: Path, parts: Sequence[Part], keep: Keep | None = None) 
         _begin(target, parts[0])
     with tables.open_file(str(target), mode="a") as file:
         table, known = file.get_node(EVENTS), file.get_node(PARTS)
-        old = [(row["name"].decode(), row["checksum"].decode()) for row in known.read()]
         new = [(part.name, part.checksum) for part in parts]
-        kept = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new)))
+        same = [old == one for old, one in zip(_listed(known), new, strict=False)]
+        kept = (*same, False).index(False)
         _shorten(table, int(known.read()["rows"][:kept].sum()))
         _shorten(known, kept)
         for part in parts[kept:]:
@@ -137,6 +193,12 @@ def blocks(path: Path, table: str = EVENTS, start: int = 0, stop: int | None = N
         stop = node.nrows if stop is None else stop
         for begin in range(start, stop, ROWS_A_BLOCK):
             yield node.read(begin, min(begin + ROWS_A_BLOCK, stop))
+
+
+def names_of(path: Path, table: str = EVENTS) -> tuple[str, ...]:
+    """Return the names of the columns of a table."""
+    with tables.open_file(str(path)) as file:
+        return tuple(file.get_node(table).colnames)
 
 
 def columns(path: Path, names: Sequence[str], table: str = EVENTS) -> pd.DataFrame:
@@ -161,7 +223,7 @@ def wrong_with(path: Path) -> str:
             return f"has no table {README}"
         told = {(row["table"].decode(), row["column"].decode()) for row in file.get_node(README).read()}
         for node in file.walk_nodes("/", "Table"):
-            if node._v_pathname in (README, PARTS):
+            if node._v_pathname in _OURS:
                 continue
             if missing := [name for name in node.colnames if (node._v_pathname, name) not in told]:
                 return f"does not tell the meaning of {', '.join(missing)} of {node._v_pathname}"
@@ -170,20 +232,36 @@ def wrong_with(path: Path) -> str:
     return ""
 
 
+def _known(target: Path) -> list[tuple[str, str]]:
+    if not target.exists():
+        return []
+    with tables.open_file(str(target)) as file:
+        return _listed(file.get_node(PARTS))
+
+
+def _listed(parts: tables.Table) -> list[tuple[str, str]]:
+    return [(row["name"].decode(), row["checksum"].decode()) for row in parts.read()]
+
+
+def _create_plain(file: tables.File, path: str, rows: Rows) -> None:
+    # Without the time of its making: equal contents are to be equal files.
+    file.create_table("/", path.strip("/"), obj=rows, track_times=False)
+
+
 def _begin(target: Path, like: Part) -> None:
     with tables.open_file(str(like.path)) as file:
         dtype = file.get_node(like.table).dtype
     with TableWriter(target) as writer:
         writer.append(np.empty(0, dtype))
     with tables.open_file(str(target), mode="a") as file:
-        file.create_table("/", PARTS.strip("/"), description=_PARTS)
+        _create_plain(file, PARTS, np.empty(0, _PARTS))
 
 
 def _create(file: tables.File, path: str, dtype: np.dtype[Any]) -> None:
     group, _, name = path.rpartition("/")
     chunk = (max(_CHUNK_BYTES // dtype.itemsize, 1),)
     table = file.create_table(
-        group or "/", name, description=dtype, filters=_FILTERS, chunkshape=chunk, createparents=True
+        group or "/", name, description=dtype, filters=_FILTERS, chunkshape=chunk, createparents=True, track_times=False
     )
     # ctapipe's way of telling units: its read_table gives quantities.
     for number, (column, told) in enumerate(described(dtype.names or ()).items()):
@@ -197,7 +275,11 @@ def _create(file: tables.File, path: str, dtype: np.dtype[Any]) -> None:
 def _append(table: tables.Table, rows: Rows, path: Path | None = None) -> None:
     if rows.dtype != table.dtype:
         missing = sorted(set(table.dtype.names) ^ set(rows.dtype.names or ()))
-        what = f"columns that only one of them has: {', '.join(missing)}" if missing else "types or order of columns differ"
+        what = (
+            f"columns that only one of them has: {', '.join(missing)}"
+            if missing
+            else "types or order of columns differ"
+        )
         raise DatasetError(
             f"{path or 'a block of rows'} does not go with the rows before ({what}): process the night again with the "
             "versions of the production"
@@ -212,12 +294,6 @@ def _shorten(table: tables.Table, rows: int) -> None:
 
 def _rows_of(frame: pd.DataFrame) -> Rows:
     return np.asarray(frame.to_records(index=False)).view(np.ndarray)
-
-
-def taken_telescopes(tel_ids: Iterable[int]) -> Keep:
-    """Return which rows are of some telescopes."""
-    wanted = list(tel_ids)
-    return lambda rows: np.isin(rows["tel_id"], wanted)
 
 
 def all_of(*rules: Keep) -> Keep | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from stereo_tasks.datasets.combinations import EVENT, INDEX, TELESCOPES, stereo_images
-from stereo_tasks.datasets.directions import SourceRegions, with_theta2, with_zenith_distances
+from stereo_tasks.datasets.directions import SourceRegions, interpolated_earth, with_theta2, with_zenith_distances
 
 _IDS = ["obs_id_magic", "event_id_magic", "obs_id_lst", "event_id_lst"]
 
@@ -25,7 +25,9 @@ def selected_images(images: pd.DataFrame, quality_cuts: str | None) -> pd.DataFr
     return stereo_images(images.query(quality_cuts) if quality_cuts else images)
 
 
-def mean_events(images: pd.DataFrame, weight_type: str, telescopes: Collection[int] = TELESCOPES["total"]) -> pd.DataFrame:
+def mean_events(
+    images: pd.DataFrame, weight_type: str, telescopes: Collection[int] = TELESCOPES["total"]
+) -> pd.DataFrame:
     """Return the weighted means of events over some telescopes, by ``get_dl2_mean`` of magic-cta-pipe.
 
     As in its own loaders, events without a mean are left out: a forest whose trees all agree gives an infinite weight.
@@ -47,7 +49,8 @@ def mean_events(images: pd.DataFrame, weight_type: str, telescopes: Collection[i
     from magicctapipe.io import get_dl2_mean
 
     images = images[images["tel_id"].isin(list(telescopes))]
-    means = get_dl2_mean(images.set_index(INDEX), weight_type).dropna()
+    with interpolated_earth():
+        means = get_dl2_mean(images.set_index(INDEX), weight_type).dropna()
     ids = [name for name in _IDS if name in images]
     ids_of_event = images.groupby(EVENT)[ids].first()
     return means.join(ids_of_event).reset_index()[[*EVENT, *ids, *means.columns]]

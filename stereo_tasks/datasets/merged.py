@@ -13,7 +13,16 @@ NO_ID = -1
 """Run and event of LST-1, where it did not see the event."""
 _LST_IDS = ["obs_id_lst", "event_id_lst"]
 _INTEGERS = {*INDEX, "obs_id_magic", "event_id_magic", *_LST_IDS, "n_pixels", "n_islands", "multiplicity", "combo_type"}
-_NEEDED = (*INDEX, "obs_id_magic", "event_id_magic", "pointing_alt", "pointing_az", "reco_alt", "reco_az", "reco_energy")
+_NEEDED = (
+    *INDEX,
+    "obs_id_magic",
+    "event_id_magic",
+    "pointing_alt",
+    "pointing_az",
+    "reco_alt",
+    "reco_az",
+    "reco_energy",
+)
 
 
 def check(images: pd.DataFrame, name: str) -> None:

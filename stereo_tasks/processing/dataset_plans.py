@@ -1,0 +1,73 @@
+"""Planning the data sets of a source: from what is published and simulated to a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.choices import choose
+from stereo_tasks.planning.datasets import SimulatedNodes, plan_datasets, range_name
+from stereo_tasks.planning.plan import Plan
+from stereo_tasks.products.models import ModelFile, pointing_of
+from stereo_tasks.products.provenance import science_versions
+from stereo_tasks.products.published_nights import PublishedNight, published_nights
+from stereo_tasks.products.tree import MonteCarloTree
+from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.settings.production import Production
+
+
+def plan_source(
+    source: str,
+    first: Night | None = None,
+    last: Night | None = None,
+    *,
+    production: str | None = None,
+    name: str | None = None,
+    settings: Settings | None = None,
+) -> Plan:
+    """Plan the data sets of a source. Nothing is written: `Plan.save` does that.
+
+    Parameters
+    ----------
+    source : str
+        The source, as in the log.
+    first, last : Night, optional
+        Only nights from the first to the last; all that are published if not given.
+    production : str, optional
+        Name of the production; the site's default if not given.
+    name : str, optional
+        Of the set; ``all``, or that of the range, if not given.
+    settings : Settings, optional
+        Loaded from the site if not given.
+    """
+    settings = settings or load_settings()
+    chosen = settings.production(production)
+    root = settings.site.paths.output / chosen.name / source
+    nights = published_nights(root, chosen.cuts, first, last)
+    return plan_datasets(
+        name or range_name(first, last), source, nights, _simulated(source, nights, settings, chosen), settings, chosen,
+        science_versions(settings.site.science_python),
+    )  # fmt: skip
+
+
+def _simulated(
+    source: str, nights: tuple[PublishedNight, ...], settings: Settings, production: Production
+) -> list[SimulatedNodes]:
+    trees: dict[str, MonteCarloTree] = {}
+    for night in nights:
+        if tree := choose(night.night, source, settings, production).monte_carlo:
+            trees[tree.key] = tree
+    return [SimulatedNodes(tree, nodes) for _, tree in sorted(trees.items()) if (nodes := _nodes(tree))]
+
+
+def _nodes(tree: MonteCarloTree) -> dict[str, ModelFile]:
+    nodes: dict[str, ModelFile] = {}
+    for path in sorted(tree.dl2("*").parent.glob("dl2_gamma_*.h5")):
+        if found := pointing_of(path.name):
+            nodes[found[0]] = _file(path)
+    return nodes
+
+
+def _file(path: Path) -> ModelFile:
+    status = path.stat()
+    return ModelFile(path, status.st_size, status.st_mtime_ns)

@@ -40,7 +40,7 @@ def build_command(
     force: Annotated[bool, typer.Option(help="Compute again what is valid, too.")] = False,
 ) -> None:
     """Make the data sets of a source on this machine, without Airflow: what did not change is not read again."""
-    from stereo_tasks.processing.dataset_plans import plan_source
+    from stereo_tasks.processing.dataset_plans import dataset_problems, plan_source
     from stereo_tasks.processing.local_run import run_plan
 
     first, last = parse_range(nights)
@@ -52,10 +52,10 @@ def build_command(
     if plan.blockers:
         raise DatasetRunError("; ".join(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers))
     plan.save()
-    failures = run_plan(plan, chains_of(DATASET_STAGES), force=force, report=_say)
+    run_plan(plan, chains_of(DATASET_STAGES), force=force, report=_say)
     _say(f"made: {plan.root}")
-    if failures:
-        raise DatasetRunError("\n".join(["not all was made:", *failures]))
+    if problems := dataset_problems(plan):
+        raise DatasetRunError("\n".join(["not all was made:", *problems]))
 
 
 @app.command("list")

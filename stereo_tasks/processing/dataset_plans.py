@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.planning.datasets import SimulatedNodes, plan_datasets, range_name
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.products.provenance import science_versions
@@ -14,6 +17,7 @@ from stereo_tasks.products.published_nights import PublishedNight, published_nig
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.production import Production
+from stereo_tasks.stages import State
 
 
 def plan_source(
@@ -48,6 +52,62 @@ def plan_source(
         name or range_name(first, last), source, nights, _simulated(source, nights, settings, chosen), settings, chosen,
         science_versions(settings.site.science_python),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StalePlans:
+    """The sets of which something is to be made, and what is said of all."""
+
+    plans: tuple[Plan, ...]
+    """Saved."""
+    lines: tuple[str, ...]
+
+
+def plan_stale(
+    wanted: Iterable[tuple[str | None, str]],
+    first: Night | None = None,
+    last: Night | None = None,
+    *,
+    settings: Settings | None = None,
+) -> StalePlans:
+    """Plan sets, and save the plans of those of which something is to be made.
+
+    Parameters
+    ----------
+    wanted : iterable of (str or None, str)
+        Production, the default one if empty, and source.
+    first, last : Night, optional
+        As for `plan_source`.
+    settings : Settings, optional
+        Loaded from the site if not given.
+    """
+    settings = settings or load_settings()
+    plans, lines = [], []
+    for production, source in wanted:
+        plan = plan_source(source, first, last, production=production or None, settings=settings)
+        lines += [f"{plan.name}: missing, {notice.subject}: {notice.reason}" for notice in plan.notices]
+        lines += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
+        states = ElementStates(plan)
+        to_do = sum(not states.is_valid(element) for element in plan.elements)
+        lines.append(f"{plan.name}: {to_do} of {len(plan.elements)} elements to do")
+        if to_do:
+            plan.save()
+            plans.append(plan)
+    return StalePlans(tuple(plans), tuple(lines))
+
+
+def dataset_problems(plan: Plan | str | Path) -> list[str]:
+    """Return what failed of a set or left no record, and what a season file lacks; empty if all is made."""
+    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
+    states = ElementStates(plan)
+    problems = []
+    for element in plan.elements:
+        record = states.record(element)
+        if record is None:
+            problems.append(f"{plan.name}: no record, {element.id}: its job left no result")
+        elif record.state in (State.FAILED, State.HELD):
+            problems.append(f"{plan.name}: {record.state}, {element.id}: {record.reason}")
+    return problems
 
 
 def _simulated(

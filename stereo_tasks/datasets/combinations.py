@@ -46,7 +46,7 @@ def stereo_images(images: pd.DataFrame) -> pd.DataFrame:
     DatasetError
         If there are other telescopes than LST-1 (1), M1 (2) and M2 (3).
     """
-    if unknown := set(images["tel_id"].unique()) - {LST1, M1, M2}:
+    if unknown := set(images["tel_id"].unique().tolist()) - {LST1, M1, M2}:
         raise DatasetError(f"images of telescopes {sorted(unknown)}; LST-1 is 1, MAGIC-I 2, MAGIC-II 3")
     images = images[~images.duplicated(INDEX, keep=False)].sort_values(INDEX, ignore_index=True)
     starts = group_starts(*(images[name].to_numpy() for name in EVENT))

@@ -85,7 +85,7 @@ def season(planner: DatasetPlanner, stage: Stage) -> None:
     if planner.of_stage(COINCIDENCES):
         add(tree.coincidences("feature"), COINCIDENCES, table="/events/feature")
         add(tree.coincidences("profile"), COINCIDENCES, table="/events/profile", summed=True)
-        add(tree.coincidences("profile_subruns"), COINCIDENCES, table="/events/profile")
+        add(tree.coincidences("profile", "subruns"), COINCIDENCES, table="/events/profile")
     for kind in _chains(planner):
         add(tree.common(kind), COMMON, table=f"/events/{kind}")
     for line, parts in _lines(planner).items():

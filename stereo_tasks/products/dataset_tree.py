@@ -41,9 +41,9 @@ class DatasetTree:
         """Mean DL2 of some telescopes and a combination."""
         return self.root / "mean" / f"dl2_mean_{self.source}_{telescopes}.{combination}.h5"
 
-    def coincidences(self, kind: str) -> Path:
-        """Coincidence features, or profiles."""
-        return self.root / "coincidences" / f"{kind}_data_{self.source}.h5"
+    def coincidences(self, kind: str, of: str = "total") -> Path:
+        """Coincidence features, or profiles: the sum of them, or those of the subruns."""
+        return self.root / "coincidences" / f"{kind}_data_{self.source}.{of}.h5"
 
     def common(self, kind: str) -> Path:
         """Events of all chains, as one of them has them."""

@@ -25,7 +25,7 @@ that are new or changed are read; a season file grows by them.
 By hand: `source`, and if wanted `first` and `last` evening and `production`. A range makes a set of its own, named by
 its dates. `stereo dataset list` tells what there is.
 
-- **skipped**: nothing was published, or all is up to date.
+- `completion` **skipped**: nothing was published, or all is up to date.
 - **red**: see the log of `completion`; what failed is tried again the next day, or when the run is started by hand.
 """
 
@@ -69,9 +69,7 @@ with DAG(
             found = plan_stale(wanted, first, last)
         except (BadNightError, SettingsError) as error:
             raise AirflowFailException(str(error)) from None
-        print(*found.lines, sep="\n")
-        if not found.plans:
-            raise AirflowSkipException("; ".join(found.lines) or "nothing was published in the last days")
+        print(*(found.lines or ["nothing was published in the last days"]), sep="\n")
         return [{"plan": str(one.path), "name": one.name} for one in found.plans]
 
     @task_group
@@ -86,8 +84,10 @@ with DAG(
         from stereo_tasks.catalog.records import ingest
         from stereo_tasks.processing.dataset_plans import dataset_problems
 
+        if plans is None:
+            raise AirflowFailException("nothing was planned: see the log of plan")
         if not plans:
-            raise AirflowSkipException("there was nothing to do")
+            raise AirflowSkipException("nothing is to be made: see the log of plan")
         problems = []
         for item in plans:
             ingest(Catalog.of_site(), item["plan"])

@@ -138,3 +138,24 @@ def test_sums_grow_by_what_is_new_and_begin_anew_if_a_night_changed(tmp_path):
     pd.testing.assert_frame_equal(read(target), read(whole))
     assert files.wrong_with(target) == ""
     assert files.parts_of(target)[-1][1] == len(read(target))
+
+
+def test_memory_does_not_grow_with_the_nights(tmp_path, images):
+    import tracemalloc
+
+    rows = pd.concat([images] * 20)
+    with TableWriter(tmp_path / "night.h5") as writer:
+        writer.append(rows)
+
+    def peak(nights):
+        made = [Part(str(i), str(i), tmp_path / "night.h5") for i in range(nights)]
+        tracemalloc.start()
+        files.put_together(tmp_path / f"{nights}.h5", made)
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few, many = peak(2), peak(12)
+    assert many < 1.2 * few
+    assert many < 12 * rows.memory_usage().sum() / 4

@@ -29,6 +29,7 @@ from stereo_tasks.products.record import FileMark, Record, read_record
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages.datasets import MEAN, MERGED, SEASON
+from stereo_tasks.steps.offline import keep_astropy_offline
 from stereo_tasks.steps.run import run_element
 
 SOURCE, CUTS, FIRST = "CrabNebula", "g_dyn_0.9_th_glo_0.2", pd.Timestamp("2023-01-10")
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000, help="in a night")
     parser.add_argument("--runs", type=int, default=10, help="in a night")
     options = parser.parse_args()
+    keep_astropy_offline()
     with tempfile.TemporaryDirectory() as folder:
         for label, record in measure(Path(folder), options.nights, options.events, options.runs):
             counts = {name: record.counts[name] for name in ("nights_read", "rows") if name in record.counts}

@@ -31,5 +31,5 @@ def run(context: StepContext) -> Made:
                 counted[name] += fraction * len(types)
     if not events:
         raise skipped("no stereo event in the DL2 of the night")
-    fractions = {f"fraction_{name}": round(number / events, 6) for name, number in counted.items()}
+    fractions = {f"fraction_{name}": number / events for name, number in counted.items()}
     return Made([output], {"events_out": events, "runs": len(context.inputs()), **fractions})

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import tables
 
 from stereo_tasks.datasets import files
 from stereo_tasks.datasets.directions import SourceRegions
@@ -33,7 +34,7 @@ def read(path: Path, key: str) -> pd.DataFrame:
     """
     try:
         return pd.read_hdf(path, key)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, tables.HDF5ExtError) as error:
         text = " ".join(str(error).split())[:150]
         raise quarantined(path.name, f"{key} cannot be read ({type(error).__name__}: {text})") from error
 

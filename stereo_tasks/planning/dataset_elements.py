@@ -64,8 +64,8 @@ def simulated(planner: DatasetPlanner, stage: Stage) -> None:
     """One element a node of the Monte Carlo."""
     for found in planner.simulated:
         for node, file in found.nodes.items():
-            output = planner.tree.mc_part(found.tree.key, node)
-            planner.add(stage, f"{found.tree.key}/{node}", [_found(file)], [output], planner.weights)
+            output = planner.tree.mc_part(found.key, node)
+            planner.add(stage, f"{found.key}/{node}", [_found(file)], [output], planner.weights)
 
 
 def season(planner: DatasetPlanner, stage: Stage) -> None:

@@ -12,15 +12,14 @@ from typing import Any
 from astropy import units as u
 
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.choices import choose
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan
 from stereo_tasks.products.dataset_tree import MC_FOLDER, NIGHTS_FOLDER, DatasetTree
 from stereo_tasks.products.models import ModelFile
 from stereo_tasks.products.published_nights import PublishedNight
-from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings, SettingsError
+from stereo_tasks.settings.choices import NoChoiceError
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import DATASET_STAGES, Stage, resolve
 
@@ -29,7 +28,8 @@ from stereo_tasks.stages import DATASET_STAGES, Stage, resolve
 class SimulatedNodes:
     """Monte Carlo that nights of the source are analysed with."""
 
-    tree: MonteCarloTree
+    key: str
+    """Period, NSB level, version and declination line, as in `MonteCarloTree`."""
     nodes: Mapping[str, ModelFile]
     """DL2 of the test gammas by node, such as ``zd_24.0deg_az_100.0deg``."""
 
@@ -157,15 +157,16 @@ class DatasetPlanner:
     @cached_property
     def regions(self) -> dict[str, float] | None:
         """Source, radius and number of OFF regions; None, and a blocker, without a position."""
-        chosen = choose(self.nights[0].night, self.tree.source, self._settings, self.production)
-        if chosen.position is None:
-            self.blockers += [blocker for blocker in chosen.blockers if blocker.subject == "source"]
+        try:
+            position = self._settings.position(self.tree.source)
+        except NoChoiceError as error:
+            self.blockers.append(Blocker("source", str(error)))
             return None
         theta = self.production.mcp["create_irf"]["theta"]
         radius = theta["global_cut_value"] if theta["cut_type"] == "global" else theta["max_cut"]
         return {
-            "source_ra_deg": chosen.position.ra_deg,
-            "source_dec_deg": chosen.position.dec_deg,
+            "source_ra_deg": position.ra_deg,
+            "source_dec_deg": position.dec_deg,
             "region_radius_deg": float(u.Quantity(radius).to_value("deg")),
             "off_regions": self._settings.qa.theta2.off_regions,
         }

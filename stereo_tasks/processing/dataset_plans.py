@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.choices import choose
 from stereo_tasks.planning.datasets import SimulatedNodes, plan_datasets, range_name
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.published_nights import PublishedNight, published_nights
-from stereo_tasks.products.tree import MonteCarloTree
+from stereo_tasks.products.tree import MONTE_CARLO_FOLDER
 from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import State
 
@@ -113,16 +113,23 @@ def dataset_problems(plan: Plan | str | Path) -> list[str]:
 def _simulated(
     source: str, nights: tuple[PublishedNight, ...], settings: Settings, production: Production
 ) -> list[SimulatedNodes]:
-    trees: dict[str, MonteCarloTree] = {}
+    """Find the Monte Carlo of the periods of the nights and the line of the source, of whatever NSB level."""
+    root = settings.site.paths.output / production.name / MONTE_CARLO_FOLDER
+    folders: set[Path] = set()
     for night in nights:
-        if tree := choose(night.night, source, settings, production).monte_carlo:
-            trees[tree.key] = tree
-    return [SimulatedNodes(tree, nodes) for _, tree in sorted(trees.items()) if (nodes := _nodes(tree))]
+        try:
+            period = settings.monte_carlo.period(night.night).name
+            line = declination_folder(settings.monte_carlo.declination_line_deg(settings.position(source).dec_deg))
+        except NoChoiceError:
+            continue
+        folders |= set(root.glob(f"{period}/NSB*/v{production.mc_version}/{line}"))
+    found = [SimulatedNodes(str(folder.relative_to(root)), _nodes(folder / "DL2")) for folder in sorted(folders)]
+    return [one for one in found if one.nodes]
 
 
-def _nodes(tree: MonteCarloTree) -> dict[str, ModelFile]:
+def _nodes(folder: Path) -> dict[str, ModelFile]:
     nodes: dict[str, ModelFile] = {}
-    for path in sorted(tree.dl2("*").parent.glob("dl2_gamma_*.h5")):
+    for path in sorted(folder.glob("dl2_gamma_*.h5")):
         if found := pointing_of(path.name):
             nodes[found[0]] = _file(path)
     return nodes

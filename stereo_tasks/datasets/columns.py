@@ -97,6 +97,10 @@ _SIMULATED = {
     "true_core_y": Column("m", "simulated impact point on ground, to the West"),
     "true_impact": Column("m", "simulated distance of the shower axis from the telescope"),
     "off_axis": Column("deg", "distance of the simulated direction from the pointing"),
+    "tels_with_trigger": Column("", "telescopes that triggered, as magic-cta-pipe notes them"),
+    "deviation": Column("", "root mean square of the time gradient's fit"),
+    "psi_uncertainty": Column("deg", "uncertainty of psi"),
+    "transverse_cog_uncertainty": Column("m", "uncertainty of the centre of gravity across the image"),
 }
 _COINCIDENCES = {
     "run": Column("", "run of LST-1"),

@@ -141,7 +141,7 @@ with DAG(
         if path is None:
             raise AirflowSkipException(f"there is no DL3 of {name} to publish")
         outlet_events[STEREO_DL3].add_partitions(request["night"].partition_key)
-        outlet_events[STEREO_DL3].extra = {"source": name, "path": str(path)}
+        outlet_events[STEREO_DL3].extra = {"source": name, "production": request["production"], "path": str(path)}
         return str(path)
 
     @task

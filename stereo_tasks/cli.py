@@ -89,6 +89,7 @@ def _mount_commands() -> None:
         catalog,
         check_dl3,
         config,
+        dataset,
         doctor,
         engine,
         holds,
@@ -111,6 +112,7 @@ def _mount_commands() -> None:
     app.add_typer(config.app, name="config")
     app.add_typer(engine.app, name="engine")
     app.add_typer(sources.app, name="sources")
+    app.add_typer(dataset.app, name="dataset")
     app.command("doctor")(doctor.doctor_command)
 
 

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 def evening(plan: Plan) -> dt.date | None:
-    """Return the night of a plan; None for Monte Carlo."""
+    """Return the night of a plan; None for Monte Carlo and data sets."""
     return Night(plan.night).evening if plan.night else None
 
 
@@ -104,10 +104,11 @@ def moment(ns: int) -> dt.datetime:
 def plan_files(output: Path) -> list[list[Path]]:
     """Return all plans below an output tree: a list for each folder, in the order in which they were used last.
 
-    Plans of different folders have nothing in common: a folder is a night and source, or a set of Monte Carlo.
+    Plans of different folders have nothing in common: a folder is a night and source, Monte Carlo, or a set of data.
     """
     folders: dict[Path, list[tuple[int, Path]]] = {}
-    for pattern in ("*/*/plans/*/plan_*.json", "*/mc/*/*/*/*/plans/*/plan_*.json"):
+    below = ("*/*", "*/mc/*/*/*/*", "*/*/datasets/*")
+    for pattern in (f"{folder}/plans/*/plan_*.json" for folder in below):
         for path in output.glob(pattern):
             folders.setdefault(path.parent, []).append((path.stat().st_mtime_ns, path))
     return [[path for _, path in sorted(found)] for _, found in sorted(folders.items())]

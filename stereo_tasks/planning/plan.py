@@ -114,17 +114,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """One immutable plan for (production, night, source), or for the Monte Carlo products of a production.
+    """One immutable plan: for (production, night, source), Monte Carlo of a production, or a set of a source's data.
 
     Equal contents give the same file; a plan is never changed, a new one stands beside it.
     """
 
     production: str
     name: str
-    """``{LST date}/{source}`` or ``mc/{period}/NSB{nsb}/dec_{dec}``."""
+    """``{LST date}/{source}``, ``mc/{period}/NSB{nsb}/dec_{dec}`` or ``datasets/{source}/{set}``."""
     source: str
     night: str | None
-    """Evening date in ISO format; None for Monte Carlo."""
+    """Evening date in ISO format; None for Monte Carlo and data sets."""
     root: str
     """The folder below which everything of this plan is written."""
     choices: tuple[Choice, ...]
@@ -184,7 +184,12 @@ class Plan:
     @cached_property
     def path(self) -> Path:
         """Where the plan is kept."""
-        return Path(self.root) / "plans" / (self.night or "mc").replace("-", "") / f"plan_{self.digest}.json"
+        return Path(self.root) / "plans" / self.stamp / f"plan_{self.digest}.json"
+
+    @property
+    def stamp(self) -> str:
+        """Folder of its kind among plans and logs: the LST date, ``mc`` or ``datasets``."""
+        return (self.night or self.name.partition("/")[0]).replace("-", "")
 
     def to_json(self) -> str:
         """Serialise; equal plans give equal text."""

@@ -119,7 +119,7 @@ def chain_array(
         following=tuple(index for index in to_do if index not in first),
         total=len(elements),
         env=job_environment(settings),
-        log_folder=str(Path(plan.root) / "logs" / (plan.night or "mc").replace("-", "")),
+        log_folder=str(Path(plan.root) / "logs" / plan.stamp),
         memory_mb=max((element.memory_mb for element in elements.values() if element.stage.name in stages), default=0),
         element_time_s={index: margin * time_s for index, time_s in alone_s.items()},
         start_s=margin * (max((cost.start_s for cost in costs), default=0.0) + shared_s),

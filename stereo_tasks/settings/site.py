@@ -39,6 +39,10 @@ class Paths(Model):
     """A file or folder with autoMCP's tables, which know the NSB of each run, where the log is the sheet."""
     magic_calibrated: Path
     lst_dl1: Path
+    lst_dl2: Path | None = None
+    """lstchain's DL2 of LST-1 alone, for the data sets; null where there is none."""
+    melibea: Path | None = None
+    """MARS's melibea files of MAGIC alone, for the data sets; null where there are none."""
     monte_carlo: Path
     models: Path
     irfs: Path

@@ -21,6 +21,7 @@ class Unit(Enum):
     LST_SUBRUN = ("LST-1 subrun", False)
     LST_RUN = ("LST-1 run", True)
     NIGHT = ("night", True)
+    SEASON = ("season", True)
     MONTE_CARLO = ("Monte Carlo", False)
 
     @property

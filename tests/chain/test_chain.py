@@ -290,3 +290,24 @@ def test_every_job_of_the_night_is_in_the_catalog(processed):
     jobs = jobs_of(processed.catalog(), Night("2024-01-10"), processed.settings.production().name)
     assert {job.stage for job in jobs} == {chain.name for chain in chains_of(night_stages())}
     assert all(job.job_id and job.state for job in jobs)
+
+
+def test_the_data_sets_of_the_source_are_made_of_what_was_published(processed):
+    known = set(processed.api.runs("build_datasets"))
+    state, run = processed.run("build_datasets", conf={"source": "CrabNebula"})
+    assert state == "success", processed.why("build_datasets", run)
+    assert run not in known
+    folder = processed.settings.site.paths.output / "mcp062" / "CrabNebula" / "datasets" / "all"
+    code = (
+        "import json, sys, pandas as pd\n"
+        "events = pd.read_hdf(sys.argv[1], 'events/parameters').query('gammaness > 0.5')\n"
+        "names = ['theta2_on', 'theta2_off1', 'theta2_off2', 'theta2_off3']\n"
+        "print(json.dumps([int((events[name] < 0.04).sum()) for name in names]))"
+    )
+    done = processed.science("-c", code, str(folder / "mean" / "dl2_mean_CrabNebula_total.3tel.h5"))
+    assert done.returncode == 0, done.stderr
+    on, *off = json.loads(done.stdout)
+    assert on > 5 * max(off)
+    assert len(list((folder / "mc").glob("dl2_MC_mean_CrabNebula.ST0320A_NSB1.5_v01_dec_2276_zd_*.h5"))) == 3
+    listed = processed.stereo("dataset", "list", "CrabNebula", "--json")
+    assert {file["state"] for file in json.loads(listed.stdout)} == {"done"}

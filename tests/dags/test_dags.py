@@ -24,7 +24,7 @@ def test_reading_the_dags_costs_little(dags_folder):
         "import airflow.sdk\n"
         "from airflow.sdk import DAG, Asset, BaseOperator, CronPartitionTimetable, Param, TriggerRule, task\n"
         f"sys.path.insert(0, {str(dags_folder)!r})\n"
-        "for name in ('process_night', 'detect_nights', 'request_nights', 'prepare_mc'):\n"
+        "for name in ('process_night', 'detect_nights', 'request_nights', 'prepare_mc', 'build_datasets'):\n"
         "    start = time.process_time()\n"
         f"    runpy.run_path({str(dags_folder)!r} + f'/{{name}}.py')\n"
         "    print(time.process_time() - start)\n"
@@ -32,7 +32,7 @@ def test_reading_the_dags_costs_little(dags_folder):
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     *seconds, modules = run.stdout.splitlines()
-    assert len(seconds) == 4
+    assert len(seconds) == 5
     assert max(map(float, seconds)) < 1.0, seconds
     # The declarations of the stages, and nothing that they name.
     assert {name.split(".")[1] for name in modules.split()} == {"stages"}
@@ -113,3 +113,17 @@ def test_requests_name_nights_by_their_evening(dag_bag):
 def test_the_form_of_a_request_has_a_field_for_the_night(dag_bag):
     schema = dag_bag.dags["request_nights"].params.get_param("night").schema
     assert (schema["format"], schema["type"]) == ("date", ["null", "string"])
+
+
+def test_data_sets_are_made_once_a_day_of_what_was_published(dag_bag):
+    from airflow.sdk import CronTriggerTimetable
+
+    dag = dag_bag.dags["build_datasets"]
+    assert isinstance(dag.timetable, CronTriggerTimetable)
+    assert dag.max_active_runs == 1  # so a source is never worked on by two runs
+    assert [asset.name for asset in dag.get_task("plan").inlets] == ["stereo_dl3"]
+    assert set(dag.params) == {"source", "first", "last", "production"}
+    chain = ["dataset_nights", "dataset_mc", "dataset_season"]
+    stages = [task.task_id.removeprefix("dataset.") for task in dag.topological_sort()]
+    assert stages == ["plan", *chain, "completion"]
+    assert dag.get_task("completion").trigger_rule == "all_done"

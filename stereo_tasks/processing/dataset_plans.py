@@ -1,0 +1,160 @@
+"""Planning the data sets of a source: from what is published and simulated to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stereo_tasks.inventory.standalone import lst_dl2_files, melibea_files
+from stereo_tasks.nights import Night
+from stereo_tasks.planning.datasets import SimulatedNodes, Standalone, plan_datasets, range_name
+from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.plan import Plan
+from stereo_tasks.products.models import ModelFile, pointing_of
+from stereo_tasks.products.provenance import science_versions
+from stereo_tasks.products.published_nights import PublishedNight, published_nights
+from stereo_tasks.products.tree import MONTE_CARLO_FOLDER
+from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.settings.choices import NoChoiceError, declination_folder
+from stereo_tasks.settings.production import Production
+from stereo_tasks.stages import State
+
+
+def plan_source(
+    source: str,
+    first: Night | None = None,
+    last: Night | None = None,
+    *,
+    production: str | None = None,
+    name: str | None = None,
+    settings: Settings | None = None,
+) -> Plan:
+    """Plan the data sets of a source. Nothing is written: `Plan.save` does that.
+
+    Parameters
+    ----------
+    source : str
+        The source, as in the log.
+    first, last : Night, optional
+        Only nights from the first to the last; all that are published if not given.
+    production : str, optional
+        Name of the production; the site's default if not given.
+    name : str, optional
+        Of the set; ``all``, or that of the range, if not given.
+    settings : Settings, optional
+        Loaded from the site if not given.
+    """
+    settings = settings or load_settings()
+    chosen = settings.production(production)
+    root = settings.site.paths.output / chosen.name / source
+    nights = published_nights(root, chosen.cuts, first, last)
+    return plan_datasets(
+        name or range_name(first, last), source, nights, _simulated(source, nights, settings, chosen), settings, chosen,
+        science_versions(settings.site.science_python), _standalone(nights, settings, chosen),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StalePlans:
+    """The sets of which something is to be made, and what is said of all."""
+
+    plans: tuple[Plan, ...]
+    """Saved."""
+    lines: tuple[str, ...]
+
+
+def plan_stale(
+    wanted: Iterable[tuple[str | None, str]],
+    first: Night | None = None,
+    last: Night | None = None,
+    *,
+    settings: Settings | None = None,
+) -> StalePlans:
+    """Plan sets, and save the plans of those of which something is to be made.
+
+    Parameters
+    ----------
+    wanted : iterable of (str or None, str)
+        Production, the default one if empty, and source.
+    first, last : Night, optional
+        As for `plan_source`.
+    settings : Settings, optional
+        Loaded from the site if not given.
+    """
+    settings = settings or load_settings()
+    plans, lines = [], []
+    for production, source in wanted:
+        plan = plan_source(source, first, last, production=production or None, settings=settings)
+        lines += [f"{plan.name}: missing, {notice.subject}: {notice.reason}" for notice in plan.notices]
+        lines += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
+        states = ElementStates(plan)
+        to_do = sum(not states.is_valid(element) for element in plan.elements)
+        lines.append(f"{plan.name}: {to_do} of {len(plan.elements)} elements to do")
+        if to_do:
+            plan.save()
+            plans.append(plan)
+    return StalePlans(tuple(plans), tuple(lines))
+
+
+def dataset_problems(plan: Plan | str | Path) -> list[str]:
+    """Return what failed of a set or left no record, and what a season file lacks; empty if all is made."""
+    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
+    states = ElementStates(plan)
+    problems = []
+    for element in plan.elements:
+        record = states.record(element)
+        if record is None:
+            problems.append(f"{plan.name}: no record, {element.id}: its job left no result")
+        elif record.state in (State.FAILED, State.HELD):
+            problems.append(f"{plan.name}: {record.state}, {element.id}: {record.reason}")
+    return problems
+
+
+def _simulated(
+    source: str, nights: tuple[PublishedNight, ...], settings: Settings, production: Production
+) -> list[SimulatedNodes]:
+    """Find the Monte Carlo of the periods of the nights and the line of the source, of whatever NSB level."""
+    root = settings.site.paths.output / production.name / MONTE_CARLO_FOLDER
+    folders: set[Path] = set()
+    for night in nights:
+        try:
+            period = settings.monte_carlo.period(night.night).name
+            line = declination_folder(settings.monte_carlo.declination_line_deg(settings.position(source).dec_deg))
+        except NoChoiceError:
+            continue
+        folders |= set(root.glob(f"{period}/NSB*/v{production.mc_version}/{line}"))
+    found = [SimulatedNodes(str(folder.relative_to(root)), _nodes(folder / "DL2")) for folder in sorted(folders)]
+    return [one for one in found if one.nodes]
+
+
+def _standalone(nights: tuple[PublishedNight, ...], settings: Settings, production: Production) -> Standalone:
+    """Find the files of the standalone analyses that the site has: of the runs of these nights only."""
+    paths, found = settings.site.paths, {}
+    if paths.lst_dl2:
+        version, tailcut = production.lst_version, production.lst_tailcut
+        found["lst"] = {
+            night.night: lst_dl2_files(paths.lst_dl2, night.night, night.dl2.keys(), version=version, tailcut=tailcut)
+            for night in nights
+        }
+    if paths.melibea:
+        found["melibea"] = {
+            night.night: melibea_files(paths.melibea, night.night, night.magic_runs) for night in nights
+        }
+    return {
+        kind: {night: [_file(path) for path in files] for night, files in of_night.items()}
+        for kind, of_night in found.items()
+    }
+
+
+def _nodes(folder: Path) -> dict[str, ModelFile]:
+    nodes: dict[str, ModelFile] = {}
+    for path in sorted(folder.glob("dl2_gamma_*.h5")):
+        if found := pointing_of(path.name):
+            nodes[found[0]] = _file(path)
+    return nodes
+
+
+def _file(path: Path) -> ModelFile:
+    status = path.stat()
+    return ModelFile(path, status.st_size, status.st_mtime_ns)

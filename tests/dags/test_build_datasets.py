@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("airflow_database")
+pytestmark = [pytest.mark.usefixtures("airflow_database"), pytest.mark.slow]
 sys.path.insert(0, str(Path(__file__).parents[1] / "datasets"))
 SOURCE = "CrabNebula"
 

@@ -81,7 +81,21 @@ def _mount_local_site() -> Edge:
 
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
-    from stereo_tasks.commands import backfill, catalog, check_dl3, doctor, engine, holds, plan, run, select, status
+    from stereo_tasks.commands import (
+        backfill,
+        catalog,
+        check_dl3,
+        diff,
+        doctor,
+        engine,
+        explain,
+        holds,
+        plan,
+        production,
+        run,
+        select,
+        status,
+    )
 
     app.add_typer(catalog.catalog_app, name="catalog")
     app.command("plan")(plan.plan_command)
@@ -93,6 +107,9 @@ def _mount_commands() -> None:
     app.command("release")(holds.release_command)
     app.command("backfill")(backfill.backfill_command)
     app.add_typer(engine.app, name="engine")
+    app.command("explain")(explain.explain_command)
+    app.command("diff")(diff.diff_command)
+    app.add_typer(production.app, name="production")
     app.command("doctor")(doctor.doctor_command)
 
 

@@ -131,10 +131,7 @@ def load_settings(site: Path | None = None) -> Settings:
         content = _read(base_folder() / f"{name}.yaml", required=True)
         raw[name] = _overlay(content, _read(root / "config" / f"{name}.yaml", required=False))
     for production in raw["productions"]["productions"].values():
-        name = production["mcp"]
-        production["mcp"] = _overlay(
-            _read(base_folder() / name, required=True), _read(root / "config" / name, required=False)
-        )
+        production["mcp"] = _mcp(production["mcp"], root)
     _place(raw["site"], root)
     try:
         return Settings.model_validate(raw)
@@ -159,11 +156,20 @@ def _read(path: Path, *, required: bool) -> Any:
         raise SettingsError(f"{path} is not YAML: {error}") from None
 
 
-def _overlay(base: Any, over: Any) -> Any:
-    if over is None:
+def _mcp(named: str | dict[str, Any], root: Path) -> Any:
+    """Read magic-cta-pipe's configuration from the file that a production names, with what it sets of its own."""
+    if isinstance(named, dict) and not {"file"} <= named.keys() <= {"file", "set"}:
+        raise SettingsError(f"config/productions.yaml: mcp holds 'file' and 'set', not {', '.join(map(str, named))}")
+    name, own = (named["file"], named.get("set")) if isinstance(named, dict) else (named, None)
+    content = _overlay(_read(base_folder() / name, required=True), _read(root / "config" / name, required=False))
+    return _overlay(content, own, nulls=True) if own else content
+
+
+def _overlay(base: Any, over: Any, *, nulls: bool = False) -> Any:
+    if over is None and not nulls:
         return base
     if isinstance(base, dict) and isinstance(over, dict):
-        return {**base, **{key: _overlay(base.get(key), value) for key, value in over.items()}}
+        return {**base, **{key: _overlay(base.get(key), value, nulls=nulls) for key, value in over.items()}}
     return over
 
 

@@ -23,7 +23,6 @@ from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import DL3, INDEX, QA
 
-
 _WHAT = {
     DL3.name: "DL3: events of one run with its IRFs",
     INDEX.name: "index of the DL3",

@@ -61,7 +61,7 @@ def work(context) -> Made:
         elif element.stage.name == "dl3":
             write_run(files[-1], number)
         elif element.stage.name == "index":
-            staged = context.stage_inputs("dl3", context.inputs())
+            staged = context.stage_inputs(f"of {output.name}", context.inputs())
             write_index(staged)
             (staged / output.name).replace(files[-1])
         else:

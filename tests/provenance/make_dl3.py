@@ -1,4 +1,4 @@
-"""``python -m tests.provenance.make_dl3 FOLDER``, in the science environment: DL3 of two runs, with all events and some.
+"""``python -m tests.provenance.make_dl3 FOLDER``, in the science environment: DL3 of two runs, all events and some.
 
 ``all`` holds all events, ``some`` those of a gammaness above 0.84: four fifths of them.
 """

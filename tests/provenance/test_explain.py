@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL3
 from stereo_tasks.stages.monte_carlo import MC_IRF
+from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL3
 
 
 def output(plan, name):

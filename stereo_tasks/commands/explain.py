@@ -79,7 +79,7 @@ def judge(story: Story, settings: Settings) -> Judgement:
     """Compare what a product and the Monte Carlo behind it were made of with what they would be made of now."""
     from stereo_tasks.planning.element_state import ElementStates
     from stereo_tasks.processing.night_plans import plan_again
-    from stereo_tasks.provenance.staleness import reasons
+    from stereo_tasks.provenance.staleness import merged, reasons, since
 
     found: list[Reason] = []
     unknown: list[str] = []
@@ -94,10 +94,12 @@ def judge(story: Story, settings: Settings) -> Judgement:
         if present is None:
             unknown.append(f"{plan.name} would not be planned now: see `stereo plan` and config/policy.yaml")
             continue
+        if story.version and story.replaced and plan is story.plan:
+            found += since(story.version.plan, story.replaced, present)
         states = ElementStates(present)
         for record in _last(story, plan.root):
-            found += [reason for reason in reasons(record, states) if reason not in found]
-    return Judgement(tuple(found), tuple(unknown))
+            found += reasons(record, states)
+    return Judgement(merged(found), tuple(unknown))
 
 
 def _last(story: Story, root: str) -> list[Record]:

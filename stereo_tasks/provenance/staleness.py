@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ class Reason:
     """Why products are stale: one thing that differs, and the elements that read it."""
 
     kind: str
-    """``setting``, ``version``, ``input``, ``parameter``, ``revision``, ``product`` or ``plan``."""
+    """``setting``, ``version``, ``input``, ``parameter``, ``choice``, ``revision``, ``product`` or ``plan``."""
     change: Change
     elements: tuple[str, ...]
 
@@ -61,15 +61,43 @@ def reasons(record: Record, states: ElementStates) -> tuple[Reason, ...]:
     return tuple(Reason(kind, change, tuple(elements)) for (kind, change), elements in found.items())
 
 
+def merged(found: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return reasons that say the same as one, with the elements of all."""
+    elements: dict[tuple[str, Change], dict[str, None]] = {}
+    for reason in found:
+        elements.setdefault((reason.kind, reason.change), {}).update(dict.fromkeys(reason.elements))
+    return tuple(Reason(kind, change, tuple(names)) for (kind, change), names in elements.items())
+
+
+def since(then: Plan, elements: tuple[str, ...], present: Plan) -> tuple[Reason, ...]:
+    """Return why products of an earlier publication, whose records are gone, are not those of now.
+
+    Parameters
+    ----------
+    then : Plan
+        The plan that was published.
+    elements : tuple of str
+        Elements that made their products again since.
+    present : Plan
+        The plan as it would be made now.
+    """
+    found = [*_plans_differ(then, present), ("product", Change(elements[0], "as published", "made again since"))]
+    return tuple(Reason(kind, change, elements) for kind, change in found)
+
+
+def _plans_differ(then: Plan, present: Plan) -> list[tuple[str, Change]]:
+    choices = ({choice.name: choice.value for choice in plan.choices} for plan in (then, present))
+    return [
+        *(("setting", change) for change in changes(settings_of(then), settings_of(present))),
+        *(("version", change) for change in changes(then.versions, present.versions)),
+        *(("choice", change) for change in changes(*choices)),
+    ]
+
+
 def _not_made(record: Record, present: Plan, element: Element | None) -> tuple[Reason, ...]:
     """Say why the plan does not make this file."""
-    found = []
     then = _plan(record.plan)
-    if then is not None:
-        settings = changes(settings_of(then), settings_of(present))
-        found += [("setting", change) for change in settings]
-        before, now = ({choice.name: choice.value for choice in plan.choices} for plan in (then, present))
-        found += [("choice", change) for change in changes(before, now)]
+    found = _plans_differ(then, present) if then is not None else []
     found += [("plan", Change(blocker.subject, None, blocker.reason)) for blocker in present.blockers]
     made = record.outputs[0].path if record.outputs else None
     found.append(("product", Change(record.element, made, element.outputs[0] if element else GONE)))

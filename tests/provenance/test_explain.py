@@ -132,9 +132,9 @@ def test_after_a_change_of_the_configuration_it_names_the_key_and_no_other(
     site.configure(file, content)
     code, story = told(stereo, path)
     assert (code, story["stale"]) == (1, True)
-    assert {(one["kind"], one["name"], one["before"], one["after"]) for one in story["stale_reasons"]} == {
+    assert [(one["kind"], one["name"], one["before"], one["after"]) for one in story["stale_reasons"]] == [
         ("setting", name, *values)
-    }
+    ]
     named = {element.partition("/")[0] for one in story["stale_reasons"] for element in one["elements"]}
     assert named == stages
     assert name in stereo("explain", path)[1]
@@ -185,6 +185,8 @@ def test_a_published_file_tells_of_its_publication_and_of_what_came_after(site, 
     site.publish(site.run(site.plan()))
     _, story = told(stereo, old / published.name)
     assert not story["publication"]["current"]
+    assert story["stale"] is True
+    assert "mcp.dl2_to_dl3.interpolation_method" in [one["name"] for one in story["stale_reasons"]]
     assert story["publication"]["made_again_since"] == ["dl3/01622"]
     assert story["checked"][0]["content"] == "same", "the file itself is what was published"
     flip(old / published.name)

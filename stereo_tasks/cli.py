@@ -90,10 +90,13 @@ def _mount_commands() -> None:
         check_dl3,
         config,
         dataset,
+        diff,
         doctor,
         engine,
+        explain,
         holds,
         plan,
+        production,
         run,
         select,
         sources,
@@ -113,6 +116,9 @@ def _mount_commands() -> None:
     app.add_typer(engine.app, name="engine")
     app.add_typer(sources.app, name="sources")
     app.add_typer(dataset.app, name="dataset")
+    app.command("explain")(explain.explain_command)
+    app.command("diff")(diff.diff_command)
+    app.add_typer(production.app, name="production")
     app.command("doctor")(doctor.doctor_command)
 
 

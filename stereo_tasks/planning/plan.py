@@ -171,6 +171,16 @@ class Plan:
         """The element that answers for a product, by the path of its first output."""
         return {element.outputs[0]: element for element in self.elements}
 
+    @cached_property
+    def worked_through(self) -> frozenset[str]:
+        """Raw files that an element works through, by their paths; others may read them, too."""
+        return frozenset(
+            item.path
+            for element in self.elements
+            for item in element.inputs
+            if item.producer is None and item.role not in element.stage.side_inputs
+        )
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages that have elements, in order."""

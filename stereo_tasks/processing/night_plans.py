@@ -108,6 +108,23 @@ def plan_night(
     return NightPlans(tuple(plans), tuple(problems), tuple(not_taken), tuple(contents))
 
 
+def plan_again(plan: Plan, settings: Settings) -> Plan | None:
+    """Return a plan as it would be made now; None if the log, or the Monte Carlo, has no such thing any more.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of a night and source, or of Monte Carlo.
+    settings : Settings
+        As they are now.
+    """
+    if plan.night is None:
+        plans = plan_monte_carlo(plan.production, settings=settings)
+    else:
+        plans = plan_night(plan.night, production=plan.production, sources=[plan.source], settings=settings).plans
+    return next((one for one in plans if one.name == plan.name), None)
+
+
 def plan_monte_carlo(
     production: str | None = None,
     *,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,27 @@ from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products import publication
 from stereo_tasks.products.record import Record
 from stereo_tasks.products.tree import NightTree
+from stereo_tasks.provenance.crate import Described, crate_of
+from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import DL3, INDEX, QA
 
+_WHAT = {
+    DL3.name: "DL3: events of one run with its IRFs",
+    INDEX.name: "index of the DL3",
+    QA.name: "QA page, or its numbers",
+}
 
-def publish(plan: Plan | str | Path) -> Path | None:
-    """Publish the DL3 of a night and source with their index.
+
+def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path | None:
+    """Publish the DL3 of a night and source with their index and QA page.
+
+    Parameters
+    ----------
+    plan : Plan, str or pathlib.Path
+        The plan, or its file.
+    settings : Settings, optional
+        Loaded from the site if not given; they say who made what is published.
 
     Returns
     -------
@@ -47,9 +64,35 @@ def publish(plan: Plan | str | Path) -> Path | None:
     ]
     dl3 = [Path(element.outputs[0]) for element, _ in runs]
     outputs = [Path(path) for path in index[0].outputs]
+    pages = [element for _, element in plan.of_stage(QA) if states.state(element) == State.DONE]
+    records = [record for one in (*(run for run, _ in runs), index[0], *pages) if (record := states.record(one))]
     return publication.publish(
-        published_folder(plan), dl3, outputs, _story(plan, runs), judgements(_qa_data(plan))
+        published_folder(plan),
+        dl3,
+        outputs,
+        _story(plan, runs),
+        judgements(_qa_data(plan)),
+        others=[Path(path) for page in pages for path in page.outputs],
+        describe=partial(_description, plan, records, settings or load_settings()),
     ).folder
+
+
+def _description(plan: Plan, records: Sequence[Record], settings: Settings, folder: Path) -> dict[str, Any]:
+    files = [
+        Described(folder / Path(mark.path).name, _WHAT[record.stage], record.ended_utc)
+        for record in records
+        for mark in record.outputs
+    ]
+    now = dt.datetime.now(dt.UTC)
+    return crate_of(plan, files, _software(records), qa_verdict(plan), settings.site.citation, now)
+
+
+def _software(records: Iterable[Record]) -> dict[str, str]:
+    versions: dict[str, set[str]] = {}
+    for record in records:
+        for name, version in record.versions.items():
+            versions.setdefault(name, set()).add(version)
+    return {name: ", ".join(sorted(known)) for name, known in versions.items()}
 
 
 def _story(plan: Plan, runs: Sequence[tuple[Element, Record]]) -> dict[str, Any]:
@@ -59,6 +102,7 @@ def _story(plan: Plan, runs: Sequence[tuple[Element, Record]]) -> dict[str, Any]
         "night": plan.night,
         "source": plan.source,
         "versions": plan.versions,
+        "software": _software(record for _, record in runs),
         "choices": {choice.name: choice.value for choice in plan.choices},
         "runs": {element.id: {"fingerprint": record.fingerprint, "counts": record.counts} for element, record in runs},
         "qa": qa_verdict(plan),

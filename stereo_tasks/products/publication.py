@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.products.files import fsync, working_folder, write_atomically
 
 MANIFEST = "published.json"
-_VERSIONS = ".versions"
+CRATE = "ro-crate-metadata.json"
+"""Description of the folder for other programs (https://w3id.org/ro/crate)."""
+VERSIONS = ".versions"
 SHOWN_PROBLEMS = 20
 _KEEP = 2  # the current publication and the one before: somebody may be reading it
 
@@ -42,6 +44,9 @@ def publish(
     index: Sequence[Path],
     story: Mapping[str, Any],
     judgements: Mapping[int, Judgement] | None = None,
+    *,
+    others: Sequence[Path] = (),
+    describe: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> Publication:
     """Publish DL3 files with their index as one folder, if all of it is true to its format.
 
@@ -60,6 +65,10 @@ def publish(
         Where this came from: plan, fingerprints, versions, QA verdict; written as ``published.json``.
     judgements : mapping of int to Judgement, optional
         What quality assurance says of each observation; written into the observation index.
+    others : sequence of pathlib.Path, optional
+        What goes with them as it is now, such as the QA page; no reason by itself to publish again.
+    describe : callable, optional
+        Gives the content of ``ro-crate-metadata.json`` from the folder; called only if there is something to publish.
 
     Raises
     ------
@@ -69,12 +78,12 @@ def publish(
     _check(dl3, index)
     judged = judgements or {}
     name = f"{link.name}.{_digest([*dl3, *index], judged)}"
-    folder = link.parent / _VERSIONS / name
+    folder = link.parent / VERSIONS / name
     if link.is_symlink() and link.readlink().name == name and (folder / MANIFEST).exists():
         return Publication(link, new=False)
     if not (folder / MANIFEST).exists():
         with working_folder(folder) as work:
-            for path in dl3:
+            for path in (*dl3, *others):
                 _hard_link(path, work / path.name)
             from stereo_tasks.gadf.amend import judge_index
             from stereo_tasks.gadf.check import OBS_INDEX
@@ -83,6 +92,8 @@ def publish(
                 shutil.copy2(path, work / path.name)
             judge_index(work / OBS_INDEX, judged)
             _check_format(work)
+            if describe is not None:
+                write_atomically(work / CRATE, json.dumps(describe(work), indent=1))
             write_atomically(work / MANIFEST, json.dumps(story, indent=1, sort_keys=True))
             fsync(work)
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +109,7 @@ def stable_path(folder: str) -> str:
     The folder of a version goes with the second publication after it.
     """
     path = Path(folder)
-    return str(path.parent.parent / path.name.partition(".")[0]) if path.parent.name == _VERSIONS else folder
+    return str(path.parent.parent / path.name.partition(".")[0]) if path.parent.name == VERSIONS else folder
 
 
 def _hard_link(source: Path, target: Path) -> None:
@@ -145,13 +156,13 @@ def _turn(link: Path, folder: Path) -> None:
     temporary = link.parent / f".tmp-{folder.name}-{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
-    temporary.symlink_to(Path(_VERSIONS) / folder.name)
+    temporary.symlink_to(Path(VERSIONS) / folder.name)
     temporary.replace(link)
     fsync(link.parent)
 
 
 def _forget_old(link: Path) -> None:
-    versions = link.parent / _VERSIONS
+    versions = link.parent / VERSIONS
     current = link.readlink().name
     old = sorted(
         (path for path in versions.glob(f"{link.name}.*") if path.name != current),

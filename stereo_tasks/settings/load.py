@@ -153,8 +153,7 @@ def load_settings(site: Path | None = None) -> Settings:
     for name, production in raw["productions"]["productions"].items():
         key = f"productions.{name}."
         own = {known.removeprefix(key): origin for known, origin in origins.items() if known.startswith(key)}
-        own.pop("mcp", None)
-        production["mcp"] = _layered(production["mcp"], root, own, "mcp.")
+        production["mcp"] = _mcp(production["mcp"], root, own)
         production["origins"] = own
     _place(raw["site"], root)
     try:
@@ -192,6 +191,19 @@ def _layered(name: str, root: Path, origins: dict[str, str] | None = None, prefi
         if origins is not None and isinstance(layer, dict):
             shown = f"config/{name}" if required else str(path)
             origins |= {key: shown for key, value in leaves(layer, prefix) if value is not None or key not in origins}
+    return content
+
+
+def _mcp(named: str | dict[str, Any], root: Path, origins: dict[str, str]) -> Any:
+    """Read magic-cta-pipe's configuration from the file that a production names, with what it sets of its own."""
+    if isinstance(named, dict) and not {"file"} <= named.keys() <= {"file", "set"}:
+        raise SettingsError(f"config/productions.yaml: mcp holds 'file' and 'set', not {', '.join(map(str, named))}")
+    name, own = (named["file"], named.get("set")) if isinstance(named, dict) else (named, None)
+    set_in = {key: origins.pop(key) for key in list(origins) if key == "mcp" or key.startswith("mcp.")}
+    content = _layered(name, root, origins, "mcp.")
+    if own:
+        content = overlay(content, own, nulls=True)
+        origins |= {key: set_in.get(f"mcp.set.{key.removeprefix('mcp.')}", "") for key, _ in leaves(own, "mcp.")}
     return content
 
 

@@ -21,7 +21,7 @@ from stereo_tasks.stages.monte_carlo import MC_FORESTS, MC_STEREO
 class Production(Model):
     """MCP version, LST-1 and Monte Carlo versions, cuts, and magic-cta-pipe's own configuration."""
 
-    name: str = Field(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     mcp_version: str
     """Version of magic-cta-pipe that the science environment must have."""
     lst_version: str | Annotated[tuple[str, ...], Field(min_length=1)]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from stereo_tasks.settings.citation import Citation
 from stereo_tasks.settings.model import Model
 from stereo_tasks.settings.units import Duration, Memory
 
@@ -110,6 +111,8 @@ class Site(Model):
     workers: int = Field(default=2, ge=1)
     """Jobs at a time: the size of the process pool and of a private cluster; a stage is cut into so many jobs."""
     airflow: AirflowSite
+    citation: Citation = Citation()
+    """Who made what this site publishes."""
 
     @field_validator("cluster", mode="before")
     @classmethod

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import logging
 import os
 import socket
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.fingerprint import configuration_hash
-from stereo_tasks.planning.plan import Element, Input
-from stereo_tasks.products.files import fsync, sweep, working_folder
+from stereo_tasks.planning.plan import Element
+from stereo_tasks.products.files import fsync, sha256_of, sweep, working_folder
 from stereo_tasks.products.provenance import processor, software
 from stereo_tasks.products.record import FileMark, Record, read_record
 from stereo_tasks.stages import State, resolve
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.marks import input_marks, mark_of
 from stereo_tasks.steps.outcomes import NoProductError, end_of, failed
 from stereo_tasks.steps.validate import validate
 
@@ -97,7 +97,7 @@ def run_element(states: ElementStates, element: Element) -> Record:
         reason=end.reason if end else "",
         fingerprint=marked,
         plan=str(states.plan.path),
-        inputs=tuple(_mark(item) for item in element.inputs if Path(item.path).exists()),
+        inputs=input_marks(states.plan, element),
         outputs=outputs,
         lost=tuple(made.lost) if made else (),
         used=tuple(made.used) if made else (),
@@ -144,15 +144,13 @@ def _put_in_place(element: Element, made: Made) -> tuple[FileMark, ...]:
     """
     targets = [Path(output) for output in element.outputs]
     # Read before the renaming, so that the record follows at once.
-    checksums = [_checksum(source) for source in made.files]
+    checksums = [sha256_of(source) for source in made.files]
     for source in made.files:
         fsync(source)
     for source, target in reversed(list(zip(made.files, targets, strict=True))):
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
-    return tuple(
-        replace(_mark(Input(str(target))), sha256=checksum) for target, checksum in zip(targets, checksums, strict=True)
-    )
+    return tuple(mark_of(target, checksum) for target, checksum in zip(targets, checksums, strict=True))
 
 
 def _seen(element: Element) -> dict[str, tuple[int, int]]:
@@ -175,16 +173,6 @@ def _remove_stale(element: Element, before: dict[str, tuple[int, int]]) -> tuple
         if now.get(output) == status:
             Path(output).unlink(missing_ok=True)
     return ()
-
-
-def _mark(item: Input) -> FileMark:
-    status = Path(item.path).stat()
-    return FileMark(item.path, status.st_size, status.st_mtime_ns)
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

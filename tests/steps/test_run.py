@@ -1,5 +1,6 @@
 """Elements against the real tools: calibrate, merge and coincide of a small night with damaged files."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -64,6 +65,16 @@ def test_the_record_tells_how_the_product_came_to_be(plan, calibrated):
     (mark,) = record.outputs
     assert len(mark.sha256) == 64
     assert Path(mark.path).stat().st_size == mark.size_bytes
+
+
+def test_a_raw_file_s_checksum_stands_in_the_record_of_who_works_through_it(plan, calibrated):
+    """Neighbours, whose drive reports are read, are not hashed once more."""
+    for name, record in calibrated.items():
+        main, *others = [item.path for item in element(plan, name).inputs]
+        known = {mark.path: mark.sha256 for mark in record.inputs}
+        assert known[main] == hashlib.sha256(Path(main).read_bytes()).hexdigest()
+        assert others
+        assert not any(known[other] for other in others)
 
 
 def test_done_again_nothing_is_touched(plan, calibrated):

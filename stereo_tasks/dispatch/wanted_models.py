@@ -71,14 +71,14 @@ def wanted_models(catalog: Catalog, settings: Settings, now: dt.datetime | None 
 
 
 def _lacking(rows: Sequence[Observation], settings: Settings, production: Production) -> Iterable[WantedModels]:
-    trees = {
-        variant(tree, high_density=production.high_density): None
-        for row in rows
-        for tree in choose(row.night, row.source, settings, production, [row]).trees.values()
-    }
+    trees: dict[MonteCarloTree, Production] = {}
+    for row in rows:
+        effective = production.effective(row.night, row.source)
+        for tree in choose(row.night, row.source, settings, effective, [row]).trees.values():
+            trees.setdefault(variant(tree, high_density=effective.high_density), effective)
     for tree, models in find_all({tree: tree for tree in trees}).items():
         if models.can_be_made:
-            yield WantedModels(production.name, tree.key, _mark(tree, production))
+            yield WantedModels(production.name, tree.key, _mark(tree, trees[tree]))
 
 
 def _mark(tree: MonteCarloTree, production: Production) -> str:

@@ -46,13 +46,17 @@ def plan_source(
         Loaded from the site if not given.
     """
     settings = settings or load_settings()
-    chosen = settings.production(production)
+    # A set is made in one way, however long: with the options that hold at the end of its range.
+    chosen = settings.production(production).effective(last or _LAST_OF_ALL, source)
     root = settings.site.paths.output / chosen.name / source
     nights = published_nights(root, chosen.cuts, first, last)
     return plan_datasets(
         name or range_name(first, last), source, nights, _simulated(source, nights, settings, chosen), settings, chosen,
         science_versions(settings.site.science_python), _standalone(nights, settings, chosen),
     )  # fmt: skip
+
+
+_LAST_OF_ALL = Night("9999-12-30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,8 @@ def _simulated(
     for night in nights:
         try:
             period = settings.monte_carlo.period(night.night).name
-            line = declination_folder(settings.monte_carlo.declination_line_deg(settings.position(source).dec_deg))
+            position = production.position or settings.position(source)
+            line = declination_folder(settings.monte_carlo.declination_line_deg(position.dec_deg))
         except NoChoiceError:
             continue
         folders |= set(root.glob(f"{period}/NSB*/v{production.mc_version}/{line}"))

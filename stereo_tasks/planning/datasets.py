@@ -167,7 +167,7 @@ class DatasetPlanner:
     def regions(self) -> dict[str, float] | None:
         """Source, radius and number of OFF regions; None, and a blocker, without a position."""
         try:
-            position = self._settings.position(self.tree.source)
+            position = self.production.position or self._settings.position(self.tree.source)
         except NoChoiceError as error:
             self.blockers.append(Blocker("source", str(error)))
             return None

@@ -150,6 +150,10 @@ def _check(site: Path, text: str, name: str) -> None:
         trial.mkdir(exist_ok=True)
         (trial / _FILE).write_text(text)
         before, after = load_settings(site).productions, load_settings(Path(folder)).productions
-    others = {known: production for known, production in after.productions.items() if known != name}
-    if others != before.productions or after.default != before.default:
+    others = [
+        {known: production.model_dump(exclude={"origins"}) for known, production in one.productions.items()}
+        for one in (before, after)
+    ]
+    others[1].pop(name)
+    if others[0] != others[1] or after.default != before.default:
         raise SettingsError(f"{site / 'config' / _FILE} could not be extended: add the production by hand")

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.choices import lacking_models
+from stereo_tasks.planning.choices import choose
 from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.lacking import lacking_models
 from stereo_tasks.processing import night_plans
 from stereo_tasks.products.models import IrfNode, ModelFile, Models
 from stereo_tasks.settings import load_settings
@@ -174,9 +175,9 @@ def test_cubic_interpolation_in_zenith_needs_four_nodes(whole, nodes, held):
 def test_models_are_judged_by_the_effective_production(whole):
     set_rules(whole, {"source": "Mrk421", "set": {"mcp": {"dl2_to_dl3": {"interpolation_method": "nearest"}}}})
     models = Models(Path("f"), Path("i"), (), (IrfNode(ModelFile(Path("irf"), 1, 1), 20.0, 100.0),))
-    production = whole.settings.production()
-    lacks = {
-        source: [one.subject for one in lacking_models(models, production.effective(Night("2024-01-10"), source))]
-        for source in ("Mrk421", "CrabNebula")
-    }
+    lacks = {}
+    for source in ("Mrk421", "CrabNebula"):
+        production, row = whole.settings.production().effective(Night("2024-01-10"), source), whole.row(source)
+        chosen = choose(row.night, source, whole.settings, production, [row])
+        lacks[source] = [one.subject for one in lacking_models({1.5: models}, chosen, production, [])]
     assert lacks == {"Mrk421": ["forests"], "CrabNebula": ["forests", "IRFs"]}

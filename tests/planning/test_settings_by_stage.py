@@ -76,11 +76,11 @@ class Plans:
         """What the products of each stage depend on, besides those of other stages."""
         tree = self.tree
         tree.settings = load_settings(tree.root)
-        tree.models()
+        production, row = tree.settings.production(), tree.row()
+        tree.models(nsb=production.effective(row.night, "CrabNebula").nsb)
         night = tree.plan()
         assert not night.blockers
-        production = tree.settings.production()
-        mc_tree = choose(tree.row().night, "CrabNebula", tree.settings, production).monte_carlo
+        (mc_tree,) = choose(row.night, "CrabNebula", tree.settings, production, [row]).trees.values()
         samples = {}
         for sample in SAMPLES:
             path = tree.touch(mc_tree.dl1_folder(sample) / "dl1_gamma_zd_20.0deg_az_100.0deg_run1.h5")

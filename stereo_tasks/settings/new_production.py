@@ -13,10 +13,12 @@ from typing import Any
 import yaml
 
 from stereo_tasks.settings.load import SettingsError, base_folder, load_settings
-from stereo_tasks.settings.production import Production
+from stereo_tasks.settings.production import Production, Productions
 
 _FILE = "productions.yaml"
 _MCP = "mcp"
+_FILLED_IN = ("name", "origins")
+"""Fields that no file sets."""
 
 
 def productions_file(site: Path) -> Path:
@@ -86,7 +88,7 @@ def _changed(raw: dict[str, Any], other: Production, values: Mapping[str, Any]) 
                 content[_MCP] = {"file": content[_MCP]}
             _put(content[_MCP].setdefault("set", {}), rest, value)
             continue
-        _must_exist({name: None for name in Production.model_fields if name != "name"}, [first], key)
+        _must_exist({name: None for name in Production.model_fields if name not in _FILLED_IN}, [first], key)
         _put(content, [first, *rest], value)
     return content
 
@@ -149,11 +151,12 @@ def _check(site: Path, text: str, name: str) -> None:
             shutil.copytree(site / "config", trial)
         trial.mkdir(exist_ok=True)
         (trial / _FILE).write_text(text)
-        before, after = load_settings(site).productions, load_settings(Path(folder)).productions
-    others = [
-        {known: production.model_dump(exclude={"origins"}) for known, production in one.productions.items()}
-        for one in (before, after)
-    ]
-    others[1].pop(name)
-    if others[0] != others[1] or after.default != before.default:
-        raise SettingsError(f"{site / 'config' / _FILE} could not be extended: add the production by hand")
+        before, after = (_values(load_settings(root).productions) for root in (site, Path(folder)))
+    after["productions"].pop(name, None)
+    if before != after:
+        raise SettingsError(f"{productions_file(site)} could not be extended: add the production by hand")
+
+
+def _values(productions: Productions) -> dict[str, Any]:
+    # Where values come from differs, of course.
+    return productions.model_dump(exclude={"productions": {"__all__": {"origins"}}})

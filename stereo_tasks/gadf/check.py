@@ -267,7 +267,7 @@ def _check_times(events: Any, gti: Any) -> Iterator[Finding]:
     """Check what ties events, header and good time intervals."""
     header = events.header
     wanted = ("TSTART", "TSTOP", "ONTIME", "LIVETIME", "DEADC")
-    if any(not isinstance(header.get(name), int | float) for name in wanted) or not len(gti.data or ()):
+    if any(not isinstance(header.get(name), int | float) for name in wanted) or gti.data is None or not len(gti.data):
         return
     if {"START", "STOP"} - set(gti.columns.names) or "TIME" not in events.columns.names:
         return

@@ -15,6 +15,7 @@ from stereo_tasks.processing.night_plans import plan_night
 from stereo_tasks.products.record import read_record
 from stereo_tasks.simulate import NightSpec, RunSpec, SourceSpec, magic_files, simulate_night
 from stereo_tasks.stages import Engine, State
+from stereo_tasks.steps import validate
 from stereo_tasks.steps.following import work_on
 from stereo_tasks.steps.outcomes import held
 from stereo_tasks.steps.run import run_element
@@ -101,6 +102,15 @@ def test_a_wrong_constant_is_found_in_the_night_and_named(plan, wrong_threshold)
     assert "stereo engine allow calibrate" in found.reason
     (element,) = [element for _, element in plan.of_stage("compare") if element.id == found.element]
     assert ElementStates(plan).is_valid(element)  # it is not tried again: it waits for a person
+
+
+def test_a_product_that_is_not_whole_from_either_is_no_difference(plan, monkeypatch):
+    """As DL3 without effective area, where no IRF gives any: that is nothing to put a kernel out of use for."""
+    monkeypatch.setattr(validate, "event_table", lambda stage, path: "has a flaw")
+    made = work(plan, "magic_dl1")
+    assert {record.state for record in made if record.stage == "calibrate"} == {State.FAILED}
+    (found,) = [record for record in work(plan, "compare") if "/calibrate/" in record.element]
+    assert (found.state, found.reason) == (State.DONE, "")
 
 
 def test_what_a_kernel_does_not_cover_is_made_by_the_tool_and_the_record_says_why(plan, monkeypatch):

@@ -5,7 +5,7 @@ A file can be made longer: its table `PARTS` says which parts its rows come from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -168,13 +168,13 @@ def put_together(target: Path, parts: Sequence[Part], keep: Keep | None = None) 
     DatasetError
         If the columns of a part are others than those of the file.
     """
-    if not target.exists():
+    new = [(part.name, part.checksum) for part in parts]
+    same = [old == one for old, one in zip(_known(target), new, strict=False)]
+    kept = (*same, False).index(False)
+    if not kept:  # other columns may have come with other parts
         _begin(target, parts[0])
     with tables.open_file(str(target), mode="a") as file:
         table, known = file.get_node(EVENTS), file.get_node(PARTS)
-        new = [(part.name, part.checksum) for part in parts]
-        same = [old == one for old, one in zip(_listed(known), new, strict=False)]
-        kept = (*same, False).index(False)
         _shorten(table, int(known.read()["rows"][:kept].sum()))
         _shorten(known, kept)
         for part in parts[kept:]:
@@ -186,13 +186,12 @@ def put_together(target: Path, parts: Sequence[Part], keep: Keep | None = None) 
         return len(parts) - kept, int(table.nrows)
 
 
-def blocks(path: Path, table: str = EVENTS, start: int = 0, stop: int | None = None) -> Iterator[Rows]:
+def blocks(path: Path, table: str = EVENTS) -> Iterator[Rows]:
     """Yield the rows of a table, a block at a time."""
     with tables.open_file(str(path)) as file:
         node = file.get_node(table)
-        stop = node.nrows if stop is None else stop
-        for begin in range(start, stop, ROWS_A_BLOCK):
-            yield node.read(begin, min(begin + ROWS_A_BLOCK, stop))
+        for begin in range(0, node.nrows, ROWS_A_BLOCK):
+            yield node.read(begin, begin + ROWS_A_BLOCK)
 
 
 def names_of(path: Path, table: str = EVENTS) -> tuple[str, ...]:
@@ -293,17 +292,8 @@ def _rows_of(frame: pd.DataFrame) -> Rows:
     return np.asarray(frame.to_records(index=False)).view(np.ndarray)
 
 
-def all_of(*rules: Keep) -> Keep | None:
-    """Return which rows fulfil all of some rules; None if there are none."""
-    if not rules:
-        return None
-    return lambda rows: np.logical_and.reduce([rule(rows) for rule in rules])
-
-
-def meanings(path: Path) -> Mapping[tuple[str, str], tuple[str, str]]:
+def meanings(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """Return unit and meaning of each column, by table and name."""
     with tables.open_file(str(path)) as file:
-        return {
-            (row["table"].decode(), row["column"].decode()): (row["unit"].decode(), row["meaning"].decode())
-            for row in file.get_node(README).read()
-        }
+        rows = [tuple(value.decode() for value in row) for row in file.get_node(README).read()]
+    return {(table, name): (unit, meaning) for table, name, unit, meaning in rows}

@@ -158,11 +158,6 @@ class DatasetPlanner:
         """Return the elements of an earlier stage."""
         return [element for element in self._elements.made if element.stage is stage]
 
-    @property
-    def elements(self) -> tuple[Element, ...]:
-        """All elements so far."""
-        return self._elements.made
-
     @cached_property
     def regions(self) -> dict[str, float] | None:
         """Source, radius and number of OFF regions; None, and a blocker, without a position."""

@@ -58,7 +58,7 @@ def _previous(context: StepContext) -> Path | None:
 
 def _keep(given: dict[str, Any]) -> Any:
     """Return which rows go into the file."""
-    from stereo_tasks.datasets import combinations, files
+    from stereo_tasks.datasets import combinations
 
     rules = []
     if given.get("combination", combinations.ALL) != combinations.ALL:
@@ -66,4 +66,4 @@ def _keep(given: dict[str, Any]) -> Any:
     if given.get("telescopes", "total") != "total":
         telescopes = list(combinations.TELESCOPES[given["telescopes"]])
         rules.append(lambda rows: np.isin(rows["tel_id"], telescopes))
-    return files.all_of(*rules)
+    return (lambda rows: np.logical_and.reduce([rule(rows) for rule in rules])) if rules else None

@@ -88,6 +88,18 @@ def test_columns_that_do_not_go_together_are_told(tmp_path, parts, images):
         files.put_together(tmp_path / "season.h5", [*parts, odd])
 
 
+def test_a_column_that_all_nights_have_got_is_in_the_file(tmp_path, parts):
+    target = tmp_path / "season.h5"
+    files.put_together(target, parts)
+    more = []
+    for part in parts[:2]:
+        with TableWriter(tmp_path / f"more_{part.name}.h5") as writer:
+            writer.append(read(part.path).assign(theta2_off4=np.nan))
+        more.append(Part(part.name, f"more {part.name}", tmp_path / f"more_{part.name}.h5"))
+    assert files.put_together(target, more) == (2, 200)
+    assert "theta2_off4" in read(target)
+
+
 def test_units_and_meanings_are_in_the_file(tmp_path, parts):
     from ctapipe.io import read_table
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stereo_tasks.catalog import requests
 from stereo_tasks.catalog.database import Catalog
+from stereo_tasks.dispatch.candidates import FileFinder, LogNights
+from stereo_tasks.inventory import InventoryError
+from stereo_tasks.inventory.headers import with_header_positions
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.products.models import SAMPLES, find_all, variant
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stereo_log import Observation, read_site_log, select
+from stereo_tasks.settings.sources import find_source
+from stereo_tasks.stereo_log import read_site_log, select
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +68,35 @@ def wanted_models(catalog: Catalog, settings: Settings, now: dt.datetime | None 
     """
     now = now or dt.datetime.now(dt.UTC)
     oldest = now.astimezone(dt.UTC).date() - dt.timedelta(days=settings.policy.look_back_days)
-    accepted = select(read_site_log(settings).observations, settings.policy).accepted
+    nights = LogNights(select(read_site_log(settings).observations, settings.policy))
     wanted: list[WantedModels] = []
+    finder = FileFinder(settings)
     for name in settings.policy.detect_productions or (settings.production().name,):
         asked = {Night(one.night) for one in requests.waiting_requests(catalog, name)}
-        rows = [row for row in accepted if row.night.evening >= oldest or row.night in asked]
-        wanted += _lacking(rows, settings, settings.production(name))
+        due = [night for night in sorted(nights.accepted) if night.evening >= oldest or night in asked]
+        production = settings.production(name)
+        trees = dict(pair for night in due for pair in _trees(night, nights, finder, settings, production))
+        for tree, models in find_all({tree: tree for tree in trees}).items():
+            if models.can_be_made:
+                wanted.append(WantedModels(name, tree.key, _mark(tree, trees[tree])))
     return wanted
 
 
-def _lacking(rows: Sequence[Observation], settings: Settings, production: Production) -> Iterable[WantedModels]:
-    trees: dict[MonteCarloTree, Production] = {}
-    for row in rows:
-        effective = production.effective(row.night, row.source)
-        for tree in choose(row.night, row.source, settings, effective, [row]).trees.values():
-            trees.setdefault(variant(tree, high_density=effective.high_density), effective)
-    for tree, models in find_all({tree: tree for tree in trees}).items():
-        if models.can_be_made:
-            yield WantedModels(production.name, tree.key, _mark(tree, trees[tree]))
+def _trees(
+    night: Night, nights: LogNights, finder: FileFinder, settings: Settings, production: Production
+) -> Iterator[tuple[MonteCarloTree, Production]]:
+    """Yield where the Monte Carlo of a night lies, with the production as it is for it."""
+    for row in nights.accepted[night]:
+        effective, known = production.effective(night, row.source), settings
+        if effective.position is None and find_source(settings.sources, row.source) is None:
+            try:
+                files = finder.files(night, effective)
+            except InventoryError as error:
+                _log.error("%s is left for the next time: %s", night, error)
+                continue
+            known = with_header_positions(settings, [row], files, nights.rows(night))
+        for tree in choose(night, row.source, known, effective, [row]).trees.values():
+            yield variant(tree, high_density=effective.high_density), effective
 
 
 def _mark(tree: MonteCarloTree, production: Production) -> str:

@@ -18,6 +18,7 @@ from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose
 from stereo_tasks.processing.night_plans import plan_monte_carlo, plan_night
 from stereo_tasks.products.models import COMBINATIONS, FOREST_KINDS, SAMPLES
+from stereo_tasks.settings.sources import SourcePosition
 from stereo_tasks.stereo_log import read_site_log
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "stereo_log"))
@@ -166,6 +167,19 @@ def test_old_nights_are_left_alone_unless_a_person_asks(site):
         site.catalog, night, "mcp062", requests.WAITING, "no forests", backfill="", sources=[], force=False, by="x"
     )
     assert [one.key for one in wanted(site, later)] == [KEY.format(2.0)]
+
+
+def test_a_burst_asks_for_the_line_where_magic_was_sent_to(site, monkeypatch):
+    found = SourcePosition(ra_deg=10.0, dec_deg=33.0, origin="header")
+    monkeypatch.setattr("stereo_tasks.inventory.headers._asked", lambda python, paths: found)
+    site.log("2020-12-16", "GRB201216A", [3270], 5093800)
+    site.magic("2020-12-16", 5093800, WRITTEN, "GRB201216A")
+    know(site, {3270: 0.6})
+    line = replace(tree(site, 0.5), declination="dec_3476")
+    for sample in SAMPLES:
+        line.dl1_folder(sample).mkdir(parents=True)
+        (line.dl1_folder(sample) / "dl1_gamma_zd_24.0deg_az_100.0deg_run1.h5").write_text("abc")
+    assert [one.key for one in wanted(site)] == ["ST0316A/NSB0.5/v01/dec_3476"]
 
 
 def test_a_waiting_night_says_who_makes_what_lacks(site):

@@ -14,6 +14,7 @@ from stereo_tasks.simulate.spec import (
     RunSpec,
     SourceSpec,
     SpectrumSpec,
+    StandaloneSpec,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "RunSpec",
     "SourceSpec",
     "SpectrumSpec",
+    "StandaloneSpec",
     "demo_monte_carlo",
     "demo_spec",
     "plan_runs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -73,16 +73,18 @@ class RunFaults:
         return any(f.kind is kind for f in self.faults)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunFiles:
     """Paths of one run's files: (telescope, subrun index) to MAGIC file, subrun index to LST-1 file."""
 
     magic: dict[tuple[int, int], Path]
     lst: dict[int, Path]
+    standalone: list[Path] = field(default_factory=list)
+    """Those of the standalone analyses, with their truth."""
 
     def all(self) -> list[Path]:
         """Return all paths."""
-        return [*self.magic.values(), *self.lst.values()]
+        return [*self.magic.values(), *self.lst.values(), *self.standalone]
 
 
 def apply(fault: Fault, files: RunFiles) -> list[Path]:

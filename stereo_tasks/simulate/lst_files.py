@@ -67,7 +67,7 @@ def write_lst(path: Path, data: LstSubrun) -> None:
     from astropy.table import Table
     from ctapipe.io import write_table
 
-    table = Table(_columns(data))
+    table = Table(dl1_columns(data))
     with atomic(path) as temporary:
         temporary.unlink()
         write_table(table, temporary, PARAMETER_TABLE, overwrite=True)
@@ -80,7 +80,8 @@ def flatfield_parameters(n: int, rng: np.random.Generator) -> dict[str, NDArray[
     return {"intensity": rng.normal(total, 0.02 * total, n)}
 
 
-def _columns(data: LstSubrun) -> dict[str, Any]:
+def dl1_columns(data: LstSubrun) -> dict[str, Any]:
+    """Return the columns of the parameter table, in lstchain's units."""
     p, n = data.parameters, len(data.time_ns)
     seconds = data.time_ns // 1_000_000_000
     # Seconds and fraction are added last: a float64 keeps unix times to 0.24 us only, as in real files.

@@ -105,23 +105,24 @@ def write_magic(path: Path, data: MagicSubrun, rng: np.random.Generator) -> None
 
     events, types = _events(data, rng)
     with atomic(path) as temporary, uproot.recreate(temporary) as file:
-        _tree(file, "RunHeaders", _run_headers(data))
+        write_tree(file, "RunHeaders", _run_headers(data))
         tree = file.mktree("Events", types)
         tree.extend(events)
-        _tree(file, "Drive", _drive(data))
+        write_tree(file, "Drive", _drive(data))
         # Two reports each: real files repeat them, and the reader takes the second.
-        _tree(file, "Trigger", {"MTriggerPrescFact.fPrescFact": np.array([STEREO_PRESCALING] * 2, dtype=np.uint16)})
+        write_tree(file, "Trigger", {"MTriggerPrescFact.fPrescFact": np.array([STEREO_PRESCALING] * 2, dtype=np.uint16)})
         tables = file.mktree("L3T", {"MReportL3T.fTablename": "string"})
         tables.extend({"MReportL3T.fTablename": [STEREO_TABLE] * 2})
-        _tree(file, "Pedestals", _pedestals(data, rng))
+        write_tree(file, "Pedestals", _pedestals(data, rng))
         versions = {f"MMarsVersion_sorcerer.{name}": np.array([value], dtype=np.int32) for name, value in _VERSIONS}
-        _tree(file, "RunTails", versions)
+        write_tree(file, "RunTails", versions)
 
 
 _VERSIONS = (("fMARSVersionCode", 0x02140B), ("fROOTVersionCode", 0x052224))
 
 
-def _tree(file: Any, name: str, columns: dict[str, Any]) -> None:
+def write_tree(file: Any, name: str, columns: dict[str, Any]) -> None:
+    """Write a tree with a branch for each column; jagged ones hold int32."""
     types = {
         key: np.dtype((values.dtype, values.shape[1:])) if isinstance(values, np.ndarray) else "var * int32"
         for key, values in columns.items()
@@ -179,7 +180,7 @@ def _events(data: MagicSubrun, rng: np.random.Generator) -> tuple[dict[str, Any]
         "MRawEvtHeader.fTimeDiff": np.diff(time_ns, prepend=int(data.start_s * 1e9)) * 1e-9,
         "MTriggerPattern.fPrescaled": np.where(is_pedestal, PEDESTAL_TRIGGER, STEREO_TRIGGER).astype(np.uint16),
     }
-    columns |= _times("MTime", time_ns)
+    columns |= mars_times("MTime", time_ns)
     types: dict[str, Any] = {key: values.dtype for key, values in columns.items()}
     # Jagged although all rows are equally long: the reader needs half the memory for it.
     columns["MCerPhotEvt.fPixels.fPhot"] = ak.from_regular(ak.from_numpy(charge), axis=1)
@@ -188,7 +189,7 @@ def _events(data: MagicSubrun, rng: np.random.Generator) -> tuple[dict[str, Any]
     return columns, types
 
 
-def _times(name: str, unix_ns: NDArray[np.int64]) -> dict[str, Any]:
+def mars_times(name: str, unix_ns: NDArray[np.int64]) -> dict[str, Any]:
     """Return MARS's three-part time: day, milliseconds of the day, nanoseconds of the millisecond (to 100 ns)."""
     rounded = (unix_ns + 50) // 100 * 100
     day, of_day = np.divmod(rounded, DAY_S * 1_000_000_000)
@@ -212,7 +213,7 @@ def _drive(data: MagicSubrun) -> dict[str, Any]:
 
 
 def _pedestals(data: MagicSubrun, rng: np.random.Generator) -> dict[str, Any]:
-    columns = _times("MTimePedestals", np.array([int(data.start_s * 1e9)], dtype=np.int64))
+    columns = mars_times("MTimePedestals", np.array([int(data.start_s * 1e9)], dtype=np.int64))
     for kind in ("Fundamental", "FromExtractor", "FromExtractorRndm"):
         # Some spread is needed: the reader looks for pixels that stand out of it.
         rms = np.clip(rng.normal(PEDESTAL_RMS_PE, 0.05, (1, FILE_PIXELS)), 0.98, 1.32).astype(np.float32)

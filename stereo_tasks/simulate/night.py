@@ -22,6 +22,7 @@ from stereo_tasks.simulate.pointing import Track, start_time, track
 from stereo_tasks.simulate.primaries import Pointing
 from stereo_tasks.simulate.showers import Images, ShowerModel
 from stereo_tasks.simulate.spec import NightSpec, RunSpec, SourceSpec, first_runs, spec_hash
+from stereo_tasks.simulate.standalone_run import StandaloneRun
 from stereo_tasks.simulate.streams import stream
 from stereo_tasks.simulate.subruns import EDGE_NS, Decks, SubrunEvents, assemble, throw_gammas
 from stereo_tasks.simulate.truth import finished, truth_path, write_truth
@@ -151,11 +152,14 @@ def _simulate_run(
     counts: dict[str, int] = {}
     lst_events, magic_events = 1, 1
     folder = lst_folder(out, night, spec.lstchain_version, spec.tailcut)
+    alone = StandaloneRun(spec, plan.run, plan.index, plan.source.name) if spec.standalone else None
     for k in range(plan.run.subruns):
         begin = start + k * plan.run.subrun_seconds
         events = _subrun(spec, plan, where, decks, k, begin)
         files.lst[k] = lst_path(folder, plan.lst_run, k)
-        _write_lst(files.lst[k], plan, where, faults, events, k, begin, lst_events)
+        lst = _lst_subrun(plan, where, faults, events, k, begin, lst_events)
+        write_lst(files.lst[k], lst)
+        magic = [_magic_subrun(plan, where, faults, events, telescope, k, begin, magic_events) for telescope in (1, 2)]
         for telescope in (1, 2):
             path = magic_path(
                 out,
@@ -168,12 +172,17 @@ def _simulate_run(
             )
             files.magic[telescope, k] = path
             rng = stream(spec.seed, "noise", spec.night, plan.index, k, telescope)
-            write_magic(path, _magic_subrun(plan, where, faults, events, telescope, k, begin, magic_events), rng)
+            write_magic(path, magic[telescope - 1], rng)
+        if alone:
+            alone.add(lst, (magic[0], magic[1]), events.magic_truth, magic_events)
         lst_events += len(events.lst_ns)
         magic_events += events.magic_ns.shape[1]
         counts = {name: counts.get(name, 0) + n for name, n in events.counts.items()}
         report(f"{plan.source.name}: run {plan.lst_run}", k + 1)
-    return _record(spec, plan, where, zenith, azimuth, counts), files
+    record = _record(spec, plan, where, zenith, azimuth, counts)
+    if alone:
+        files.standalone, record["standalone"] = alone.write(out)
+    return record, files
 
 
 def _subrun(spec: NightSpec, plan: PlannedRun, where: Track, decks: Decks, k: int, begin: float) -> SubrunEvents:
@@ -187,30 +196,20 @@ def _subrun(spec: NightSpec, plan: PlannedRun, where: Track, decks: Decks, k: in
     return assemble(spec, gammas, decks, begin, seconds, rng)
 
 
-def _write_lst(
-    path: Path,
-    plan: PlannedRun,
-    where: Track,
-    faults: RunFaults,
-    events: SubrunEvents,
-    k: int,
-    begin: float,
-    first: int,
-) -> None:
+def _lst_subrun(
+    plan: PlannedRun, where: Track, faults: RunFaults, events: SubrunEvents, k: int, begin: float, first: int
+) -> LstSubrun:
     recorded = faults.recorded("LST", k, begin, events.lst_ns)
     seconds = events.lst_ns[recorded].astype(np.float64) * 1e-9
-    write_lst(
-        path,
-        LstSubrun(
-            run=plan.lst_run,
-            subrun=k,
-            first_event=first,
-            time_ns=events.lst_ns[recorded],
-            event_type=events.lst_type[recorded],
-            parameters={name: values[recorded] for name, values in events.lst_parameters.items()},
-            alt_deg=where.at("alt_deg", seconds) + faults.pointing_apart_deg(),
-            az_deg=where.at("az_deg", seconds),
-        ),
+    return LstSubrun(
+        run=plan.lst_run,
+        subrun=k,
+        first_event=first,
+        time_ns=events.lst_ns[recorded],
+        event_type=events.lst_type[recorded],
+        parameters={name: values[recorded] for name, values in events.lst_parameters.items()},
+        alt_deg=where.at("alt_deg", seconds) + faults.pointing_apart_deg(),
+        az_deg=where.at("az_deg", seconds),
     )
 
 

@@ -92,6 +92,16 @@ def track(source: SourceSpec, run: RunSpec, start: dt.datetime) -> Track:
     return Track(unix, alt, np.rad2deg(np.unwrap(np.deg2rad(az))), ra, dec, lat, lon, 90 - source_alt)
 
 
+def radec_deg(alt_deg: Floats, az_deg: Floats, unix_s: Floats) -> tuple[Floats, Floats]:
+    """Return right ascension and declination (ICRS) in deg of local directions (deg) at unix times (s)."""
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+
+    with without_network():
+        sky = SkyCoord(alt=alt_deg * u.deg, az=az_deg * u.deg, frame=_frame(unix_s)).transform_to("icrs")
+    return np.asarray(sky.ra.deg), np.asarray(sky.dec.deg)
+
+
 @contextmanager
 def without_network() -> Iterator[None]:
     """Keep astropy from downloading Earth-rotation tables: compute nodes have no network, bundled tables do."""

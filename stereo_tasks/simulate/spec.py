@@ -174,6 +174,16 @@ class Fault(_Model):
         return self.telescope in (None, telescope)
 
 
+class StandaloneSpec(_Model):
+    """What the analyses of LST-1 alone (lstchain DL2) and of MAGIC alone (MARS melibea) make of the night."""
+
+    failed_fraction: float = Field(default=0.77, ge=0, le=1)
+    """Fraction of MAGIC's events of which melibea gives no energy; it writes -1 GeV then, and may give no direction.
+
+    0.77 is what the melibea files of a season of the Crab Nebula have.
+    """
+
+
 class NightSpec(_Model):
     """One night of joint observations."""
 
@@ -199,6 +209,8 @@ class NightSpec(_Model):
     lstchain_version: Annotated[str, Field(pattern=r"^v\d+\.\d+(\.\d+)?$")] = "v0.10"
     tailcut: Annotated[str, Field(pattern=r"^tailcut\d+$")] = "tailcut84"
     faults: tuple[Fault, ...] = ()
+    standalone: StandaloneSpec | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Null makes no files of the standalone analyses; such a night is the same as before there were any."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

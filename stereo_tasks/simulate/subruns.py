@@ -69,11 +69,14 @@ class SubrunEvents:
     lst_ns, lst_type : numpy.ndarray
         Times and event types of LST-1's events.
     lst_parameters : dict of str to numpy.ndarray
-        Image parameters of LST-1's events, NaN for interleaved ones and for images that did not survive.
+        Image parameters of LST-1's events, NaN for interleaved ones and for images that did not survive; with them the
+        truth, as of `true_values`.
     magic_ns : numpy.ndarray
         Shape (2, n): times of MAGIC's stereo events in M1 and M2.
     images : tuple of Images
         Their images in M1 and M2.
+    magic_truth : dict of str to numpy.ndarray
+        The truth of MAGIC's events, as of `true_values`.
     pedestal_ns : numpy.ndarray
         Times of MAGIC's pedestal events.
     counts : dict of str to int
@@ -85,6 +88,7 @@ class SubrunEvents:
     lst_parameters: dict[str, NDArray[np.float64]]
     magic_ns: Times
     images: tuple[Images, Images]
+    magic_truth: dict[str, NDArray[np.float64]]
     pedestal_ns: Times
     counts: dict[str, int]
 
@@ -149,12 +153,15 @@ def assemble(
     joint = join_libraries([gammas, hadrons])
     joint_ns = rng.integers(*span, len(joint))
     is_gamma = np.arange(len(joint)) < len(gammas)
+    truth = true_values(joint.showers, is_gamma)
+    joint = Library(joint.showers, joint.lst | truth)
     lst_rows = np.flatnonzero(joint.showers.triggered[:, 0])
     magic_rows = np.flatnonzero(joint.showers.magic_stereo)
 
     alone_rate = max(spec.lst_rate_hz - spec.magic_rate_hz * float(hadrons.showers.triggered[:, 0].mean()), 0.0)
     alone = decks.alone.deal(int(rng.poisson(alone_rate * seconds)))
-    alone_parameters = {name: values[alone] for name, values in decks.library.lst.items()}
+    alone_parameters = decks.library.lst | true_values(decks.library.showers, np.zeros(len(decks.library), dtype=bool))
+    alone_parameters = {name: values[alone] for name, values in alone_parameters.items()}
     lst = _lst_events(spec, joint, lst_rows, joint_ns, alone_parameters, span, seconds, rng)
 
     pedestal_ns = rng.integers(*span, max(int(rng.poisson(spec.magic_pedestal_hz * seconds)), 1))
@@ -172,7 +179,34 @@ def assemble(
     counts |= _counts("proton", joint.showers, ~is_gamma, recorded, None)
     counts["lst_events"] = int(np.count_nonzero(lst[1] == COSMIC_EVENT))
     counts["magic_events"] = len(recorded)
-    return SubrunEvents(*lst, magic_ns, images, np.sort(pedestal_ns + int(offset_ns)), counts)
+    magic_truth = {name: values[recorded] for name, values in truth.items()}
+    return SubrunEvents(*lst, magic_ns, images, magic_truth, np.sort(pedestal_ns + int(offset_ns)), counts)
+
+
+def true_values(showers: Showers, is_gamma: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """Return what showers really are.
+
+    Parameters
+    ----------
+    showers : Showers
+        The n showers.
+    is_gamma : numpy.ndarray
+        Shape (n,): whether they are gammas of the source.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Shape (n,) each: ``true_gamma`` (1 or 0), ``true_energy`` in TeV, ``true_lat`` and ``true_lon`` (offset from the
+        pointing along altitude and azimuth) in rad, ``true_core_x`` (north) and ``true_core_y`` (west) in m.
+    """
+    return {
+        "true_gamma": is_gamma.astype(np.float64),
+        "true_energy": showers.energy_tev,
+        "true_lat": showers.lat_rad,
+        "true_lon": showers.lon_rad,
+        "true_core_x": showers.core_x_m,
+        "true_core_y": showers.core_y_m,
+    }
 
 
 def alive(time_ns: Times, dead_us: float) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ def effective_time_s(
     event_type : numpy.ndarray
         Shape (n,): kinds of the triggers as ctapipe numbers them; only showers are counted.
     time_s : numpy.ndarray
-        Shape (n,): ``dragon_time``, unix times in s, rising.
+        Shape (n,): ``dragon_time``, unix times in s, in any order.
     delta_t_s : numpy.ndarray
         Shape (n,): time since the trigger before, in s, whether that one is in the list or not.
 
@@ -40,6 +40,9 @@ def effective_time_s(
     from ctapipe.containers import EventType
     from lstchain.reco.utils import get_effective_time
 
+    # lstchain takes the times as they come, and a step back for time that has passed.
+    order = np.argsort(time_s, kind="stable")
+    event_type, time_s, delta_t_s = event_type[order], time_s[order], delta_t_s[order]
     times = time_s[event_type == EventType.SUBARRAY.value]
     if len(times) < 2:
         return math.nan, math.nan

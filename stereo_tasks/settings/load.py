@@ -170,7 +170,9 @@ def _overlay(base: Any, over: Any) -> Any:
 def _place(site: dict[str, Any], root: Path) -> None:
     """Make the paths of a site absolute."""
     site["root"] = root
-    site["paths"] = {key: _placed(key, os.path.expandvars(value), root) for key, value in site["paths"].items()}
+    site["paths"] = {
+        key: _placed(key, os.path.expandvars(value), root) for key, value in site["paths"].items() if value is not None
+    }
     python = Path(os.path.expandvars(site["science_python"]))
     # The interpreter is a link into the environment: resolving it would leave the environment.
     site["science_python"] = python if python.is_absolute() else Path(__file__).parents[2] / python

@@ -37,6 +37,10 @@ class Paths(Model):
     """A file, a folder with autoMCP's tables, or the address (https://...) of the sheet's CSV export."""
     magic_calibrated: Path
     lst_dl1: Path
+    lst_dl2: Path | None = None
+    """lstchain's DL2 of LST-1 alone, for the data sets; null where there is none."""
+    melibea: Path | None = None
+    """MARS's melibea files of MAGIC alone, for the data sets; null where there are none."""
     monte_carlo: Path
     models: Path
     irfs: Path

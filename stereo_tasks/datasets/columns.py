@@ -119,7 +119,28 @@ _COINCIDENCES = {
     "n_coincidence": Column("", "coincidences at the average offset"),
     "n_events_magic": Column("", "events of the MAGIC telescope in the time of the subrun"),
 }
-COLUMNS: dict[str, Column] = _IDS | _IMAGE | _SHOWER | _COMPLEMENTARY | _SIMULATED | _COINCIDENCES
+_STANDALONE = {
+    "time_gradient": Column("ns / m", "time gradient along the image, in lstchain's words"),
+    "delta_t": Column("s", "time since the trigger before; 0 for the first of an LST-1 file"),
+    "reco_src_x": Column("m", "reconstructed direction in the camera"),
+    "reco_src_y": Column("m", "reconstructed direction in the camera"),
+    "reco_disp_norm": Column("m", "distance of the reconstructed direction from the centre of gravity"),
+    "st_dirX": Column("deg", "reconstructed direction in the camera, along MARS's x"),
+    "st_dirY": Column("deg", "reconstructed direction in the camera, along MARS's y"),
+}
+_STANDALONE |= {
+    f"{name}_{telescope}": Column(unit, f"{meaning} {telescope}")
+    for telescope in ("M1", "M2")
+    for name, unit, meaning in (
+        ("intensity", "", "charge in photoelectrons of the image of"),
+        ("psi", "deg", "orientation (MARS's Delta) of the image of"),
+        ("src_pos_x", "m", "source along MARS's x in the camera of"),
+        ("src_pos_y", "m", "source along MARS's y in the camera of"),
+        ("imp_par", "m", "distance of the shower axis from"),
+        ("imp_par_az", "deg", "azimuth of the impact point seen from"),
+    )
+}
+COLUMNS: dict[str, Column] = _STANDALONE | _IDS | _IMAGE | _SHOWER | _COMPLEMENTARY | _SIMULATED | _COINCIDENCES
 _OFF = re.compile(r"theta2_off(\d+)")
 
 

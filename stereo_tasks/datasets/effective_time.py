@@ -19,8 +19,8 @@ def effective_time_s(
 ) -> tuple[float, float]:
     """Return effective and elapsed time in s, by lstchain's ``get_effective_time``.
 
-    Give all triggers of a run. Of a part of them, the stereo events above all, the gaps are longer than 10 ms by chance,
-    and what lies in them is no time for lstchain: at 76 Hz 18 % of it are left.
+    Give all triggers of a run. In a part of them, the stereo events above all, gaps are longer than 10 ms by chance,
+    and what lies in those is no time for lstchain: at 76 Hz 18 % of it are left.
 
     Parameters
     ----------

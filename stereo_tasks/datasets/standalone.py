@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,33 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from stereo_tasks.errors import StereoError
+from stereo_tasks.datasets.combinations import EVENT
+from stereo_tasks.datasets.errors import DatasetError
 
-IDS = ("obs_id", "event_id")
-MAGIC_IDS = ("obs_id_magic", "event_id_magic")
+MAGIC_IDS = ["obs_id_magic", "event_id_magic"]
 
 LOST = "lost"
 """Key of `DataFrame.attrs`: a list of texts that say what of the wanted events is not there, and why."""
 
-
-class StandaloneFileError(StereoError, ValueError):
-    """A file of a standalone analysis cannot be used; the text names it."""
-
-
-class Column(NamedTuple):
-    """A column of a table."""
-
-    unit: str
-    """As astropy writes it; empty for numbers without a unit."""
-    meaning: str
-
-
-ID_COLUMNS: dict[str, Column] = {
-    "obs_id": Column("", "run of LST-1, as in the stereo DL2"),
-    "event_id": Column("", "event of LST-1, as in the stereo DL2"),
-    "obs_id_magic": Column("", "run of MAGIC"),
-    "event_id_magic": Column("", "stereo event of MAGIC"),
-}
+Floats = npt.NDArray[np.float64]
+Convert = Callable[[Floats], Floats]
+Sources = Mapping[str, tuple[str, Convert]]
+"""Our columns: the name in the file, and what makes our unit of the file's."""
 
 
 class Wanted(NamedTuple):
@@ -46,31 +31,32 @@ class Wanted(NamedTuple):
 
     run: int
     event_id: npt.NDArray[np.int64]
-    """Shape (n,): numbers of the standalone analysis, rising."""
+    """Shape (n,): numbers in the files, rising."""
     index: pd.MultiIndex
     """Shape (n,): the stereo ids of these events."""
 
 
-def wanted_by_run(events: pd.DataFrame, run: pd.Series, event_id: pd.Series) -> Iterator[Wanted]:
-    """Return the wanted events of each run, in the order of the runs.
+def wanted_by_run(events: pd.DataFrame, run_name: str, event_name: str) -> Iterator[Wanted]:
+    """Yield the wanted events of each run, in the order of the runs.
 
     Parameters
     ----------
     events : pandas.DataFrame
         Stereo events, indexed by (obs_id, event_id).
-    run, event_id : pandas.Series
-        Shape (n,), with the index of `events`: the ids in the standalone analysis.
+    run_name, event_name : str
+        Columns or levels of the index with the ids that the files have.
 
     Raises
     ------
-    ValueError
+    DatasetError
         If an event occurs twice.
     """
-    if not events.index.is_unique or pd.DataFrame({"run": run, "event": event_id}).duplicated().any():
-        raise ValueError("an event occurs twice in the list of stereo events: give it once an event, not once a telescope")
-    for number, group in event_id.groupby(run.to_numpy(), sort=True):
-        ordered = group.sort_values()
-        yield Wanted(int(number), ordered.to_numpy(dtype=np.int64), ordered.index)
+    ids = events.reset_index()
+    if ids.duplicated(EVENT).any() or ids.duplicated([run_name, event_name]).any():
+        raise DatasetError("an event occurs twice in the list of stereo events: give it once, not for each telescope")
+    for run, group in ids.groupby(run_name):
+        ordered = group.sort_values(event_name)
+        yield Wanted(int(run), ordered[event_name].to_numpy(dtype=np.int64), pd.MultiIndex.from_frame(ordered[EVENT]))
 
 
 def files_by_run(files: Iterable[Path], pattern: re.Pattern[str], example: str) -> dict[int, list[Path]]:
@@ -87,65 +73,86 @@ def files_by_run(files: Iterable[Path], pattern: re.Pattern[str], example: str) 
 
     Raises
     ------
-    StandaloneFileError
+    DatasetError
         If a name is not understood.
     """
     found: defaultdict[int, list[Path]] = defaultdict(list)
-    for path in sorted(map(Path, files), key=lambda one: one.name):
+    for path in sorted(files, key=lambda one: one.name):
         match = pattern.fullmatch(path.name)
         if match is None:
-            raise StandaloneFileError(f"{path}: the name gives no run; one like {example} is expected")
+            raise DatasetError(f"{path}: its name does not tell the run as {example} does; rename it, or leave it out")
         found[int(match["run"])].append(path)
-    return dict(found)
+    return found
 
 
-def chosen(wanted: Wanted, event_id: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return which rows of a block are wanted, and which of the wanted events they are.
+def taken(
+    block: Any, event_id: npt.NDArray[np.int64], run: npt.NDArray[Any] | int, wanted: Wanted, sources: Sources
+) -> pd.DataFrame:
+    """Return the wanted rows of a block in our columns and units.
 
     Parameters
     ----------
+    block : mapping of str to numpy.ndarray, or structured numpy.ndarray
+        Shape (m,) each.
+    event_id, run : numpy.ndarray
+        Shape (m,): the ids in the file; `run` may be one number for all.
     wanted : Wanted
         The events of a run.
-    event_id : numpy.ndarray
-        Shape (m,): the event numbers of the block.
+    sources : mapping
+        Our columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the stereo ids, all float64.
     """
     place = np.searchsorted(wanted.event_id, event_id)
     place[place == len(wanted.event_id)] = 0
-    rows = np.flatnonzero(wanted.event_id[place] == event_id)
-    return rows, place[rows]
+    rows = np.flatnonzero((wanted.event_id[place] == event_id) & (run == wanted.run))
+    columns = {name: convert(block[source][rows].astype(np.float64)) for name, (source, convert) in sources.items()}
+    return pd.DataFrame(columns, index=wanted.index[place[rows]])
 
 
-def put_together(
-    parts: list[pd.DataFrame], events: pd.DataFrame, columns: Iterable[str], lost: list[str], **more: Any
+def not_found(wanted: Wanted, part: pd.DataFrame, who: str, files: list[Path]) -> list[str]:
+    """Return what to say of the events of a run that are not in its files; nothing if all are."""
+    if not (missing := len(wanted.event_id) - part.index.nunique()):
+        return []
+    names = ", ".join(path.name for path in files)
+    return [f"{who} run {wanted.run}: {missing} of {len(wanted.event_id)} stereo events are not in {names}"]
+
+
+def in_order_of(
+    events: pd.DataFrame, parts: list[pd.DataFrame], columns: Iterable[str], lost: list[str]
 ) -> pd.DataFrame:
-    """Return one table in the order of the stereo events, with MAGIC's ids; an event found twice is kept once.
+    """Return one table in the order of the stereo events, with MAGIC's ids; of an event found twice the first stays.
 
     Parameters
     ----------
-    parts : list of pandas.DataFrame
-        Tables indexed by the stereo ids.
     events : pandas.DataFrame
-        Stereo events with `obs_id_magic` and `event_id_magic`.
+        Stereo events.
+    parts : list of pandas.DataFrame
+        Indexed by the stereo ids; there may be none.
     columns : iterable of str
-        Columns of the table, ids left out.
+        Names of the columns, ids left out.
     lost : list of str
-        What is not there; it gets a line where events were found twice.
-    **more
-        More attributes of the table.
+        What is missing; it becomes an attribute of the table.
     """
-    table = pd.concat(parts) if parts else pd.DataFrame(columns=list(columns), index=events.index[:0], dtype=np.float64)
+    table = pd.concat([pd.DataFrame(index=events.index[:0], columns=list(columns), dtype=np.float64), *parts])
     twice = table.index.duplicated()
     if twice.any():
-        lost.append(f"{int(twice.sum())} events are in two files or twice in one: the first is kept")
-        table = table[~twice]
-    order = events.index[events.index.isin(table.index)]
-    table = events.loc[order, list(MAGIC_IDS)].astype(np.int64).join(table.reindex(order))
-    table.attrs = {LOST: lost, **more}
+        lost.append(f"{np.count_nonzero(twice)} events are twice in the files: the first is taken")
+    table = table[~twice]
+    there = events.index[events.index.isin(table.index)]
+    table = events.loc[there, MAGIC_IDS].astype(np.int64).join(table)
+    table.attrs = {LOST: lost}
     return table
 
 
-def number_lost(wanted: Wanted, found: Mapping[int, int] | int, what: str, files: list[Path]) -> str | None:
-    """Return what to say of the events of a run that are not in its files; None if all are."""
-    missing = len(wanted.event_id) - (found if isinstance(found, int) else found[wanted.run])
-    names = ", ".join(path.name for path in files)
-    return f"{what} run {wanted.run}: {missing} of {len(wanted.event_id)} stereo events are not in {names}" if missing else None
+def as_is(values: Floats) -> Floats:
+    """Return values whose unit is ours."""
+    return values
+
+
+def to_deg(values_rad: Floats) -> Floats:
+    """Return angles in deg."""
+    return np.rad2deg(values_rad)

@@ -19,6 +19,7 @@ from stereo_tasks.settings import Settings
 _SLOW_S = 2.0
 _INPUTS = ("magic_calibrated", "lst_dl1")
 _MONTE_CARLO = ("monte_carlo", "models", "irfs")
+_STANDALONE = ("lst_dl2", "melibea")
 _WRITTEN = ("output", "state")
 
 
@@ -27,9 +28,12 @@ def paths(settings: Settings) -> Iterator[Finding]:
     places = settings.site.paths
     yield _log(settings.site.paths.stereo_log)
     for name in _INPUTS:
-        yield _readable(name, getattr(places, name), needed=True)
+        yield _readable(name, getattr(places, name))
     for name in _MONTE_CARLO:
-        yield _readable(name, getattr(places, name), needed=False)
+        yield _readable(name, getattr(places, name), without="nights are held without Monte Carlo")
+    for name in _STANDALONE:
+        if path := getattr(places, name):
+            yield _readable(name, path, without="data sets lack the events of this standalone analysis")
     for name in _WRITTEN:
         yield _writable(name, getattr(places, name))
 
@@ -51,13 +55,14 @@ def _without_login(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
-def _readable(name: str, path: Path, *, needed: bool) -> Finding:
+def _readable(name: str, path: Path, *, without: str = "") -> Finding:
+    """Check an input; `without` says what happens where it may be missing."""
     subject = f"path {name}"
     if not path.is_dir():
         text = f"{path} is no folder" if path.exists() else f"{path} does not exist"
-        if needed:
+        if not without:
             return red(subject, text, f"set paths.{name} in config/site.yaml, or mount the file system")
-        return yellow(subject, text, f"nights are held without Monte Carlo: set paths.{name}, or prepare it")
+        return yellow(subject, text, f"{without}: set paths.{name}, or prepare it")
     if not os.access(path, os.R_OK | os.X_OK):
         return red(subject, f"{path} cannot be read by this user", "ask its owner for read permission")
     begin = time.monotonic()
@@ -65,7 +70,7 @@ def _readable(name: str, path: Path, *, needed: bool) -> Finding:
         entry = next(entries, None)
     if (took_s := time.monotonic() - begin) > _SLOW_S:
         return yellow(subject, f"{path} answers after {took_s:.1f} s", "the file system is slow: ask its operators")
-    if entry is None and needed:
+    if entry is None and not without:
         return yellow(subject, f"{path} is empty", "nothing can be processed yet; is the right path configured?")
     return green(subject, f"{path} can be read")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -80,7 +79,7 @@ def melibea_files(folder: Path | None, night: Night, runs: Collection[int]) -> t
 
 def _matches(folder: Path, pattern: re.Pattern[str]) -> list[re.Match[str]]:
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(path.name for path in folder.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:

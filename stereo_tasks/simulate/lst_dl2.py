@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def write_lst_dl2(path: Path, subruns: list[LstSubrun], rng: np.random.Generator
         write_dl2_dataframe(table, str(temporary))
 
 
-def _dl2(subrun: LstSubrun, rng: np.random.Generator) -> pd.DataFrame:  # noqa: F821
+def _dl2(subrun: LstSubrun, rng: np.random.Generator) -> Any:
     import pandas as pd
 
     table = pd.DataFrame(dl1_columns(subrun))

@@ -110,7 +110,9 @@ def write_magic(path: Path, data: MagicSubrun, rng: np.random.Generator) -> None
         tree.extend(events)
         write_tree(file, "Drive", _drive(data))
         # Two reports each: real files repeat them, and the reader takes the second.
-        write_tree(file, "Trigger", {"MTriggerPrescFact.fPrescFact": np.array([STEREO_PRESCALING] * 2, dtype=np.uint16)})
+        write_tree(
+            file, "Trigger", {"MTriggerPrescFact.fPrescFact": np.array([STEREO_PRESCALING] * 2, dtype=np.uint16)}
+        )
         tables = file.mktree("L3T", {"MReportL3T.fTablename": "string"})
         tables.extend({"MReportL3T.fTablename": [STEREO_TABLE] * 2})
         write_tree(file, "Pedestals", _pedestals(data, rng))

@@ -63,15 +63,15 @@ def melibea_events(
     Returns
     -------
     dict of str to numpy.ndarray
-        Shape (n,) each, by MARS's names: energies in GeV, angles in deg, right ascensions in hours, lengths in cm, in the
-        camera in mm; `fDelta` in rad.
+        Shape (n,) each, by MARS's names: energies in GeV, angles in deg, right ascensions in hours, lengths in cm, in
+        the camera in mm; `fDelta` in rad.
     """
     one, two = subruns
     event_id, first, second = np.intersect1d(one.event_id, two.event_id, return_indices=True)
     rows = np.searchsorted(truth["event_id"], event_id)
     truth = {name: values[rows] for name, values in truth.items()}
     time_ns = one.time_ns[first]
-    unix = time_ns * 1e-9
+    unix = time_ns.astype(np.float64) * 1e-9
     alt, az = (np.deg2rad(one.track.at(name, unix)) for name in ("alt_deg", "az_deg"))
     found = reconstruct(truth, MAGIC_ALONE, rng)
     reco_alt, reco_az = altaz_rad(alt, az, found.lat_rad, found.lon_rad)

@@ -1,15 +1,15 @@
-"""What LST-1 alone and MAGIC alone reconstruct of a shower: the truth, smeared by a resolution that falls with energy."""
+"""What LST-1 alone and MAGIC alone reconstruct of a shower: the truth, smeared the less the more energy it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Truth = dict[str, Floats]
+Truth = dict[str, NDArray[Any]]
 """Shape (n,) each, as of `subruns.true_values`."""
 
 SIGMA_OF_68_PERCENT = 1.515

@@ -44,7 +44,7 @@ class StandaloneRun:
     def add(self, lst: LstSubrun, magic: tuple[MagicSubrun, MagicSubrun], truth: Truth, first_event: int) -> None:
         """Take what the telescopes recorded in a subrun, and what MAGIC's events, from `first_event` on, really are."""
         assert self._spec.standalone is not None  # noqa: S101 - by construction
-        truth = truth | {"event_id": first_event + np.arange(len(truth["true_energy"]))}
+        truth = truth | {"event_id": np.arange(first_event, first_event + len(truth["true_energy"]))}
         rng = stream(self._spec.seed, "melibea", self._spec.night, self._index, lst.subrun)
         events = melibea_events(magic, truth, self._spec.standalone.failed_fraction, rng)
         rows = np.isin(truth["event_id"], events["MRawEvtHeader_1.fStereoEvtNumber"])

@@ -40,3 +40,11 @@ def images(dl2, regions):
     from stereo_tasks.datasets.merged import merged_images
 
     return merged_images(dl2, regions)
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory):
+    """A simulated night with files of the standalone analyses, and its stereo events."""
+    from standalone_night import standalone_night
+
+    return standalone_night(tmp_path_factory.mktemp("standalone"))

@@ -129,6 +129,10 @@ _STANDALONE = {
     "st_dirY": Column("deg", "reconstructed direction in the camera, along MARS's y"),
 }
 _STANDALONE |= {
+    "effective_time": Column("s", "time in which LST-1 could trigger: without stops and dead time"),
+    "elapsed_time": Column("s", "time without stops of LST-1"),
+}
+_STANDALONE |= {
     f"{name}_{telescope}": Column(unit, f"{meaning} {telescope}")
     for telescope in ("M1", "M2")
     for name, unit, meaning in (

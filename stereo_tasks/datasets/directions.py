@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from astropy import units as u
-from astropy.coordinates import SkyCoord, angular_separation
+from astropy.coordinates import AltAz, EarthLocation, SkyCoord, angular_separation
 from astropy.coordinates.erfa_astrom import ErfaAstromInterpolator, erfa_astrom
 from astropy.time import Time
 
@@ -62,6 +62,25 @@ def with_icrs(rows: pd.DataFrame) -> pd.DataFrame:
             ra, dec = transform_altaz_to_radec(alt=alt, az=az, obs_time=time)
         added |= {f"{name}_ra": ra.deg, f"{name}_dec": dec.deg}
     return rows.assign(**added)
+
+
+def with_horizon(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with reconstructed directions at the horizon, reco_alt and reco_az in deg, from those in ICRS.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        reco_ra and reco_dec in deg, timestamp in s; where one of them is missing, there is no direction, either.
+    """
+    from magicctapipe.utils import HEIGHT_ORM, LAT_ORM, LON_ORM
+
+    known = rows[["reco_ra", "reco_dec", "timestamp"]].notna().all(axis=1)
+    site = EarthLocation.from_geodetic(lon=LON_ORM, lat=LAT_ORM, height=HEIGHT_ORM)
+    time = Time(rows.loc[known, "timestamp"].to_numpy(), format="unix", scale="utc")
+    with interpolated_earth():
+        local = _positions(rows[known], "reco").transform_to(AltAz(obstime=time, location=site))
+    added = pd.DataFrame({"reco_alt": local.alt.deg, "reco_az": local.az.deg}, index=rows.index[known])
+    return rows.join(added)
 
 
 def with_zenith_distances(rows: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.plan import Input
 from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.stages import Stage
-from stereo_tasks.stages.datasets import COINCIDENCES, COMMON, MEAN, MERGED, SIMULATED
+from stereo_tasks.stages.datasets import COINCIDENCES, COMMON, LST_ALONE, MAGIC_ALONE, MEAN, MERGED, SIMULATED
 
 _COMBINATIONS = ("all_combo", "3tel", "LST1_MI", "LST1_MII", "MI_MII")
 _TELESCOPES = ("total", "LST", "MAGIC")
@@ -39,6 +39,26 @@ def mean(planner: DatasetPlanner, stage: Stage) -> None:
         date = night.night.lst_date
         images = product(planner.tree.night_part("merged", date))
         planner.add(stage, date, [images], [planner.tree.night_part("mean", date)], parameters)
+
+
+def lst(planner: DatasetPlanner, stage: Stage) -> None:
+    """One element a night: the stereo events as LST-1 alone has them; none where the site has no such files."""
+    _add_standalone(planner, stage, "lst")
+
+
+def melibea(planner: DatasetPlanner, stage: Stage) -> None:
+    """One element a night: the stereo events as MAGIC alone has them; none where the site has no such files."""
+    _add_standalone(planner, stage, "melibea")
+
+
+def _add_standalone(planner: DatasetPlanner, stage: Stage, kind: str) -> None:
+    if kind not in planner.standalone:
+        return
+    for night in planner.nights:
+        date = night.night.lst_date
+        events = product(planner.tree.night_part("merged", date), "events")
+        inputs = [events, *(_found(file, "files") for file in planner.standalone[kind].get(night.night, ()))]
+        planner.add(stage, date, inputs, [planner.tree.night_part(kind, date)], planner.regions)
 
 
 def coincidences(planner: DatasetPlanner, stage: Stage) -> None:
@@ -72,8 +92,8 @@ def season(planner: DatasetPlanner, stage: Stage) -> None:
     """One element a season file, of the parts of all nights."""
 
     def add(output: Path, of: Stage, **parameters: Any) -> None:
-        parts = [Path(element.outputs[0]) for element in planner.of_stage(of)]
-        _add_file(planner, stage, output, parts, parameters)
+        if parts := [Path(element.outputs[0]) for element in planner.of_stage(of)]:
+            _add_file(planner, stage, output, parts, parameters)
 
     tree = planner.tree
     for combination in _COMBINATIONS:
@@ -82,10 +102,12 @@ def season(planner: DatasetPlanner, stage: Stage) -> None:
         add(tree.merged(telescopes, combination), MERGED, combination=combination, telescopes=telescopes)
     for telescopes, combination in pairs(_TELESCOPES, _COMBINATIONS[:2]):
         add(tree.mean(telescopes, combination), MEAN, combination=combination, table=f"/events/{telescopes}")
-    if planner.of_stage(COINCIDENCES):
-        add(tree.coincidences("feature"), COINCIDENCES, table="/events/feature")
-        add(tree.coincidences("profile"), COINCIDENCES, table="/events/profile", summed=True)
-        add(tree.coincidences("profile", "subruns"), COINCIDENCES, table="/events/profile")
+    add(tree.standalone("lst"), LST_ALONE)
+    add(tree.effective_times, LST_ALONE, table="/events/effective_time")
+    add(tree.standalone("melibea"), MAGIC_ALONE)
+    add(tree.coincidences("feature"), COINCIDENCES, table="/events/feature")
+    add(tree.coincidences("profile"), COINCIDENCES, table="/events/profile", summed=True)
+    add(tree.coincidences("profile", "subruns"), COINCIDENCES, table="/events/profile")
     for kind in _chains(planner):
         add(tree.common(kind), COMMON, table=f"/events/{kind}")
     for line, parts in _lines(planner).items():
@@ -102,7 +124,7 @@ def _add_file(
 
 def _chains(planner: DatasetPlanner) -> tuple[str, ...]:
     """Return the chains of analysis that the common sample is of."""
-    return ("merged", "mean")
+    return ("merged", "mean", *planner.standalone)
 
 
 def _lines(planner: DatasetPlanner) -> dict[str, list[Path]]:
@@ -118,5 +140,5 @@ def _lines(planner: DatasetPlanner) -> dict[str, list[Path]]:
     return lines
 
 
-def _found(file: ModelFile) -> Input:
-    return Input(str(file.path), None, file.size_bytes, file.modified_ns)
+def _found(file: ModelFile, role: str = "") -> Input:
+    return Input(str(file.path), None, file.size_bytes, file.modified_ns, role)

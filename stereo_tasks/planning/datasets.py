@@ -23,6 +23,9 @@ from stereo_tasks.settings.choices import NoChoiceError
 from stereo_tasks.settings.production import Production
 from stereo_tasks.stages import DATASET_STAGES, Stage, resolve
 
+Standalone = Mapping[str, Mapping[Night, Sequence[ModelFile]]]
+"""Files of standalone analyses, ``lst`` and ``melibea``, by night."""
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedNodes:
@@ -57,6 +60,7 @@ def plan_datasets(
     settings: Settings,
     production: Production,
     versions: dict[str, str],
+    standalone: Standalone | None = None,
 ) -> Plan:
     """Plan the parts and season files of a set.
 
@@ -72,8 +76,11 @@ def plan_datasets(
         What was found of the Monte Carlo of these nights.
     settings, production, versions
         As for a night.
+    standalone : mapping, optional
+        What was found of the analyses of LST-1 alone and MAGIC alone; those that the site does not have are left out.
     """
-    return DatasetPlanner(check_set_name(name), source, nights, simulated, settings, production).plan(versions)
+    name = check_set_name(name)
+    return DatasetPlanner(name, source, nights, simulated, settings, production, standalone or {}).plan(versions)
 
 
 class DatasetPlanner:
@@ -83,7 +90,7 @@ class DatasetPlanner:
     ----------
     tree : DatasetTree
         Where the products go.
-    nights, simulated
+    nights, simulated, standalone
         What was found.
     production : Production
         The way of processing.
@@ -99,9 +106,11 @@ class DatasetPlanner:
         simulated: Sequence[SimulatedNodes],
         settings: Settings,
         production: Production,
+        standalone: Standalone,
     ) -> None:
         self.nights = [night for night in nights if night.dl2]
         self.simulated = simulated
+        self.standalone = standalone
         self.production = production
         self.tree = DatasetTree(settings.site.paths.output / production.name / source, source, name)
         self.blockers: list[Blocker] = []

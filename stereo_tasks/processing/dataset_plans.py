@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stereo_tasks.inventory.standalone import lst_dl2_files, melibea_files
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.datasets import SimulatedNodes, plan_datasets, range_name
+from stereo_tasks.planning.datasets import SimulatedNodes, Standalone, plan_datasets, range_name
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.models import ModelFile, pointing_of
@@ -50,7 +51,7 @@ def plan_source(
     nights = published_nights(root, chosen.cuts, first, last)
     return plan_datasets(
         name or range_name(first, last), source, nights, _simulated(source, nights, settings, chosen), settings, chosen,
-        science_versions(settings.site.science_python),
+        science_versions(settings.site.science_python), _standalone(nights, settings, chosen),
     )  # fmt: skip
 
 
@@ -125,6 +126,25 @@ def _simulated(
         folders |= set(root.glob(f"{period}/NSB*/v{production.mc_version}/{line}"))
     found = [SimulatedNodes(str(folder.relative_to(root)), _nodes(folder / "DL2")) for folder in sorted(folders)]
     return [one for one in found if one.nodes]
+
+
+def _standalone(nights: tuple[PublishedNight, ...], settings: Settings, production: Production) -> Standalone:
+    """Find the files of the standalone analyses that the site has: of the runs of these nights only."""
+    paths, found = settings.site.paths, {}
+    if paths.lst_dl2:
+        version, tailcut = production.lst_version, production.lst_tailcut
+        found["lst"] = {
+            night.night: lst_dl2_files(paths.lst_dl2, night.night, night.dl2, version=version, tailcut=tailcut)
+            for night in nights
+        }
+    if paths.melibea:
+        found["melibea"] = {
+            night.night: melibea_files(paths.melibea, night.night, night.magic_runs) for night in nights
+        }
+    return {
+        kind: {night: [_file(path) for path in files] for night, files in of_night.items()}
+        for kind, of_night in found.items()
+    }
 
 
 def _nodes(folder: Path) -> dict[str, ModelFile]:

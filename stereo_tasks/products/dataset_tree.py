@@ -53,6 +53,11 @@ class DatasetTree:
         """Stereo events as the chain of one array alone reconstructs them: ``lst`` or ``melibea``."""
         return self.root / kind / f"dl2_{kind}_{self.source}.h5"
 
+    @property
+    def effective_times(self) -> Path:
+        """Effective times of LST-1 alone, run by run."""
+        return self.root / "lst" / f"effective_time_lst_{self.source}.h5"
+
     def simulated(self, kind: str, line: str) -> Path:
         """Monte Carlo, merged or mean, of a declination line and range of zenith distances."""
         return self.root / "mc" / f"dl2_MC_{kind}_{self.source}.{line}.h5"

@@ -13,6 +13,7 @@ from stereo_tasks.products.publication import MANIFEST
 from stereo_tasks.products.tree import NightTree
 
 _DL3 = re.compile(r"dl3/(\d+)")
+_MAGIC = re.compile(r"dl1_M1\.Run(\d{8})\.h5")
 _COINCIDENT = re.compile(r"Run(\d+)\.(\d+)\.h5$")
 
 
@@ -27,6 +28,8 @@ class PublishedNight:
     """By LST-1 run and subrun."""
     missing: tuple[str, ...]
     """What should be there, each with what to do."""
+    magic_runs: frozenset[int] = frozenset()
+    """Those whose DL1 was looked through for coincidences."""
 
 
 def published_nights(
@@ -66,7 +69,9 @@ def _published(tree: NightTree) -> PublishedNight:
         match = _COINCIDENT.search(path.name)
         if match and int(match[1]) in dl2 and (file := _file(path)):
             coincident[int(match[1]), int(match[2])] = file
-    return PublishedNight(tree.night, dl2, coincident, tuple(missing))
+    magic = tree.dl1_merged(1, 0).parent.glob("dl1_M1.Run*.h5")
+    runs = frozenset(int(match[1]) for path in magic if (match := _MAGIC.fullmatch(path.name)))
+    return PublishedNight(tree.night, dl2, coincident, tuple(missing), runs)
 
 
 def _runs(tree: NightTree, missing: list[str]) -> list[int]:

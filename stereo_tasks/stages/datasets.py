@@ -31,6 +31,24 @@ MEAN = Stage(
     check=_TABLES,
     cost=Cost(memory_mb=1500, element_s=10, s_per_gb=200),
 )
+LST_ALONE = Stage(
+    name="dataset_lst",
+    unit=Unit.NIGHT,
+    chain=NIGHT_PARTS,
+    elements=f"{_ELEMENTS}:lst",
+    work=f"{_STEPS}.dataset_standalone:lst",
+    check=_TABLES,
+    cost=Cost(memory_mb=2000, element_s=30, s_per_gb=60),
+)
+MAGIC_ALONE = Stage(
+    name="dataset_melibea",
+    unit=Unit.NIGHT,
+    chain=NIGHT_PARTS,
+    elements=f"{_ELEMENTS}:melibea",
+    work=f"{_STEPS}.dataset_standalone:melibea",
+    check=_TABLES,
+    cost=Cost(memory_mb=1500, element_s=30, s_per_gb=60),
+)
 COINCIDENCES = Stage(
     name="dataset_coincidences",
     unit=Unit.NIGHT,
@@ -67,4 +85,4 @@ SEASON = Stage(
     cost=Cost(memory_mb=1000, element_s=60, s_per_gb=30, elements_per_job=4),
 )
 
-STAGES = (MERGED, MEAN, COINCIDENCES, COMMON, SIMULATED, SEASON)
+STAGES = (MERGED, MEAN, LST_ALONE, MAGIC_ALONE, COINCIDENCES, COMMON, SIMULATED, SEASON)

@@ -11,11 +11,11 @@ import pytest
 import tables
 from astropy.coordinates import angular_separation
 from lstchain.reco.utils import camera_to_altaz, get_effective_time
+from standalone_night import LST_RUN, MAGIC_RUN, OTHER_LST_RUN, OTHER_MAGIC_RUN
 
 from stereo_tasks.datasets.columns import described
 from stereo_tasks.datasets.errors import DatasetError
 from stereo_tasks.datasets.standalone_lst import COLUMNS, TABLE, lst_events
-from standalone_night import LST_RUN, MAGIC_RUN, OTHER_LST_RUN, OTHER_MAGIC_RUN
 
 
 @pytest.fixture(scope="module")

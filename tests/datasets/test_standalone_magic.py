@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import uproot
+from standalone_night import LST_RUN, MAGIC_RUN, OTHER_MAGIC_RUN
 
 from stereo_tasks.datasets.columns import described
 from stereo_tasks.datasets.errors import DatasetError
 from stereo_tasks.datasets.standalone_lst import lst_events
 from stereo_tasks.datasets.standalone_magic import COLUMNS, magic_events
-from standalone_night import LST_RUN, MAGIC_RUN, OTHER_MAGIC_RUN
 
 NAME = "20240111_05114600_Q_CrabNebula-W0.40+035.root"
 ENERGY = "MEnergyEst.fEnergy"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from standalone_night import LST_RUN, MAGIC_RUN, NIGHT, OTHER_LST_RUN
 
 from stereo_tasks.datasets.files import meanings
 from stereo_tasks.planning.element_state import ElementStates
@@ -17,7 +18,6 @@ from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.datasets import LST_ALONE, MAGIC_ALONE
 from stereo_tasks.steps.run import run_element
-from tests.datasets.standalone_night import LST_RUN, MAGIC_RUN, NIGHT, OTHER_LST_RUN
 
 SOURCE = "CrabNebula"
 

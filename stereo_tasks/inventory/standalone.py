@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from stereo_tasks.inventory.files import InventoryError
@@ -15,7 +16,7 @@ _MELIBEA = re.compile(r"(?P<date>\d{8})_(?P<run>\d{8})(?:\.\d{3})?_Q_.+\.root", 
 
 
 def lst_dl2_files(
-    folder: Path | None, night: Night, runs: Collection[int], *, version: str, tailcut: str
+    folder: Path | None, night: Night, runs: AbstractSet[int], *, version: str | Sequence[str], tailcut: str | None
 ) -> tuple[Path, ...]:
     """Return lstchain's DL2 files of some runs of LST-1.
 
@@ -25,10 +26,12 @@ def lst_dl2_files(
         Root of the DL2 files, above ``YYYYMMDD/{version}/{tailcut}``; None if the site has none.
     night : Night
         The night.
-    runs : collection of int
+    runs : set of int
         Runs of LST-1. A night has runs of several sources in one folder.
-    version, tailcut : str
-        lstchain version and cleaning as in the path, ``v0.10`` and ``tailcut84``.
+    version : str or sequence of str
+        lstchain versions as in the path, ``v0.10``; of several, each run has the newest that is there.
+    tailcut : str or None
+        Cleaning as in the path, ``tailcut84``; None: the only one that is there.
 
     Returns
     -------
@@ -38,17 +41,23 @@ def lst_dl2_files(
     Raises
     ------
     InventoryError
-        If the folder exists and cannot be listed.
+        If a folder exists and cannot be listed, or it is not said which of several cleanings is meant.
     """
     if folder is None:
         return ()
-    place = folder / night.lst_date / f"v{version.removeprefix('v')}" / tailcut
-    found = [match for match in _matches(place, _LST) if int(match["run"]) in runs]
-    whole = {match["run"] for match in found if not match["subrun"]}
-    return tuple(place / match.string for match in found if not match["subrun"] or match["run"] not in whole)
+    found: dict[int, list[Path]] = {}
+    for name in _newest_first(version):
+        place = _cleaned(folder / night.lst_date / name, tailcut)
+        of_version: dict[int, list[re.Match[str]]] = {}
+        for match in _matches(place, _LST):
+            of_version.setdefault(int(match["run"]), []).append(match)
+        for run in (runs & of_version.keys()) - found.keys():
+            whole = [match for match in of_version[run] if not match["subrun"]]
+            found[run] = [place / match.string for match in whole or of_version[run]]
+    return tuple(path for _, paths in sorted(found.items()) for path in paths)
 
 
-def melibea_files(folder: Path | None, night: Night, runs: Collection[int]) -> tuple[Path, ...]:
+def melibea_files(folder: Path | None, night: Night, runs: AbstractSet[int]) -> tuple[Path, ...]:
     """Return the melibea files of some runs of MAGIC.
 
     Parameters
@@ -57,7 +66,7 @@ def melibea_files(folder: Path | None, night: Night, runs: Collection[int]) -> t
         Root of the melibea files, above ``YYYY/MM/DD``; None if the site has none.
     night : Night
         The night; MAGIC's folder is that of the morning after.
-    runs : collection of int
+    runs : set of int
         Runs of MAGIC.
 
     Returns
@@ -75,6 +84,23 @@ def melibea_files(folder: Path | None, night: Night, runs: Collection[int]) -> t
     place = folder / night.magic_date
     found = _matches(place, _MELIBEA)
     return tuple(place / m.string for m in found if m["date"] == night.magic_stamp and int(m["run"]) in runs)
+
+
+def _newest_first(version: str | Sequence[str]) -> list[str]:
+    names = [f"v{name.removeprefix('v')}" for name in ([version] if isinstance(version, str) else version)]
+    return sorted(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)], reverse=True)
+
+
+def _cleaned(folder: Path, tailcut: str | None) -> Path:
+    if tailcut:
+        return folder / tailcut
+    there = sorted(folder.glob("tailcut*"))
+    if len(there) > 1:
+        names = " and ".join(path.name for path in there)
+        raise InventoryError(
+            f"{folder} has {names}: say in config/productions.yaml which of them is meant (lst_tailcut)"
+        )
+    return there[0] if there else folder
 
 
 def _matches(folder: Path, pattern: re.Pattern[str]) -> list[re.Match[str]]:

@@ -134,7 +134,7 @@ def _standalone(nights: tuple[PublishedNight, ...], settings: Settings, producti
     if paths.lst_dl2:
         version, tailcut = production.lst_version, production.lst_tailcut
         found["lst"] = {
-            night.night: lst_dl2_files(paths.lst_dl2, night.night, night.dl2, version=version, tailcut=tailcut)
+            night.night: lst_dl2_files(paths.lst_dl2, night.night, night.dl2.keys(), version=version, tailcut=tailcut)
             for night in nights
         }
     if paths.melibea:

@@ -31,6 +31,7 @@ MEAN = Stage(
     check=_TABLES,
     cost=Cost(memory_mb=1500, element_s=10, s_per_gb=200),
 )
+# Of 6 million triggers of a run (1.25 GB of lstchain's DL2): 12 s of CPU, 1.3 GB.
 LST_ALONE = Stage(
     name="dataset_lst",
     unit=Unit.NIGHT,
@@ -38,8 +39,9 @@ LST_ALONE = Stage(
     elements=f"{_ELEMENTS}:lst",
     work=f"{_STEPS}.dataset_standalone:lst",
     check=_TABLES,
-    cost=Cost(memory_mb=2000, element_s=30, s_per_gb=60),
+    cost=Cost(memory_mb=2000, element_s=30, s_per_gb=40),
 )
+# Of 400,000 events of a run (16 MB of melibea): 1 s of CPU, 0.3 GB.
 MAGIC_ALONE = Stage(
     name="dataset_melibea",
     unit=Unit.NIGHT,
@@ -47,7 +49,7 @@ MAGIC_ALONE = Stage(
     elements=f"{_ELEMENTS}:melibea",
     work=f"{_STEPS}.dataset_standalone:melibea",
     check=_TABLES,
-    cost=Cost(memory_mb=1500, element_s=30, s_per_gb=60),
+    cost=Cost(memory_mb=1500, element_s=30, s_per_gb=40),
 )
 COINCIDENCES = Stage(
     name="dataset_coincidences",

@@ -50,6 +50,24 @@ def test_a_file_of_the_whole_run_takes_the_place_of_its_subruns(tmp_path):
     ]
 
 
+def test_of_several_versions_each_run_has_the_newest(tmp_path):
+    put(tmp_path / "20201219/v0.9/tailcut84", "dl2_LST-1.Run03281.h5", "dl2_LST-1.Run03282.h5")
+    put(tmp_path / "20201219/v0.10/tailcut84", "dl2_LST-1.Run03282.h5")
+    found = lst_dl2_files(tmp_path, NIGHT, {3281, 3282}, version=("v0.9", "v0.10"), tailcut=None)
+    assert [path.parts[-3:] for path in found] == [
+        ("v0.9", "tailcut84", "dl2_LST-1.Run03281.h5"),
+        ("v0.10", "tailcut84", "dl2_LST-1.Run03282.h5"),
+    ]
+
+
+def test_of_two_cleanings_one_must_be_chosen(tmp_path):
+    for cleaning in ("tailcut84", "tailcut105"):
+        put(tmp_path / "20201219/v0.10" / cleaning, "dl2_LST-1.Run03281.h5")
+    with pytest.raises(InventoryError, match="has tailcut105 and tailcut84: say in"):
+        lst_dl2_files(tmp_path, NIGHT, {3281}, version="v0.10", tailcut=None)
+    assert len(lst_dl2_files(tmp_path, NIGHT, {3281}, **CHAIN)) == 1
+
+
 def test_a_site_without_these_analyses_has_no_files(tmp_path):
     assert lst_dl2_files(None, NIGHT, {3281}, **CHAIN) == melibea_files(None, NIGHT, {5093711}) == ()
     assert lst_dl2_files(tmp_path, NIGHT, {3281}, **CHAIN) == melibea_files(tmp_path, NIGHT, {5093711}) == ()

@@ -211,7 +211,7 @@ def _place(site: dict[str, Any], root: Path) -> None:
     """Make the paths of a site absolute."""
     site["root"] = root
     site["paths"] = {
-        key: value and _placed(key, os.path.expandvars(value), root) for key, value in site["paths"].items()
+        key: _placed(key, os.path.expandvars(value), root) for key, value in site["paths"].items() if value is not None
     }
     python = Path(os.path.expandvars(site["science_python"]))
     # The interpreter is a link into the environment: resolving it would leave the environment.

@@ -107,3 +107,10 @@ def test_the_stereo_log_may_be_an_address(site, monkeypatch):
     assert paths.stereo_log == "https://example.org/log?key=abc"
     root = site("site.yaml", {"paths": {"stereo_log": "logs/mine.csv"}})
     assert load_settings(root).site.paths.stereo_log == root / "logs" / "mine.csv"
+
+
+def test_paths_that_a_site_need_not_have_are_none_or_below_its_root(site):
+    root = site("site.yaml", {"paths": {"lst_dl2": "data/LST/DL2"}})
+    paths = load_settings(root).site.paths
+    assert paths.lst_dl2 == root / "data/LST/DL2"
+    assert paths.melibea is None

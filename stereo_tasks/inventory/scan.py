@@ -85,7 +85,7 @@ def scan_night(
         folder = magic_calibrated / f"M{telescope}" / "event" / "Calibrated" / Path(night.magic_date)
         for file in _listed(folder, found):
             _take_magic(file, telescope, stamp, found)
-    lst_night, versions = lst_dl1 / night.lst_date, _newest_first(lst_version)
+    lst_night, versions = lst_dl1 / night.lst_date, newest_first(lst_version)
     problem = _scan_lst(lst_night, versions, lst_tailcut, found)
     wanted = [f"{version}/{lst_tailcut or _ANY_TAILCUT}" for version in versions]
 
@@ -108,7 +108,8 @@ def scan_night(
     )
 
 
-def _newest_first(versions: str | Sequence[str]) -> list[str]:
+def newest_first(versions: str | Sequence[str]) -> list[str]:
+    """Return lstchain versions as they stand in paths (``v0.10``), the newest first."""
     names = [versions] if isinstance(versions, str) else versions
     numbers = {f"v{name.removeprefix('v')}": [int(part) for part in re.findall(r"\d+", name)] for name in names}
     return sorted(numbers, key=lambda name: numbers[name], reverse=True)

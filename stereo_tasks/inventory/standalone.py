@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from stereo_tasks.inventory.files import InventoryError
+from stereo_tasks.inventory.scan import newest_first
 from stereo_tasks.nights import Night
 
 _LST = re.compile(r"dl2_LST-1\.Run(?P<run>\d{5})(?P<subrun>\.\d{4})?\.h5", re.ASCII)
@@ -46,7 +47,7 @@ def lst_dl2_files(
     if folder is None:
         return ()
     found: dict[int, list[Path]] = {}
-    for name in _newest_first(version):
+    for name in newest_first(version):
         place = _cleaned(folder / night.lst_date / name, tailcut)
         of_version: dict[int, list[re.Match[str]]] = {}
         for match in _matches(place, _LST):
@@ -84,11 +85,6 @@ def melibea_files(folder: Path | None, night: Night, runs: AbstractSet[int]) -> 
     place = folder / night.magic_date
     found = _matches(place, _MELIBEA)
     return tuple(place / m.string for m in found if m["date"] == night.magic_stamp and int(m["run"]) in runs)
-
-
-def _newest_first(version: str | Sequence[str]) -> list[str]:
-    names = [f"v{name.removeprefix('v')}" for name in ([version] if isinstance(version, str) else version)]
-    return sorted(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)], reverse=True)
 
 
 def _cleaned(folder: Path, tailcut: str | None) -> Path:

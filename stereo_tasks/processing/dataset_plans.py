@@ -56,7 +56,7 @@ def plan_source(
     )  # fmt: skip
 
 
-_LAST_OF_ALL = Night("9999-12-30")
+_LAST_OF_ALL = Night("2099-12-30")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,187 @@
+"""Flux points against energy and time, with upper limits.
+
+The shape of the spectrum is frozen: each point is one norm, fitted to the bins of energy inside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable, vstack
+from gammapy.datasets import Datasets, SpectrumDatasetOnOff
+from gammapy.estimators import FluxPointsEstimator, LightCurveEstimator
+from gammapy.modeling.models import SkyModel, SpectralModel
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from stereo_tasks.analysis.counts import count, live_time_s
+from stereo_tasks.analysis.reduction import stack
+from stereo_tasks.analysis.settings import AnalysisSettings
+from stereo_tasks.analysis.spectrum import SOURCE
+from stereo_tasks.analysis.times import by_night, night_of, start_of, stop_of
+
+_E2DNDE = u.Unit("TeV cm-2 s-1")
+_FLUX = u.Unit("cm-2 s-1")
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantFit:
+    """A constant flux through a light curve, weighted by the errors."""
+
+    flux_per_cm2_s: float
+    flux_error_per_cm2_s: float
+    chi2: float
+    ndf: int
+
+    @property
+    def probability(self) -> float | None:
+        """Chance of a chi2 as large if the flux is constant; None with a single point."""
+        return float(chi2.sf(self.chi2, self.ndf)) if self.ndf else None
+
+
+def sed_table(
+    dataset: SpectrumDatasetOnOff, model: SpectralModel, off_regions: int, settings: AnalysisSettings
+) -> QTable:
+    """Make flux points in the bins of energy that are usable.
+
+    Returns
+    -------
+    astropy.table.QTable
+        One row a bin: ``e_min``, ``e_max``, ``e_ref`` (TeV); ``e2dnde`` with ``_err`` and ``_ul`` (TeV / (cm2 s));
+        ``dnde`` likewise; ``on``, ``off``, ``significance``; ``is_ul`` where the upper limit is to be shown.
+    """
+    energy_min, energy_max = dataset.energy_range_total
+    edges = dataset.counts.geom.axes["energy"].edges
+    edges = edges[(edges >= energy_min * (1 - 1e-6)) & (edges <= energy_max * (1 + 1e-6))]
+    with_model = dataset.copy(name=dataset.name)
+    with_model.models = [SkyModel(spectral_model=model.copy(), name=SOURCE)]
+    estimator = FluxPointsEstimator(energy_edges=edges, source=SOURCE, **_options(settings))
+    points = estimator.run(Datasets([with_model])).to_table(sed_type="likelihood", format="gadf-sed")
+    inside = [int(index) for index in np.flatnonzero(dataset.mask_safe.data.squeeze())]
+    on = dataset.counts.data.squeeze()[inside].astype(int)
+    off = dataset.counts_off.data.squeeze()[inside].astype(int)
+    norm = _norms(points, settings)
+    table = QTable({name: points[name].quantity.to("TeV") for name in ("e_min", "e_max", "e_ref")})
+    for name, squared in (("e2dnde", 2), ("dnde", 0)):
+        reference = (points["ref_dnde"].quantity * points["e_ref"].quantity ** squared).to(
+            _E2DNDE if squared else u.Unit("TeV-1 cm-2 s-1")
+        )
+        for suffix, values in norm.items():
+            table[f"{name}{suffix}"] = values * reference
+    table["on"], table["off"] = on, off
+    table["excess"] = on - off / off_regions
+    return _finish(table, points, settings)
+
+
+def light_curve(
+    datasets: Sequence[SpectrumDatasetOnOff], model: SpectralModel, off_regions: int, settings: AnalysisSettings
+) -> QTable:
+    """Make the light curve by run and by night: integral flux in the energies that all runs have.
+
+    Returns
+    -------
+    astropy.table.QTable
+        ``bin`` (run or night), ``name``, ``time_min`` and ``time_max`` (UTC), ``mjd_min`` and ``mjd_max`` (d), ``flux``
+        with ``_err`` and ``_ul`` (1 / (cm2 s)), ``on``, ``off``, ``live_time``, ``significance``, ``is_ul``.
+    """
+    edges = common_energies(datasets)
+    nights = [stack(runs, night) for night, runs in by_night(datasets).items()]
+    return vstack(
+        [
+            _curve(kind, members, model, edges, off_regions, settings)
+            for kind, members in (("run", list(datasets)), ("night", nights))
+        ]
+    )
+
+
+def common_energies(datasets: Sequence[SpectrumDatasetOnOff]) -> u.Quantity:
+    """Return the lowest and highest energy that are usable in every run, of shape ``(2,)``."""
+    ranges = [u.Quantity(dataset.energy_range_total).to_value("TeV") for dataset in datasets]
+    return [max(low for low, _ in ranges), min(high for _, high in ranges)] * u.TeV
+
+
+def constant_fit(curve: QTable, kind: str) -> ConstantFit | None:
+    """Fit a constant to the points of a light curve; those given as upper limits count with their flux and error.
+
+    Leaving them out, or taking them at their limit, would draw the mean up. None if no point has an error.
+    """
+    rows = curve[curve["bin"] == kind]
+    flux, error = rows["flux"].to_value(_FLUX), rows["flux_err"].to_value(_FLUX)
+    good = np.isfinite(flux) & np.isfinite(error) & (error > 0)
+    if not good.any():
+        return None
+    weight = error[good] ** -2
+    mean = float((flux[good] * weight).sum() / weight.sum())
+    chi_square = float((((flux[good] - mean) / error[good]) ** 2).sum())
+    return ConstantFit(mean, float(weight.sum() ** -0.5), chi_square, int(good.sum()) - 1)
+
+
+def _curve(
+    kind: str,
+    datasets: Sequence[SpectrumDatasetOnOff],
+    model: SpectralModel,
+    edges: u.Quantity,
+    off_regions: int,
+    settings: AnalysisSettings,
+) -> QTable:
+    members = []
+    for dataset in datasets:
+        member = dataset.copy(name=dataset.name)
+        member.models = [SkyModel(spectral_model=model.copy(), name=SOURCE)]
+        estimator = LightCurveEstimator(energy_edges=edges, source=SOURCE, **_options(settings))
+        points = estimator.run(Datasets([member])).to_table(sed_type="likelihood", format="lightcurve")
+        counts = count([member.slice_by_energy(*edges, name=member.name)], off_regions)
+        flux = {suffix: values.ravel() for suffix, values in _norms(points, settings).items()}
+        reference = points["ref_flux"].quantity.ravel().to(_FLUX)
+        start, stop = start_of(dataset), stop_of(dataset)
+        row = QTable(
+            {
+                "bin": [kind],
+                "name": [dataset.name],
+                "night": [night_of(start)],
+                "time_min": [start.isot],
+                "time_max": [stop.isot],
+                "mjd_min": [start.mjd] * u.d,
+                "mjd_max": [stop.mjd] * u.d,
+                "e_min": edges[:1],
+                "e_max": edges[1:],
+                **{f"flux{suffix}": values * reference for suffix, values in flux.items()},
+                "on": [counts.on],
+                "off": [counts.off],
+                "excess": [counts.excess],
+                "live_time": [live_time_s(dataset)] * u.s,
+            }
+        )
+        members.append(_finish(row, points, settings))
+    return vstack(members)
+
+
+def _options(settings: AnalysisSettings) -> dict[str, object]:
+    return {"selection_optional": ["ul"], "n_sigma_ul": settings.upper_limit_sigma}
+
+
+def _norms(points: QTable, settings: AnalysisSettings) -> dict[str, NDArray[np.float64]]:
+    """Return norm, error and upper limit by the suffix of their columns.
+
+    Where the best fit is negative, the upper limit is that of no excess at all: a flux is never below zero, and a
+    downward fluctuation of the background must not rule out what cannot be measured.
+    """
+    norm, error = (np.asarray(points[name], dtype=float) for name in ("norm", "norm_err"))
+    upper = np.asarray(points["norm_ul"], dtype=float)
+    upper = np.where(norm < 0, upper - norm, upper)
+    return {"": norm, "_err": error, "_ul": upper}
+
+
+def _finish(table: QTable, points: QTable, settings: AnalysisSettings) -> QTable:
+    """Add the significance, and which points are upper limits."""
+    norm = np.asarray(points["norm"], dtype=float).ravel()
+    ts = np.clip(np.asarray(points["ts"], dtype=float).ravel(), 0, None)
+    table["significance"] = np.sign(norm) * np.sqrt(ts)
+    table["is_ul"] = ~(table["significance"] >= settings.upper_limit_below_sigma)
+    for name in table.colnames:
+        if np.issubdtype(table[name].dtype, np.floating) and not name.startswith("mjd"):
+            table[name].info.format = ".5g"
+    return table

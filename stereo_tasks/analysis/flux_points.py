@@ -12,7 +12,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable, vstack
 from gammapy.datasets import Datasets, SpectrumDatasetOnOff
-from gammapy.estimators import FluxPointsEstimator, LightCurveEstimator
+from gammapy.estimators import FluxPointsEstimator
 from gammapy.modeling.models import SkyModel, SpectralModel
 from numpy.typing import NDArray
 from scipy.stats import chi2
@@ -21,7 +21,7 @@ from stereo_tasks.analysis.counts import count, live_time_s
 from stereo_tasks.analysis.reduction import stack
 from stereo_tasks.analysis.settings import AnalysisSettings
 from stereo_tasks.analysis.spectrum import SOURCE
-from stereo_tasks.analysis.times import by_night, night_of, start_of, stop_of
+from stereo_tasks.analysis.times import by_night, start_of, stop_of
 
 _E2DNDE = u.Unit("TeV cm-2 s-1")
 _FLUX = u.Unit("cm-2 s-1")
@@ -56,14 +56,11 @@ def sed_table(
     energy_min, energy_max = dataset.energy_range_total
     edges = dataset.counts.geom.axes["energy"].edges
     edges = edges[(edges >= energy_min * (1 - 1e-6)) & (edges <= energy_max * (1 + 1e-6))]
-    with_model = dataset.copy(name=dataset.name)
-    with_model.models = [SkyModel(spectral_model=model.copy(), name=SOURCE)]
-    estimator = FluxPointsEstimator(energy_edges=edges, source=SOURCE, **_options(settings))
-    points = estimator.run(Datasets([with_model])).to_table(sed_type="likelihood", format="gadf-sed")
+    points = _fitted(dataset, model, edges, settings)
     inside = [int(index) for index in np.flatnonzero(dataset.mask_safe.data.squeeze())]
     on = dataset.counts.data.squeeze()[inside].astype(int)
     off = dataset.counts_off.data.squeeze()[inside].astype(int)
-    norm = _norms(points, settings)
+    norm = _norms(points)
     table = QTable({name: points[name].quantity.to("TeV") for name in ("e_min", "e_max", "e_ref")})
     for name, squared in (("e2dnde", 2), ("dnde", 0)):
         reference = (points["ref_dnde"].quantity * points["e_ref"].quantity ** squared).to(
@@ -79,22 +76,22 @@ def sed_table(
 def light_curve(
     datasets: Sequence[SpectrumDatasetOnOff], model: SpectralModel, off_regions: int, settings: AnalysisSettings
 ) -> QTable:
-    """Make the light curve by run and by night: integral flux in the energies that all runs have.
+    """Make the light curve by run, by night, and of all together: integral flux in the energies that all runs have.
 
     Returns
     -------
     astropy.table.QTable
-        ``bin`` (run or night), ``name``, ``time_min`` and ``time_max`` (UTC), ``mjd_min`` and ``mjd_max`` (d), ``flux``
-        with ``_err`` and ``_ul`` (1 / (cm2 s)), ``on``, ``off``, ``live_time``, ``significance``, ``is_ul``.
+        ``bin`` (``run``, ``night`` or ``all``), ``name``, ``time_min`` and ``time_max`` (UTC), ``mjd_min`` and ``mjd_max``
+        (d), ``e_min``, ``e_max`` (TeV), ``flux`` with ``_err`` and ``_ul`` (1 / (cm2 s)), ``on``, ``off``,
+        ``live_time`` (s), ``significance``, ``is_ul``.
     """
     edges = common_energies(datasets)
-    nights = [stack(runs, night) for night, runs in by_night(datasets).items()]
-    return vstack(
-        [
-            _curve(kind, members, model, edges, off_regions, settings)
-            for kind, members in (("run", list(datasets)), ("night", nights))
-        ]
-    )
+    points = [
+        *(("run", dataset) for dataset in datasets),
+        *(("night", stack(runs, night)) for night, runs in by_night(datasets).items()),
+        ("all", stack(datasets, "all")),
+    ]
+    return vstack([_flux(kind, dataset, model, edges, off_regions, settings) for kind, dataset in points])
 
 
 def common_energies(datasets: Sequence[SpectrumDatasetOnOff]) -> u.Quantity:
@@ -119,51 +116,52 @@ def constant_fit(curve: QTable, kind: str) -> ConstantFit | None:
     return ConstantFit(mean, float(weight.sum() ** -0.5), chi_square, int(good.sum()) - 1)
 
 
-def _curve(
+def _flux(
     kind: str,
-    datasets: Sequence[SpectrumDatasetOnOff],
+    dataset: SpectrumDatasetOnOff,
     model: SpectralModel,
     edges: u.Quantity,
     off_regions: int,
     settings: AnalysisSettings,
 ) -> QTable:
-    members = []
-    for dataset in datasets:
-        member = dataset.copy(name=dataset.name)
-        member.models = [SkyModel(spectral_model=model.copy(), name=SOURCE)]
-        estimator = LightCurveEstimator(energy_edges=edges, source=SOURCE, **_options(settings))
-        points = estimator.run(Datasets([member])).to_table(sed_type="likelihood", format="lightcurve")
-        counts = count([member.slice_by_energy(*edges, name=member.name)], off_regions)
-        flux = {suffix: values.ravel() for suffix, values in _norms(points, settings).items()}
-        reference = points["ref_flux"].quantity.ravel().to(_FLUX)
-        start, stop = start_of(dataset), stop_of(dataset)
-        row = QTable(
-            {
-                "bin": [kind],
-                "name": [dataset.name],
-                "night": [night_of(start)],
-                "time_min": [start.isot],
-                "time_max": [stop.isot],
-                "mjd_min": [start.mjd] * u.d,
-                "mjd_max": [stop.mjd] * u.d,
-                "e_min": edges[:1],
-                "e_max": edges[1:],
-                **{f"flux{suffix}": values * reference for suffix, values in flux.items()},
-                "on": [counts.on],
-                "off": [counts.off],
-                "excess": [counts.excess],
-                "live_time": [live_time_s(dataset)] * u.s,
-            }
-        )
-        members.append(_finish(row, points, settings))
-    return vstack(members)
+    """Make one row of a light curve."""
+    points = _fitted(dataset, model, edges, settings)
+    reference = points["ref_flux"].quantity.to(_FLUX)
+    counts = count([dataset.slice_by_energy(*edges, name=dataset.name)], off_regions)
+    start, stop = start_of(dataset), stop_of(dataset)
+    row = QTable(
+        {
+            "bin": [kind],
+            "name": [dataset.name],
+            "time_min": [start.isot],
+            "time_max": [stop.isot],
+            "mjd_min": [start.mjd] * u.d,
+            "mjd_max": [stop.mjd] * u.d,
+            "e_min": edges[:1],
+            "e_max": edges[1:],
+            **{f"flux{suffix}": values * reference for suffix, values in _norms(points).items()},
+            "on": [counts.on],
+            "off": [counts.off],
+            "excess": [counts.excess],
+            "live_time": [live_time_s(dataset)] * u.s,
+        }
+    )
+    return _finish(row, points, settings)
 
 
-def _options(settings: AnalysisSettings) -> dict[str, object]:
-    return {"selection_optional": ["ul"], "n_sigma_ul": settings.upper_limit_sigma}
+def _fitted(
+    dataset: SpectrumDatasetOnOff, model: SpectralModel, edges: u.Quantity, settings: AnalysisSettings
+) -> QTable:
+    """Fit a norm of the model between each pair of edges; one row each."""
+    with_model = dataset.copy(name=dataset.name)
+    with_model.models = [SkyModel(spectral_model=model.copy(), name=SOURCE)]
+    estimator = FluxPointsEstimator(
+        energy_edges=edges, source=SOURCE, selection_optional=["ul"], n_sigma_ul=settings.upper_limit_sigma
+    )
+    return estimator.run(Datasets([with_model])).to_table(sed_type="likelihood", format="gadf-sed")
 
 
-def _norms(points: QTable, settings: AnalysisSettings) -> dict[str, NDArray[np.float64]]:
+def _norms(points: QTable) -> dict[str, NDArray[np.float64]]:
     """Return norm, error and upper limit by the suffix of their columns.
 
     Where the best fit is negative, the upper limit is that of no excess at all: a flux is never below zero, and a

@@ -73,7 +73,7 @@ def reduce(observations: Sequence[Observation], source: SkyCoord, settings: Anal
 
 def stack(datasets: Sequence[SpectrumDatasetOnOff], name: str) -> SpectrumDatasetOnOff:
     """Add up runs: counts, exposure and good time intervals; the energy dispersion is weighted by exposure."""
-    return Datasets([dataset.copy(name=dataset.name) for dataset in datasets]).stack_reduce(name=name)
+    return Datasets(list(datasets)).stack_reduce(name=name)
 
 
 def _datasets(

@@ -45,7 +45,7 @@ def theta2_table(
         on += np.histogram(events.separation(source).deg ** 2, edges)[0]
         for position in off_positions(observation, source, off_regions):
             off += np.histogram(events.separation(position).deg ** 2, edges)[0]
-    return QTable(
+    table = QTable(
         {
             "theta2_min": edges[:-1] * u.deg**2,
             "theta2_max": edges[1:] * u.deg**2,
@@ -56,3 +56,6 @@ def theta2_table(
             "excess_error": np.sqrt(on + off / off_regions**2),
         }
     )
+    for name in ("theta2_min", "theta2_max", "background", "excess", "excess_error"):
+        table[name].info.format = ".5g"
+    return table

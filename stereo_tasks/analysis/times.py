@@ -11,12 +11,12 @@ from gammapy.datasets import SpectrumDatasetOnOff
 
 def start_of(dataset: SpectrumDatasetOnOff) -> Time:
     """Return when a run, or the first one of several, started, in UTC."""
-    return dataset.gti.time_start[0].utc
+    return dataset.gti.time_start.min().utc
 
 
 def stop_of(dataset: SpectrumDatasetOnOff) -> Time:
     """Return when a run, or the last one of several, ended, in UTC."""
-    return dataset.gti.time_stop[-1].utc
+    return dataset.gti.time_stop.max().utc
 
 
 def night_of(time: Time) -> str:

@@ -1,4 +1,4 @@
-"""``python -m stereo_tasks.analysis --dl3 FOLDER --source NAME --out DIR``: analyse a source, in its own environment."""
+"""``python -m stereo_tasks.analysis --dl3 FOLDER --source NAME --out DIR``: analyse a source."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def _summary(results: dict, out: Path) -> list[str]:  # type: ignore[type-arg]
         )
     else:
         pairs = {"amplitude_per_tev_cm2_s": ".2e", "alpha": ".2f", "beta": ".2f"}
-        values = ", ".join(f"{key} {spectrum[key]:{form}} +- {spectrum[key + '_error']:{form}}" for key, form in pairs.items())
+        values = ", ".join(
+            f"{key} {spectrum[key]:{form}} +- {spectrum[key + '_error']:{form}}" for key, form in pairs.items()
+        )
         lines.append(f"{spectrum['model']}, at {spectrum['reference_tev']:g} TeV: {values}")
     return [*lines, f"results, tables and pictures: {out}"]
 

@@ -77,14 +77,18 @@ def analyse(
         "theta2": theta2_table(reduction.observations, found.source, reduction.off_regions, (low_tev, high_tev)),
     }
     results = {
-        "source": {"name": name, "ra_deg": float(found.source.icrs.ra.deg), "dec_deg": float(found.source.icrs.dec.deg)},
+        "source": {
+            "name": name,
+            "ra_deg": float(found.source.icrs.ra.deg),
+            "dec_deg": float(found.source.icrs.dec.deg),
+        },
         "observations": [int(observation.obs_id) for observation in reduction.observations],
         "left_out": {**found.left_out, **reduction.left_out},
         "bad_quality_used": use_bad,
         **_counts(total),
         "energy_min_tev": low_tev,
         "energy_max_tev": high_tev,
-        **_shape("spectrum", "log-parabola, natural logarithm", spectrum),
+        **_shape("spectrum", "log-parabola", spectrum),
         **_shape("power_law", "power law", power_law),
         "flux": _flux(tables["lightcurve"]),
         "light_curve": _light_curve(tables["lightcurve"], reduction, spectrum, power_law),
@@ -171,7 +175,5 @@ def _pictures(
         "excess": partial(pictures.draw_excess, tables["excess"], title),
         "maps": partial(pictures.draw_maps, maps, found.source, title),
         "sed": partial(pictures.draw_sed, tables["sed"], spectrum.model, found.source, title),
-        "lightcurve": partial(
-            pictures.draw_light_curve, curve, constant_fit(curve, "night"), found.source, title
-        ),
+        "lightcurve": partial(pictures.draw_light_curve, curve, constant_fit(curve, "night"), found.source, title),
     }

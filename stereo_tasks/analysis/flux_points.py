@@ -81,8 +81,8 @@ def light_curve(
     Returns
     -------
     astropy.table.QTable
-        ``bin`` (``run``, ``night`` or ``all``), ``name``, ``time_min`` and ``time_max`` (UTC), ``mjd_min`` and ``mjd_max``
-        (d), ``e_min``, ``e_max`` (TeV), ``flux`` with ``_err`` and ``_ul`` (1 / (cm2 s)), ``on``, ``off``,
+        ``bin`` (``run``, ``night`` or ``all``), ``name``, ``time_min`` and ``time_max`` (UTC), ``mjd_min`` and
+        ``mjd_max`` (d), ``e_min``, ``e_max`` (TeV), ``flux`` with ``_err`` and ``_ul`` (1 / (cm2 s)), ``on``, ``off``,
         ``live_time`` (s), ``significance``, ``is_ul``.
     """
     edges = common_energies(datasets)

@@ -14,6 +14,7 @@ from astropy.visualization import quantity_support
 from gammapy.modeling.models import SpectralModel
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from stereo_tasks.analysis.flux_points import ConstantFit
@@ -67,7 +68,7 @@ def draw_maps(maps: SkyMaps, source: SkyCoord, title: str) -> Figure:
     smoothed = maps.counts.smooth(0.05 * u.deg)
     extreme = max(5.0, float(np.nanmax(np.abs(maps.significance.data))))
     panels = (
-        (smoothed, "counts a pixel, smoothed by 0.05 deg", {"cmap": "viridis"}),
+        (smoothed, "counts a pixel, smoothed by 0.05 deg", {"cmap": "viridis", "norm": PowerNorm(0.5)}),
         (
             maps.significance,
             f"significance [σ] within {CORRELATION_DEG:g} deg",
@@ -89,14 +90,14 @@ def draw_maps(maps: SkyMaps, source: SkyCoord, title: str) -> Figure:
 def draw_sed(table: QTable, model: SpectralModel | None, source: SkyCoord, title: str) -> Figure:
     """Draw flux points with upper limits, the fit with its error band, and for the Crab Nebula what MAGIC published."""
     figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
-    energies = np.geomspace(table["e_min"][0], table["e_max"][-1], 100)
+    energies = np.geomspace(table["e_min"][0].to_value("TeV"), table["e_max"][-1].to_value("TeV"), 100) * u.TeV
     if model is not None:
-        curve, error = (energies**2 * part for part in model.evaluate_error(energies)[:2])
+        curve, error = (u.Quantity(energies**2 * part) for part in model.evaluate_error(energies)[:2])
         low, high = (curve - error).to_value(_E2DNDE), (curve + error).to_value(_E2DNDE)
         axes.fill_between(energies.to_value("TeV"), low, high, color=_OURS, alpha=0.2, linewidth=0)
         axes.plot(energies.to_value("TeV"), curve.to_value(_E2DNDE), color=_OURS, label="log-parabola, 1 σ")
     if is_crab(source):
-        reference = (energies**2 * crab_spectrum()(energies)).to_value(_E2DNDE)
+        reference = u.Quantity(energies**2 * crab_spectrum()(energies)).to_value(_E2DNDE)
         axes.plot(energies.to_value("TeV"), reference, "--", color=_REFERENCE, label=f"Crab Nebula, {MAGIC_2015}")
     _points(axes, table["e_ref"].to_value("TeV"), table, "e2dnde", _E2DNDE, (table["e_min"], table["e_max"]), u.TeV)
     axes.set(
@@ -106,6 +107,7 @@ def draw_sed(table: QTable, model: SpectralModel | None, source: SkyCoord, title
     shown = shown[np.isfinite(shown) & (shown > 0)]
     if len(shown):
         axes.set_ylim(0.3 * shown.min(), 3 * shown.max())
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.legend()
     return figure
 
@@ -119,7 +121,7 @@ def draw_light_curve(table: QTable, fit: ConstantFit | None, source: SkyCoord, t
         middle = 0.5 * (rows["mjd_min"] + rows["mjd_max"]).to_value("d")
         _points(axes, middle, rows, "flux", flux, (rows["mjd_min"], rows["mjd_max"]), u.d, kind, color, marker)
     energies = table["e_min"][0], table["e_max"][0]
-    if fit is not None:
+    if fit is not None and fit.ndf:
         axes.axhline(
             fit.flux_per_cm2_s,
             color=_BACKGROUND,

@@ -32,7 +32,7 @@ class Reduction:
     on_radius_deg: float
     """The largest one, where it depends on energy."""
     left_out: Mapping[int, str]
-    """Observations that no OFF region fits beside, with the reason."""
+    """Observations that cannot be used, with the reason."""
 
 
 def reduce(observations: Sequence[Observation], source: SkyCoord, settings: AnalysisSettings) -> Reduction:
@@ -44,7 +44,8 @@ def reduce(observations: Sequence[Observation], source: SkyCoord, settings: Anal
     Raises
     ------
     AnalysisError
-        If point-like and full-enclosure IRFs are mixed, or no run has room for an OFF region or any usable energy.
+        If point-like and full-enclosure IRFs are mixed, or no run can be used: none has room for an OFF region and
+        effective area at the energies of the analysis.
     """
     kinds = {bool(observation.aeff.is_pointlike) for observation in observations}
     if len(kinds) > 1:
@@ -60,15 +61,23 @@ def reduce(observations: Sequence[Observation], source: SkyCoord, settings: Anal
             continue
         usable.append(observation)
         number = min(number, fit)
-    if not usable:
-        raise AnalysisError(
-            "no run has room for an OFF region beside the source: the telescopes must point at least the radius of "
-            f"the ON region away from it; {next(iter(left_out.values()))}"
-        )
     (point_like,) = kinds
-    radius = max(on_radius_deg(observation, settings) for observation in usable)
-    datasets = _datasets(usable, source, number, settings, point_like=point_like)
-    return Reduction(tuple(usable), datasets, number, point_like, radius, left_out)
+    reduced = []
+    for observation, dataset in zip(
+        usable, _datasets(usable, source, number, settings, point_like=point_like), strict=True
+    ):
+        if dataset.mask_safe.data.any():
+            reduced.append((observation, dataset))
+        else:
+            left_out[int(observation.obs_id)] = (
+                f"no effective area between {settings.energy_min_tev:g} and {settings.energy_max_tev:g} TeV"
+            )
+    if not reduced:
+        reasons = "; ".join(f"{obs_id}: {reason}" for obs_id, reason in left_out.items())
+        raise AnalysisError(f"no run can be used. {reasons}")
+    observations, datasets = zip(*reduced, strict=True)
+    radius = max(on_radius_deg(observation, settings) for observation in observations)
+    return Reduction(observations, datasets, number, point_like, radius, left_out)
 
 
 def stack(datasets: Sequence[SpectrumDatasetOnOff], name: str) -> SpectrumDatasetOnOff:
@@ -83,7 +92,7 @@ def _datasets(
     settings: AnalysisSettings,
     *,
     point_like: bool,
-) -> tuple[SpectrumDatasetOnOff, ...]:
+) -> list[SpectrumDatasetOnOff]:
     energy = MapAxis.from_energy_bounds(
         settings.energy_min_tev, settings.energy_max_tev, settings.bins_per_decade, unit="TeV", per_decade=True
     )
@@ -108,10 +117,5 @@ def _datasets(
         dataset = background.run(safe.run(dataset, observation), observation)
         if dataset.counts_off is None:
             raise AnalysisError(f"run {observation.obs_id}: gammapy finds that {off_regions} OFF regions overlap")
-        if not dataset.mask_safe.data.any():
-            raise AnalysisError(
-                f"run {observation.obs_id}: no effective area between {settings.energy_min_tev:g} and "
-                f"{settings.energy_max_tev:g} TeV; leave it out of the folder's index"
-            )
         datasets.append(dataset)
-    return tuple(datasets)
+    return datasets

@@ -42,9 +42,7 @@ class SkyMaps:
     """Away from the source: 0 and 1 if the background is right."""
 
 
-def sky_maps(
-    observations: Sequence[Observation], source: SkyCoord, energies_tev: tuple[float, float]
-) -> SkyMaps:
+def sky_maps(observations: Sequence[Observation], source: SkyCoord, energies_tev: tuple[float, float]) -> SkyMaps:
     """Make the maps of all runs together.
 
     Parameters
@@ -91,4 +89,4 @@ def _acceptance(
     events = np.histogram(distance2_deg2[away], edges, weights=counts[away])[0]
     seen = pixels > 0
     middle = 0.5 * (edges[1:] + edges[:-1])
-    return np.interp(distance2_deg2, middle[seen], events[seen] / pixels[seen])
+    return np.asarray(np.interp(distance2_deg2, middle[seen], events[seen] / pixels[seen]))

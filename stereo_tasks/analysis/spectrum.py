@@ -1,7 +1,7 @@
 """The spectrum: log-parabola and power law, fitted to all runs together.
 
-The runs are stacked: their responses are alike where the zenith is, and W statistics (Cash 1979 with measured background)
-are biased in bins without OFF counts, of which a stack has the fewest.
+The runs are stacked, with responses weighted by exposure: W statistics (Poisson counts with a measured background) are
+biased in bins without OFF counts, of which a stack has the fewest.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Spectrum:
 
 def fit_power_law(dataset: SpectrumDatasetOnOff, settings: AnalysisSettings) -> Spectrum:
     """Fit dN/dE = amplitude (E / reference)^-alpha."""
-    model = PowerLawSpectralModel(amplitude=_START, index=settings.assumed_index, reference=settings.reference_tev * u.TeV)
+    model = PowerLawSpectralModel(
+        amplitude=_START, index=settings.assumed_index, reference=settings.reference_tev * u.TeV
+    )
     return _fit(dataset, model)
 
 

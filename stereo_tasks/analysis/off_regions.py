@@ -16,6 +16,10 @@ from gammapy.data import Observation
 from stereo_tasks.analysis.settings import AnalysisSettings
 
 
+_GAP = 1.001
+"""Regions that just touch are too many: gammapy places them in a plane, a little off, and then calls it an overlap."""
+
+
 def offset_deg(observation: Observation, source: SkyCoord) -> float:
     """Return how far an observation points from the source, in deg."""
     return float(observation.get_pointing_icrs(observation.tmid).separation(source).deg)
@@ -45,7 +49,7 @@ def regions_that_fit(offset_deg: float, radius_deg: float, most: int) -> int:
         Upper bound.
     """
     for number in range(most, 0, -1):
-        if largest_radius_deg(offset_deg, number) > radius_deg:
+        if largest_radius_deg(offset_deg, number) > _GAP * radius_deg:
             return number
     return 0
 

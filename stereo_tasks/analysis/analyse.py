@@ -17,7 +17,7 @@ from stereo_tasks.analysis.counts import Counts, count, excess_table
 from stereo_tasks.analysis.flux_points import common_energies, constant_fit, light_curve, sed_table
 from stereo_tasks.analysis.observations import SourceObservations, find_observations
 from stereo_tasks.analysis.reduction import Reduction, reduce, stack
-from stereo_tasks.analysis.results import versions, write_results
+from stereo_tasks.analysis.results import check_writable, versions, write_results
 from stereo_tasks.analysis.settings import AnalysisSettings
 from stereo_tasks.analysis.sky_map import SkyMaps, sky_maps
 from stereo_tasks.analysis.spectrum import Spectrum, assumed_power_law, fit_log_parabola, fit_power_law
@@ -62,6 +62,7 @@ def analyse(
         If there is nothing to analyse, or the files cannot be read or written.
     """
     settings = settings or AnalysisSettings()
+    check_writable(out)
     found = find_observations(folder, name, position, offset_max_deg=settings.offset_max_deg, use_bad=use_bad)
     reduction = reduce(found.observations, found.source, settings)
     stacked = stack(reduction.datasets, "all")

@@ -137,7 +137,9 @@ def _position_in(headers: Mapping[int, fits.Header], name: str) -> SkyCoord:
     for header in headers.values():
         if _plain(str(header.get("OBJECT", ""))) == _plain(name) and {"RA_OBJ", "DEC_OBJ"} <= set(header):
             return SkyCoord(header["RA_OBJ"], header["DEC_OBJ"], unit="deg")
-    raise AnalysisError(f"no observation of {name}: {_contents(headers)}; give its position with --ra and --dec")
+    raise AnalysisError(
+        f"no observation of {name}: {_contents(headers)}; its position can be given in config/sources.yaml"
+    )
 
 
 def _contents(headers: Mapping[int, fits.Header]) -> str:

@@ -15,7 +15,6 @@ from gammapy.data import Observation
 
 from stereo_tasks.analysis.settings import AnalysisSettings
 
-
 _GAP = 1.001
 """Regions that just touch are too many: gammapy places them in a plane, a little off, and then calls it an overlap."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -23,6 +24,19 @@ _PACKAGES = ("stereo-nights", "gammapy", "regions", "astropy", "astropy-iers-dat
 def versions() -> dict[str, str]:
     """Return the versions of what an analysis depends on."""
     return {"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in _PACKAGES}}
+
+
+def check_writable(folder: Path) -> None:
+    """Say before a long analysis that its results cannot be written.
+
+    Raises
+    ------
+    AnalysisError
+        If the folder, or the first one above it that exists, is no folder that can be written to.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise AnalysisError(f"{there} cannot be written to: give another folder with --out")
 
 
 def write_results(

@@ -11,12 +11,23 @@ from gammapy.datasets import SpectrumDatasetOnOff
 
 def start_of(dataset: SpectrumDatasetOnOff) -> Time:
     """Return when a run, or the first one of several, started, in UTC."""
-    return dataset.gti.time_start.min().utc
+    return _utc(dataset.gti.time_start.min(), dataset.gti.time_ref)
 
 
 def stop_of(dataset: SpectrumDatasetOnOff) -> Time:
     """Return when a run, or the last one of several, ended, in UTC."""
-    return dataset.gti.time_stop.max().utc
+    return _utc(dataset.gti.time_stop.max(), dataset.gti.time_ref)
+
+
+def _utc(time: Time, reference: Time) -> Time:
+    """Return a time of a file in UTC.
+
+    In files with ``TIMESYS`` UTC a day has 86400 s, as for unix time, which magic-cta-pipe writes. gammapy counts leap
+    seconds, and is 29 s early for a reference in 1970.
+    """
+    if reference.scale != "utc":
+        return time.utc
+    return Time(reference.mjd, (time - reference).to_value("s") / 86400, format="mjd", scale="utc")
 
 
 def night_of(time: Time) -> str:

@@ -11,6 +11,7 @@ from simulated_dl3 import NAME
 
 from stereo_tasks.analysis.__main__ import main
 from stereo_tasks.analysis.analyse import analyse
+from stereo_tasks.analysis.observations import find_observations
 
 FILES = {
     "results.yaml", "sed.ecsv", "lightcurve.ecsv", "excess.ecsv", "theta2.ecsv", "theta2.png", "excess.png",
@@ -55,9 +56,9 @@ def test_bad_runs_are_left_out_unless_asked_for(make_folder, tmp_path):
     results = analyse(folder, NAME, tmp_path / "good")
     assert results["observations"] == [100, 102]
     assert results["left_out"] == {101: "QUALITY 2: bad"}
-    everything = analyse(folder, NAME, tmp_path / "all", use_bad=True)
-    assert everything["observations"] == [100, 101, 102]
-    assert everything["live_time_s"] == pytest.approx(1.5 * results["live_time_s"])
+    everything = find_observations(folder, NAME, None, offset_max_deg=1.5, use_bad=True)
+    assert [one.obs_id for one in everything.observations] == [100, 101, 102]
+    assert everything.left_out == {}
 
 
 def _message(capsys, *arguments):
@@ -97,5 +98,5 @@ def test_an_index_that_is_no_index_is_named(strong, tmp_path, capsys):
 
 def test_a_folder_that_cannot_be_written_is_named(empty, tmp_path, capsys):
     (tmp_path / "file").touch()
-    text = _message(capsys, "--dl3", empty, "--source", NAME, "--out", tmp_path / "file")
-    assert "cannot be written" in text
+    text = _message(capsys, "--dl3", empty, "--source", NAME, "--out", tmp_path / "file" / "crab")
+    assert f"{tmp_path / 'file'} cannot be written" in text

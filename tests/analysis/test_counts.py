@@ -26,9 +26,7 @@ def _plain(reduction, source, kind):
     """Count in numpy alone, in the energies that the masks leave."""
     on = off = 0
     for observation, dataset in zip(reduction.observations, reduction.datasets, strict=True):
-        events = (
-            observation.events.table
-        )
+        events = observation.events.table
         energy = np.asarray(events["ENERGY"])
         low, high = (edge.to_value("TeV") for edge in dataset.energy_range_total)
         position = observation.events.radec

@@ -20,8 +20,8 @@ MAGIC_2015 = {
     "alpha": (2.47, 0.15),
     "beta": (0.24 / math.log(10), 0.07 / math.log(10)),
 }
-"""Many nights: Aleksić et al. 2015, JHEAp 5, 30, with systematic errors: 11 % of flux, 15 % of energy scale (which moves
-the flux at 1 TeV by 1.15^(alpha - 1)), 0.15 of index (Aleksić et al. 2016, Astropart. Phys. 72, 76), 0.07 of curvature."""
+"""Many nights: Aleksić et al. 2015, JHEAp 5, 30, with systematic errors: 11 % of flux, 15 % of energy scale (it moves
+the flux at 1 TeV by 1.15^(alpha - 1)), 0.15 of index, 0.07 of curvature (log10)."""
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,8 @@ def test_every_copied_file_is_there(context):
     assert len(copies) == 3
     assert [source for source, _ in copies if not (context / source).exists()] == []
     for needed in ("Makefile", "requirements/control.txt", "requirements/science.txt", "requirements/analysis.txt",
-                   "config/site.yaml", "dags/process_night.py", "docker/control/init.sh", "docker/control/healthy.py"):  # fmt: skip
+                   "config/site.yaml", "dags/process_night.py", "docker/control/init.sh",
+                   "docker/control/healthy.py"):  # fmt: skip
         assert (context / needed).is_file(), needed
 
 

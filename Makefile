@@ -96,7 +96,7 @@ test: programs setup lint  ## all tests, in the environment each room lives in
 	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
 		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
-	$(ANALYSIS)/bin/python -m pytest $(ANALYSIS_TESTS)
+	$(ANALYSIS)/bin/python -m pytest -n 2 --dist loadfile $(ANALYSIS_TESTS)
 	$(CONTROL)/bin/python -m pytest tests/chain || $(CONTROL)/bin/python -m pytest $(ALONE) tests/chain
 
 bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, memory, equality; MCP_SECONDS=20: mcp on less

@@ -1,9 +1,11 @@
-# Two environments, because Airflow and magic-cta-pipe cannot share one (jinja2):
-#   .venv          control: Airflow, SQLAlchemy, the plugins, stereo_tasks
-#   .venv-science  magic-cta-pipe and friends, stereo_tasks
+# Three environments. Airflow and magic-cta-pipe cannot share one (jinja2), nor magic-cta-pipe and the newest gammapy:
+#   .venv           control: Airflow, SQLAlchemy, the plugins, stereo_tasks
+#   .venv-science   magic-cta-pipe and friends, stereo_tasks
+#   .venv-analysis  the newest gammapy, stereo_tasks
 PYTHON ?= python3.11
 CONTROL := .venv
 SCIENCE := .venv-science
+ANALYSIS := .venv-analysis
 # The SLURM provider is a distribution of its own.
 PROVIDER := plugins/airflow_slurm
 SITE ?= site
@@ -21,14 +23,15 @@ DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core op
 
 # Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last.
 SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/qa tests/simulate
-CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
+ANALYSIS_TESTS := tests/analysis
+CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
 .PHONY: help setup demo up down test programs lint lock clean bench bench-dry
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-setup: $(CONTROL)/.ready $(SCIENCE)/.ready  ## both environments, from the lock files
+setup: $(CONTROL)/.ready $(SCIENCE)/.ready $(ANALYSIS)/.ready  ## the three environments, from the lock files
 
 # uv installs what the lock files pin, in seconds; it comes from PyPI like everything else.
 $(CONTROL)/.ready: requirements/control.txt pyproject.toml $(PROVIDER)/pyproject.toml
@@ -45,16 +48,24 @@ $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
 	NUMBA_CACHE_DIR=$(abspath $(SCIENCE))/cache/numba $(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code
 	@touch $@
 
+$(ANALYSIS)/.ready: requirements/analysis.txt pyproject.toml | $(CONTROL)/.ready
+	$(PYTHON) -m venv $(ANALYSIS)
+	$(CONTROL)/bin/uv pip install --quiet --compile-bytecode --python $(ANALYSIS)/bin/python -r requirements/analysis.txt
+	$(CONTROL)/bin/uv pip install --quiet --python $(ANALYSIS)/bin/python --no-deps -e .
+	@touch $@
+
 lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for
 	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 		--no-emit-package airflow-slurm-arrays --extra control --extra dev pyproject.toml -o requirements/control.txt
 	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 		--extra science --extra test pyproject.toml -o requirements/science.txt
+	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+		--extra analysis --extra test pyproject.toml -o requirements/analysis.txt
 
-demo: setup  ## a simulated night through the whole pipeline; CLUSTER=local|slurm says where (SLURM where installed)
+demo: $(CONTROL)/.ready $(SCIENCE)/.ready  ## a simulated night through the whole pipeline; CLUSTER=local|slurm says where (SLURM where installed)
 	@$(CONTROL)/bin/stereo demo
 
-up: setup  ## start the site (PostgreSQL, SLURM, Airflow) and keep it running; prints address and login
+up: $(CONTROL)/.ready $(SCIENCE)/.ready  ## start the site (PostgreSQL, SLURM, Airflow) and keep it running; prints address and login
 	@$(CONTROL)/bin/stereo up
 
 down:  ## end every process of the site
@@ -85,6 +96,7 @@ test: programs setup lint  ## all tests, in the environment each room lives in
 	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
 		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
+	$(ANALYSIS)/bin/python -m pytest -n 2 --dist loadfile $(ANALYSIS_TESTS)
 	$(CONTROL)/bin/python -m pytest tests/chain || $(CONTROL)/bin/python -m pytest $(ALONE) tests/chain
 
 bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, memory, equality; MCP_SECONDS=20: mcp on less
@@ -94,4 +106,4 @@ bench-dry: programs setup  ## a night of real size through Airflow and SLURM, wi
 	$(CONTROL)/bin/python tests/benchmarks/dry_night.py
 
 clean:  ## remove environments and caches; never data
-	rm -rf $(CONTROL) $(SCIENCE) .cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(CONTROL) $(SCIENCE) $(ANALYSIS) .cache .mypy_cache .ruff_cache .pytest_cache

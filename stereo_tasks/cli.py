@@ -85,6 +85,7 @@ def _mount_local_site() -> Edge:
 def _mount_commands() -> None:
     """Mount the modules of `stereo_tasks.commands`."""
     from stereo_tasks.commands import (
+        analyse,
         backfill,
         catalog,
         check_dl3,
@@ -106,6 +107,7 @@ def _mount_commands() -> None:
     app.add_typer(catalog.catalog_app, name="catalog")
     app.command("plan")(plan.plan_command)
     app.command("run")(run.run_command)
+    app.command("analyse")(analyse.analyse_command)
     app.command("check-dl3")(check_dl3.check_dl3_command)
     app.command("select")(select.select_command)
     app.command("status")(status.status_command)

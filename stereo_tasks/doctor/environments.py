@@ -1,4 +1,4 @@
-"""The two environments against their lock files, and against what the productions want."""
+"""The environments against their lock files, and against what the productions want."""
 
 from __future__ import annotations
 
@@ -54,6 +54,16 @@ def science(settings: Settings) -> Iterator[Finding]:
                 f"wants magic-cta-pipe {production.mcp_version}; installed is {installed}",
                 "install that version, or correct mcp_version in config/productions.yaml",
             )
+
+
+def analysis(settings: Settings) -> Iterator[Finding]:
+    """Check the environment of ``stereo analyse``; nights are processed without it."""
+    subject, python = "analysis environment", settings.site.analysis_python
+    packages = _installed([str(folder) for folder in (python.parent.parent / "lib").glob("python3*/site-packages")])
+    if not os.access(python, os.X_OK) or "gammapy" not in packages:
+        yield yellow(subject, f"no gammapy at {python}: there is no `stereo analyse`", "run `make setup`")
+        return
+    yield _against_lock(subject, packages, "analysis", f"gammapy {packages['gammapy']}")
 
 
 def _against_lock(subject: str, packages: dict[str, str], lock: str, text: str) -> Finding:

@@ -25,6 +25,7 @@ CHECKS: dict[str, Check] = {
     "clocks": clocks.clocks,
     "control environment": environments.control,
     "science environment": environments.science,
+    "analysis environment": environments.analysis,
     "catalog": database.catalog,
     "backup": database.backup,
     "cluster": cluster.cluster,

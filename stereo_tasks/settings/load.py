@@ -213,9 +213,10 @@ def _place(site: dict[str, Any], root: Path) -> None:
     site["paths"] = {
         key: _placed(key, os.path.expandvars(value), root) for key, value in site["paths"].items() if value is not None
     }
-    python = Path(os.path.expandvars(site["science_python"]))
-    # The interpreter is a link into the environment: resolving it would leave the environment.
-    site["science_python"] = python if python.is_absolute() else Path(__file__).parents[2] / python
+    for key in ("science_python", "analysis_python"):
+        python = Path(os.path.expandvars(site[key]))
+        # The interpreter is a link into the environment: resolving it would leave the environment.
+        site[key] = python if python.is_absolute() else Path(__file__).parents[2] / python
 
 
 def _placed(key: str, value: str, root: Path) -> str | Path:

@@ -99,6 +99,8 @@ class Site(Model):
     paths: Paths
     science_python: Path
     """The interpreter of the science environment, as the compute nodes see it."""
+    analysis_python: Path
+    """The interpreter of the analysis environment, with the newest gammapy."""
     cluster: Literal["auto", "local", "slurm"] = "auto"
     """Where arrays run: ``local`` is a process pool on this machine, ``auto`` SLURM where it is installed."""
     slurm: Slurm = Slurm()

@@ -180,7 +180,7 @@ def test_a_slurm_cluster_that_works_and_one_that_does_not(tmp_path):
         assert "does not answer" in down.text
 
 
-@pytest.mark.parametrize("name", ["control", "science"])
+@pytest.mark.parametrize("name", ["control", "science", "analysis"])
 def test_the_lock_files_are_where_the_doctor_looks(name):
     assert (Path(environments.__file__).parents[2] / "requirements" / f"{name}.txt").is_file()
 

@@ -90,15 +90,16 @@ def test_every_copied_file_is_there(context):
     copies = re.findall(r"^COPY (?!--from)(\S+) (\S+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     assert len(copies) == 3
     assert [source for source, _ in copies if not (context / source).exists()] == []
-    for needed in ("Makefile", "requirements/control.txt", "requirements/science.txt", "config/site.yaml",
-                   "dags/process_night.py", "docker/control/init.sh", "docker/control/healthy.py"):  # fmt: skip
+    for needed in ("Makefile", "requirements/control.txt", "requirements/science.txt", "requirements/analysis.txt",
+                   "config/site.yaml", "dags/process_night.py", "docker/control/init.sh",
+                   "docker/control/healthy.py"):  # fmt: skip
         assert (context / needed).is_file(), needed
 
 
 def test_make_needs_nothing_that_a_build_does_not_see(context):
     done = subprocess.run(["make", "--dry-run", "setup"], cwd=context, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("requirements/") == 2
+    assert done.stdout.count("requirements/") == 3
 
 
 def test_the_packages_build_from_what_a_build_sees(context, tmp_path):

@@ -1,0 +1,43 @@
+"""Times of runs and nights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from astropy import units as u
+from astropy.time import Time
+from gammapy.datasets import SpectrumDatasetOnOff
+
+
+def start_of(dataset: SpectrumDatasetOnOff) -> Time:
+    """Return when a run, or the first one of several, started, in UTC."""
+    return _utc(dataset.gti.time_start.min(), dataset.gti.time_ref)
+
+
+def stop_of(dataset: SpectrumDatasetOnOff) -> Time:
+    """Return when a run, or the last one of several, ended, in UTC."""
+    return _utc(dataset.gti.time_stop.max(), dataset.gti.time_ref)
+
+
+def _utc(time: Time, reference: Time) -> Time:
+    """Return a time of a file in UTC.
+
+    In files with ``TIMESYS`` UTC a day has 86400 s, as for unix time, which magic-cta-pipe writes. gammapy counts leap
+    seconds, and is 29 s early for a reference in 1970.
+    """
+    if reference.scale != "utc":
+        return time.utc
+    return Time(reference.mjd, (time - reference).to_value("s") / 86400, format="mjd", scale="utc")
+
+
+def night_of(time: Time) -> str:
+    """Return the date of the evening of the night that a time belongs to; a night goes from noon to noon, UTC."""
+    return str((time.utc - 12 * u.h).strftime("%Y-%m-%d"))
+
+
+def by_night(datasets: Sequence[SpectrumDatasetOnOff]) -> dict[str, list[SpectrumDatasetOnOff]]:
+    """Group runs by their nights."""
+    nights: dict[str, list[SpectrumDatasetOnOff]] = {}
+    for dataset in datasets:
+        nights.setdefault(night_of(start_of(dataset)), []).append(dataset)
+    return nights

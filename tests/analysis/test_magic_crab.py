@@ -1,0 +1,54 @@
+"""MAGIC's two public runs of the Crab Nebula against what was published of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from astropy.io import fits
+
+from stereo_tasks.analysis.analyse import analyse
+
+NIGRO_2019 = {
+    "amplitude_per_tev_cm2_s": (4.15e-11, 0.30e-11),
+    "alpha": (2.60, 0.10),
+    "beta": (0.442 / math.log(10), 0.112 / math.log(10)),
+}
+"""The same two runs with a fixed theta cut: Nigro et al. 2019, A&A 625, A10, whose beta is for log10."""
+MAGIC_2015 = {
+    "amplitude_per_tev_cm2_s": (3.23e-11, math.hypot(0.11, 1.15**1.5 - 1) * 3.23e-11),
+    "alpha": (2.47, 0.15),
+    "beta": (0.24 / math.log(10), 0.07 / math.log(10)),
+}
+"""Many nights: Aleksić et al. 2015, JHEAp 5, 30, with systematic errors: 11 % of flux, 15 % of energy scale (it moves
+the flux at 1 TeV by 1.15^(alpha - 1)), 0.15 of index, 0.07 of curvature (log10)."""
+
+
+@pytest.fixture(scope="module")
+def results(magic_dl3, tmp_path_factory):
+    return analyse(magic_dl3, "CrabNebula", tmp_path_factory.mktemp("crab"))
+
+
+@pytest.mark.parametrize("name", sorted(NIGRO_2019))
+def test_the_spectrum_is_that_published_of_these_runs(results, name):
+    value, error = NIGRO_2019[name]
+    assert abs(results["spectrum"][name] - value) < error
+
+
+@pytest.mark.parametrize("name", sorted(MAGIC_2015))
+def test_the_spectrum_is_that_of_many_nights_within_the_systematic_errors(results, name):
+    value, error = MAGIC_2015[name]
+    assert abs(results["spectrum"][name] - value) < 2 * math.hypot(error, results["spectrum"][f"{name}_error"])
+
+
+def test_live_time_is_that_of_the_headers(results, magic_dl3):
+    header = sum(fits.getval(path, "LIVETIME", "EVENTS") for path in magic_dl3.glob("*.fits"))
+    assert results["live_time_s"] == pytest.approx(header, rel=1e-5)
+
+
+def test_counts_map_and_light_curve(results):
+    assert results["regions"]["off_regions"] == 3
+    assert results["significance_sigma"] > 25
+    assert results["map_away_from_source"]["mean_sigma"] == pytest.approx(0, abs=0.15)
+    assert results["map_away_from_source"]["width_sigma"] == pytest.approx(1, abs=0.1)
+    assert results["light_curve"]["constant_by_run"]["probability"] > 0.01

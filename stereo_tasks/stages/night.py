@@ -151,7 +151,7 @@ DL3 = Stage(
     kernel=f"{_KERNELS}.dl3:dl2_to_dl3",
     kernel_cost=Cost(memory_mb=1500, element_s=30, elements_per_job=20, start_s=5),
     check="stereo_tasks.steps.validate:dl3",
-    mcp_keys=("dl2_to_dl3",),
+    mcp_keys=("dl2_to_dl3", "create_irf"),
     crashes=(
         _NO_EVENT,
         Crash(

@@ -132,7 +132,7 @@ class Calibrated:
                 "MRawEvtHeader.fDAQEvtNumber": np.arange(n, dtype=np.uint32),
                 "MRawEvtHeader.fTimeDiff": np.diff(time_ns, prepend=int(start_s * 1e9)) * 1e-9,
                 "MTriggerPattern.fPrescaled": np.where(pedestal, 8, 128).astype(np.uint16),
-                **magic_files._times("MTime", time_ns),
+                **magic_files.mars_times("MTime", time_ns),
                 "MCerPhotEvt.fPixels.fPhot": jagged(self.charge) if self.jagged else self.charge,
                 "MArrivalTime.fData": jagged(self.samples) if self.jagged else self.samples,
             },
@@ -161,7 +161,7 @@ def dead(*pixels: int) -> dict[str, Any]:
 
 def pedestal_samples(seconds: list[float], rng: np.random.Generator) -> dict[str, Any]:
     """Return pedestal samples of the first subrun, at these times after its start, some pixels noisy in each."""
-    columns = magic_files._times(
+    columns = magic_files.mars_times(
         "MTimePedestals", np.array([int((START_S + 10 + s) * 1e9) for s in seconds], dtype=np.int64)
     )
     for kind in ("Fundamental", "FromExtractor", "FromExtractorRndm"):

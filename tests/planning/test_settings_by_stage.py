@@ -28,7 +28,7 @@ SECTIONS = {
     "energy_regressor": {"mc_forests"},
     "disp_regressor": {"mc_forests"},
     "event_classifier": {"mc_forests"},
-    "create_irf": {"mc_irf"},  # the night's DL3 takes other files of IRFs then
+    "create_irf": {"mc_irf", "dl3"},  # with which the IRFs that it takes are compared
     "dl2_to_dl3": {"dl3"},
 }
 SETTINGS = sorted(key for key, _ in leaves(yaml.safe_load(MCP_FILE.read_text())))
@@ -122,19 +122,7 @@ def test_every_setting_of_magic_cta_pipe_concerns_the_stages_that_read_it(plans,
         for part in reversed(key.split(".")):
             content = {part: content}
         plans.write("mcp.yaml", content)
-        expected = SECTIONS[section] | ({"dl3"} if is_named(key, values) else set())
-        assert concerned(before, plans.depends()) == expected, (key, values[key], value)
-
-
-def is_named(key, values):
-    """Return whether the IRFs lie in another folder: of a global or dynamic cut, only what it reads is in the name."""
-    if not key.startswith("create_irf.") or key.split(".")[1] in (
-        "obs_time_irf", "source_offset_bins", "bkg_fov_offset_bins",
-    ):  # fmt: skip
-        return False
-    section, _, name = key.rpartition(".")
-    read = {"global": ("cut_type", "global_cut_value"), "dynamic": ("cut_type", "efficiency", "min_cut", "max_cut")}
-    return name in read.get(values.get(f"{section}.cut_type"), (name,))
+        assert concerned(before, plans.depends()) == SECTIONS[section], (key, values[key], value)
 
 
 def production(**values):

@@ -1,5 +1,6 @@
 """The data sets of a source, from published nights to season files: what is read, and what is made again."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -127,6 +128,9 @@ def test_other_weights_concern_the_means_and_what_follows(season):
     (season.root / "config").mkdir()
     over = {"create_irf": {"weight_type_dl2": "variance"}}
     (season.root / "config" / "mcp.yaml").write_text(yaml.safe_dump(over))
+    assert parts(season.build()) == set()  # no night was published with them
+    dl3 = season.tree / "DL3"
+    shutil.copytree(dl3 / "g_dyn_0.9_th_glo_0.2", dl3 / season.settings.production().cuts, symlinks=True)
     again = season.build()
     assert parts(again) == {
         f"dataset_{kind}/{date}" for kind in ("mean", "common") for date in ("20240110", "20240112")

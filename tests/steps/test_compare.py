@@ -187,6 +187,26 @@ def test_what_no_kernel_made_is_not_compared_and_is_no_problem_of_the_night(plan
     assert not [problem for problem in night_problems(ElementStates(plan)) if "compare/merge" in problem]
 
 
+def test_a_page_made_before_the_comparison_counts_and_is_made_again_after_it(plan, rounded_site):
+    for chain in ("magic_dl1", "stereo_dl3", "compare", "qa"):
+        work(plan, chain)
+    config = rounded_site / "config" / "mcp.yaml"
+    config.write_text("stereo_reco: {quality_cuts: (intensity > 60) & (width > 0)}\n")
+    try:
+        (other,) = plan_night("2024-01-10").plans
+    finally:
+        config.unlink()
+    other.save()
+    ((_, page),) = other.of_stage("qa")
+    for chain in ("magic_dl1", "stereo_dl3", "qa"):
+        work(other, chain)
+    assert ElementStates(other).is_valid(page)  # though the record of a comparison lies there that is out of date
+    assert work(other, "compare")
+    assert not ElementStates(other).is_valid(page)
+    work(other, "qa")
+    assert ElementStates(other).is_valid(page)
+
+
 def test_where_the_drawn_element_came_to_nothing_another_is_compared(plan, monkeypatch):
     (element,) = [e for _, e in plan.of_stage("compare") if "/calibrate/" in e.id]
     drawn, spare = [plan.producers[item.producer] for item in element.inputs[:2]]

@@ -82,7 +82,7 @@ class SlurmArrayOperator(BaseOperator):
         Where on the cluster its jobs run.
     defer_after_s : float or None
         How long the task watches by itself before it leaves the watching to the triggerer and frees its worker, in
-        seconds; None for ever.
+        seconds; None for ever. A task that was deferred goes on 15 s after that at the earliest.
     on_stuck : str
         What happens when all that is left waits for something that will not come by itself, such as a job that was
         held: ``wait`` for a person, or ``fail``, which cancels it. The log says it at once in both cases.
@@ -112,7 +112,7 @@ class SlurmArrayOperator(BaseOperator):
         fail_on: FailOn = FailOn.ALL,
         max_parallel: int | None = None,
         placement: Placement | dict[str, Any] | None = None,
-        defer_after_s: float | None = 30.0,
+        defer_after_s: float | None = 60.0,
         on_stuck: Literal["wait", "fail"] = "fail",
         stuck_after_s: float = 3600.0,
         report: Callable[..., object] | None = None,

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,10 +81,17 @@ def run_demo(settings: Settings, *, keep: bool = False, console: Console | None 
 
 
 def _process(settings: Settings, phases: Phases, *, keep: bool) -> list[str]:
-    """Run all phases until the night has ended, and return what went wrong with it."""
-    with phases.phase("Simulate"):
-        _simulate(settings)
-    with _running_site(settings, phases, keep=keep), site_api(settings) as api:
+    """Run all phases until the night has ended, and return what went wrong with it.
+
+    The site starts while the simulation runs: it mostly waits.
+    """
+    with (
+        _simulating(settings) as simulated,
+        _running_site(settings, phases, keep=keep),
+        site_api(settings) as api,
+    ):
+        with phases.phase("Simulate"):
+            simulated()
         with phases.phase("Monte Carlo: forests and IRFs"):
             problems = _run(api, "prepare_mc", None, PlanShelf.of_monte_carlo(settings), phases)
         if not problems:
@@ -93,17 +100,24 @@ def _process(settings: Settings, phases: Phases, *, keep: bool) -> list[str]:
     return problems
 
 
-def _simulate(settings: Settings) -> None:
-    """Simulate the night and the Monte Carlo side by side: neither uses more than one processor."""
+@contextmanager
+def _simulating(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Simulate the night and the Monte Carlo during a block; what it yields waits for both."""
     out = str(settings.site.paths.data)
     commands = [("stereo_tasks.simulate", what, "--out", out) for what in ("night", "mc")]
-    for command, code in zip(commands, _science(settings, *commands), strict=True):
-        if code:
-            raise SiteError(f"`{' '.join(command)}` failed with exit code {code}; see above")
+    with _science(settings, *commands) as processes:
+
+        def wait() -> None:
+            for command, process in zip(commands, processes, strict=True):
+                if code := process.wait():
+                    raise SiteError(f"`{' '.join(command)}` failed with exit code {code}; see above")
+
+        yield wait
 
 
-def _science(settings: Settings, *commands: tuple[str, ...]) -> list[int]:
-    """Run modules in the science environment side by side, with their output on this terminal; return how they end."""
+@contextmanager
+def _science(settings: Settings, *commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run modules in the science environment side by side, with their output on this terminal; none outlives the block."""
     python = settings.site.science_python
     if not python.exists():
         raise SiteError(f"no science environment at {python}: run `make setup`")
@@ -116,8 +130,7 @@ def _science(settings: Settings, *commands: tuple[str, ...]) -> list[int]:
         _COMMAND_MARKER: mark,
     }
     try:
-        started = [subprocess.Popen([str(python), "-m", *command], env=environment) for command in commands]
-        return [process.wait() for process in started]
+        yield [subprocess.Popen([str(python), "-m", *command], env=environment) for command in commands]
     finally:
         with control.uninterrupted():
             end_strays(mark, variable=_COMMAND_MARKER)
@@ -181,7 +194,8 @@ def _report(settings: Settings, phases: Phases, problems: list[str], begin: dt.d
         return 1
     with phases.phase("Injected against measured"):
         truth = settings.site.paths.data / "truth" / f"{DEMO_NIGHT.lst_date}.json"
-        (code,) = _science(settings, ("stereo_tasks.qa.closure", str(truth), *map(str, folders)))
+        with _science(settings, ("stereo_tasks.qa.closure", str(truth), *map(str, folders))) as (closure,):
+            code = closure.wait()
     return 1 if problems or code else 0
 
 

@@ -194,6 +194,9 @@ def job_environment(settings: Settings) -> dict[str, str]:
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "MPLBACKEND": "Agg",
         "OMP_NUM_THREADS": "1",
+        # Arrays from 1 MiB on go back to the system at once, so that an element does not hold what the one before left.
+        # The C library would else raise this limit with the largest that it has seen.
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
         "PYTHONUNBUFFERED": "1",
         "STEREO_SITE": str(settings.site.root),
         # The configuration's folder, and the mark by which `stereo down` finds every process of the site.

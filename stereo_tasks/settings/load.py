@@ -153,7 +153,8 @@ def load_settings(site: Path | None = None) -> Settings:
     for name, production in raw["productions"]["productions"].items():
         key = f"productions.{name}."
         own = {known.removeprefix(key): origin for known, origin in origins.items() if known.startswith(key)}
-        production["mcp"] = _mcp(production["mcp"], root, own)
+        if "mcp" in production:  # else it is missed below, with all others
+            production["mcp"] = _mcp(production["mcp"], root, own)
         production["origins"] = own
     _place(raw["site"], root)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,6 +83,9 @@ def simulate_mc(
     gamma_train: Annotated[int | None, typer.Option(help="Thrown training gammas a node.")] = None,
     gamma_test: Annotated[int | None, typer.Option(help="Thrown test gammas a node.")] = None,
     proton_train: Annotated[int | None, typer.Option(help="Thrown training protons a node.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="So many files at once, 0.8 GB each; by default one a processor.")
+    ] = None,
 ) -> None:
     """Simulate Monte Carlo DL1 at some zenith nodes: the demo's, or those of a spec file."""
     from stereo_tasks.simulate.monte_carlo import simulate_monte_carlo
@@ -98,7 +102,9 @@ def simulate_mc(
         )
         wanted = MonteCarloSpec.model_validate(wanted.model_dump() | changes)
         with _progress() as report:
-            paths = simulate_monte_carlo(wanted, out, progress=report)
+            paths = simulate_monte_carlo(
+                wanted, out, processes=processes or len(os.sched_getaffinity(0)), progress=report
+            )
         typer.echo(f"{len(paths)} files in {paths[0].parents[1]}")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,9 @@ class _Set:
     only_magic_stereo: bool
 
 
-def simulate_monte_carlo(spec: MonteCarloSpec, out: Path, *, progress: Progress | None = None) -> list[Path]:
+def simulate_monte_carlo(
+    spec: MonteCarloSpec, out: Path, *, processes: int = 1, progress: Progress | None = None
+) -> list[Path]:
     """Write training gammas, training protons and test gammas at every node.
 
     Parameters
@@ -49,6 +53,8 @@ def simulate_monte_carlo(spec: MonteCarloSpec, out: Path, *, progress: Progress 
         What to simulate.
     out : pathlib.Path
         Data folder; files go to ``mc/DL1/{period}/NSB{nsb}/v{version}/dec_{declination}/{sample}/``.
+    processes : int, optional
+        So many files are made at once, of 0.8 GB each; the files are the same, since each has random numbers of its own.
     progress : callable, optional
         Told about every finished file.
 
@@ -72,19 +78,35 @@ def simulate_monte_carlo(spec: MonteCarloSpec, out: Path, *, progress: Progress 
     )
     steps = [(sample, number, node) for sample in sets for number, node in enumerate(spec.nodes, start=1)]
     paths = []
-    for i, (sample, number, node) in enumerate(steps):
+    for i, path in enumerate(_files(spec, steps, folder, processes), start=1):
+        paths.append(path)
         if progress is not None:
-            progress(f"{sample.folder} zd {node.zenith_deg:g}", i, len(steps))
-        paths.append(_write_node(spec, sample, number, node, folder))
+            progress(path.parent.name, i, len(steps))
     record = {
         "spec": json.loads(spec.model_dump_json()),
         "spec_hash": digest,
         "files": [p.relative_to(folder).as_posix() for p in paths],
     }
     write_text(done, json.dumps(record, indent=1))
-    if progress is not None:
-        progress("Monte Carlo", len(steps), len(steps))
     return paths
+
+
+def _files(
+    spec: MonteCarloSpec, steps: Sequence[tuple[_Set, int, NodeSpec]], folder: Path, processes: int
+) -> Iterator[Path]:
+    """Write the files of all steps, and yield them in the order of these."""
+    if processes == 1:
+        yield from (_write_node(spec, *step, folder) for step in steps)
+        return
+    # Not forked from this process: it may have threads, as that of a progress bar.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        made = [pool.submit(_write_node, spec, *step, folder) for step in steps]
+        try:
+            yield from (each.result() for each in made)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _finished(record: Path, digest: str) -> list[Path] | None:

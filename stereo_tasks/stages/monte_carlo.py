@@ -15,6 +15,9 @@ _KERNELS = "stereo_tasks.kernels"
 _TABLE = "stereo_tasks.steps.validate:event_table"
 _NO_EVENT = "no Monte Carlo event survives the quality cuts"
 
+MC_IRFS = "mc_irfs"
+"""Chain: a node of test gammas, from the forests to its IRFs."""
+
 MC_STEREO = Stage(
     name="mc_stereo",
     unit=Unit.MONTE_CARLO,
@@ -53,6 +56,7 @@ MC_PACK = Stage(
 MC_DL2 = Stage(
     name="mc_dl2",
     unit=Unit.MONTE_CARLO,
+    chain=MC_IRFS,
     elements=f"{_ELEMENTS}:mc_dl2",
     work=f"{_STEPS}.mc_dl2:run",
     tool=f"{_TOOLS}.lst1_magic_dl1_stereo_to_dl2:dl1_stereo_to_dl2",
@@ -60,11 +64,13 @@ MC_DL2 = Stage(
     check=_TABLE,
     finite_columns=("pointing_alt", "true_energy"),
     side_inputs=("forest",),
+    fail_on="any",  # IRFs of some nodes are not those that were asked for
     cost=Cost(memory_mb=8000, element_s=300, s_per_gb=2000, elements_per_job=4),
 )
 MC_IRF = Stage(
     name="mc_irf",
     unit=Unit.MONTE_CARLO,
+    chain=MC_IRFS,
     elements=f"{_ELEMENTS}:mc_irf",
     work=f"{_STEPS}.mc_irf:run",
     check="stereo_tasks.steps.validate:irf",

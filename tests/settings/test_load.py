@@ -52,6 +52,7 @@ def test_a_site_changes_single_keys_only(site):
         ("resources.yaml", {"stereo": {"memory": "4 h"}}, "not a quantity"),
         ("resources.yaml", {"sterio": {"memory": "4 GB"}}, "there is no stage sterio"),
         ("productions.yaml", {"default": "nothing"}, "not among"),
+        ("productions.yaml", {"productions": {"tools": {"engine": "mcp"}}}, "productions.tools.mcp"),
         ("policy.yaml", "a: [", "not YAML"),
     ],
 )

@@ -123,3 +123,11 @@ def test_two_nodes_are_refused():
     nodes = [{"zenith_deg": 20, "azimuth_deg": 100}, {"zenith_deg": 30, "azimuth_deg": 90}]
     with pytest.raises(ValueError, match="exactly two nodes"):
         MonteCarloSpec(nodes=nodes)
+
+
+def test_several_processes_make_the_same_events(monte_carlo, tmp_path):
+    alone = sorted(monte_carlo.rglob("*.h5"))
+    together = sorted(simulate_monte_carlo(MONTE_CARLO, tmp_path, processes=2))
+    assert [path.relative_to(tmp_path) for path in together] == [path.relative_to(monte_carlo) for path in alone]
+    for ours, theirs in zip(together, alone, strict=True):
+        pd.testing.assert_frame_equal(*(pd.read_hdf(path, "events/parameters") for path in (ours, theirs)))

@@ -16,10 +16,10 @@ from stereo_tasks.catalog.overrules import overruled_runs
 from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
 from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.element_state import ElementStates, is_made_like
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products import publication
-from stereo_tasks.products.record import Record
+from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.provenance.crate import Described, crate_of
 from stereo_tasks.settings import Settings, load_settings
@@ -69,8 +69,8 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     ]
     dl3 = [Path(element.outputs[0]) for element, _ in runs]
     outputs = [Path(path) for path in index[0].outputs]
-    pages = [element for _, element in plan.of_stage(QA) if states.state(element) == State.DONE]
-    records = [record for one in (*(run for run, _ in runs), index[0], *pages) if (record := states.record(one))]
+    pages = [record for _, element in plan.of_stage(QA) if (record := _page(plan, element))]
+    made = [record for one in (*(run for run, _ in runs), index[0]) if (record := states.record(one))]
     settings = settings or load_settings()
     overruled = overruled_runs(settings.site.paths.output / FOLDER, plan.production, Night(plan.night), plan.source)
     return publication.publish(
@@ -79,9 +79,15 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
         outputs,
         _story(plan, runs) | {"overruled": {str(run): _told(one) for run, one in overruled.items()}},
         judgements(_qa_data(plan), {run: one.level for run, one in overruled.items()}),
-        others=[Path(path) for page in pages for path in page.outputs],
-        describe=partial(_description, plan, records, settings),
+        others=[Path(mark.path) for page in pages for mark in page.outputs],
+        describe=partial(_description, plan, [*made, *pages], settings),
     ).folder
+
+
+def _page(plan: Plan, element: Element) -> Record | None:
+    """Return the record of a QA page that tells of this plan, though comparisons may have come since; else None."""
+    record = read_record(element.record_path)
+    return record if record and record.state == State.DONE and is_made_like(record, plan, element) else None
 
 
 def _told(overruled: Overrule) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gadf"))  # for dl3_folder
@@ -14,13 +15,15 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.records import ingest
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.elements import product
+from stereo_tasks.planning.fingerprint import configuration_hash
 from stereo_tasks.planning.plan import Choice, Element, Plan
 from stereo_tasks.processing.publishing import publish
 from stereo_tasks.products.record import FileMark, Record
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import Stage, State
-from stereo_tasks.stages.night import DL3, INDEX, QA
+from stereo_tasks.stages.night import COMPARE, DL3, INDEX, QA
 
 PRODUCTION, SOURCE, CUTS = "mcp062", "CrabNebula", "g_dyn_0.9"
 
@@ -35,7 +38,7 @@ class JudgedNight:
         write_folder(self.tree.dl3_folder, levels)
         self.plan = self._plan(source, levels)
         self.plan.save()
-        self._note(*(element for element in self.plan.elements if element.stage != QA))
+        self._note(*(element for element in self.plan.elements if element.stage in (DL3, INDEX)))
         self.judge(levels)
 
     def _plan(self, source: str, runs: dict[int, str]) -> Plan:
@@ -43,7 +46,9 @@ class JudgedNight:
             return Element(f"{stage.name}{name}", stage, (), tuple(map(str, outputs)))
 
         elements = [element(DL3, f"/{run:05d}", self.tree.dl3(run)) for run in runs]
-        elements += [element(INDEX, "", *self.tree.index), element(QA, "", *self.tree.qa)]
+        compared = element(COMPARE, "/dl3", self.tree.comparison("dl3"))
+        page = replace(element(QA, "", *self.tree.qa), inputs=(product(compared.outputs[0]),))
+        elements += [element(INDEX, "", *self.tree.index), compared, page]
         return Plan(
             production=PRODUCTION, name=f"{self.night.lst_date}/{source}", source=source, night=str(self.night),
             root=str(self.tree.root), choices=(Choice("cuts", CUTS, ""),), notices=(), blockers=(), runs=(),
@@ -57,7 +62,8 @@ class JudgedNight:
                 element=element.id, stage=element.stage.name, state=State.DONE, reason="", plan=str(self.plan.path),
                 fingerprint=ElementStates(self.plan).fingerprint(element, {}),
                 outputs=tuple(FileMark(path, mark.st_size, mark.st_mtime_ns) for path, mark in marks),
-                ended_utc="2026-11-26T03:00:00+00:00",
+                configuration=configuration_hash(self.plan, element.stage, element), revision=element.stage.revision,
+                versions=dict(self.plan.versions), ended_utc="2026-11-26T03:00:00+00:00",
             ).save(element.record_path)  # fmt: skip
 
     def judge(self, levels: dict[int, str]) -> None:
@@ -76,6 +82,13 @@ class JudgedNight:
             json.dumps({"verdict": {"level": "warning", "reason": "r"}, "metrics": {}, "plan": "p", "runs": runs})
         )
         self._note(*(element for _, element in self.plan.of_stage(QA)))
+
+    def compare(self) -> None:
+        """Compare the products with those of magic-cta-pipe, as happens after the publication."""
+        path = self.tree.comparison("dl3")
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        self._note(*(element for _, element in self.plan.of_stage(COMPARE)))
 
     def publish(self, catalog: Catalog) -> Path:
         """Do what `process_night` does at its end."""

@@ -8,10 +8,13 @@ import pytest
 from judged_night import PRODUCTION, SOURCE, JudgedNight
 
 from stereo_tasks.catalog.models import Publication
+from stereo_tasks.catalog.overrules import open_overrules
 from stereo_tasks.gadf.check import check_folder
 from stereo_tasks.nights import Night
+from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.processing import overruling
 from stereo_tasks.processing.publishing import publish
+from stereo_tasks.stages.night import QA
 
 NIGHT = Night("2024-01-10")
 
@@ -54,6 +57,22 @@ def test_what_says_the_same_is_not_published_anew(catalog, judged):
     assert judged.tree.published.readlink() == before
 
 
+def test_the_page_stays_though_comparisons_came_since(catalog, judged):
+    judged.compare()
+    (page,) = (element for _, element in judged.plan.of_stage(QA))
+    assert ElementStates(judged.plan).state(page) is None  # it does not tell of them yet
+    overruling.overrule(catalog, judged.settings, PRODUCTION, "2", "warning", "seen", by="ana")
+    assert judged.quality() == {1: 0, 2: 1}
+    assert {"report.html", "qa.json"} < {path.name for path in judged.tree.published.iterdir()}
+
+
+def test_an_index_that_does_not_say_so_is_told(catalog, judged, monkeypatch):
+    """As when somebody has rolled the publication back."""
+    monkeypatch.setattr(overruling, "publish", lambda *_: judged.tree.published)
+    done = overruling.overrule(catalog, judged.settings, PRODUCTION, "2", "good", "seen", by="ana")
+    assert "stays as it is, with QUALITY 2 of the run" in done.problem
+
+
 def test_the_decision_stands_where_the_index_cannot_follow(catalog, judged):
     before = judged.tree.published.readlink()
     judged.tree.dl3(1).write_bytes(b"somebody makes it again")
@@ -62,8 +81,5 @@ def test_the_decision_stands_where_the_index_cannot_follow(catalog, judged):
     assert f"stereo backfill {NIGHT} {NIGHT}" in done.problem
     assert judged.tree.published.readlink() == before
     assert judged.quality() == {1: 0, 2: 2}
-    assert judged.night == NIGHT
     with catalog.transaction() as session:
-        from stereo_tasks.catalog.overrules import open_overrules
-
         assert [row.level for row in open_overrules(session, PRODUCTION)] == ["good"]

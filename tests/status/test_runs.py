@@ -7,7 +7,10 @@ import datetime as dt
 import pytest
 
 from stereo_tasks.catalog.models import Overrule, Publication, RunVerdict
+from stereo_tasks.catalog.sign_offs import sign_off
 from stereo_tasks.nights import Night
+from stereo_tasks.settings import load_settings
+from stereo_tasks.status.night_report import night_report
 from stereo_tasks.status.runs import list_runs
 
 PRODUCTION = "mcp062"
@@ -76,3 +79,15 @@ def test_only_what_is_asked_for(catalog):
     assert numbers(last=NIGHTS[0], source="Mrk421") == [9]
     assert numbers(source="Crab") == []
     assert [row.level for row in list_runs(catalog, "other")] == ["bad"]
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_night_tells_its_verdicts_and_its_sign_off(catalog, tmp_path, now):
+    settings = load_settings(tmp_path)
+    signed = sign_off(catalog, NIGHTS[0], PRODUCTION, "fine", by="ana")
+    report = night_report(catalog, NIGHTS[0], settings=settings, production=PRODUCTION, now=now)
+    assert [(row.source, row.run, row.effective) for row in report.verdicts] == [
+        ("CrabNebula", 1, "good"), ("CrabNebula", 2, "good"), ("Mrk421", 9, "good"),
+    ]  # fmt: skip
+    assert report.sign_off == signed
+    assert night_report(catalog, NIGHTS[1], settings=settings, production=PRODUCTION, now=now).sign_off is None

@@ -109,6 +109,11 @@ def test_values_and_levels_are_read_from_one_place_or_two(tmp_path, night):
     })  # fmt: skip
     assert (one["zenith_deg"], one["live_time_s"], one["reasons"]) == (71.0, 1100.5, ["zenith 71.0 deg"])
     assert one["metrics"]["zenith_deg"]["unit"] == "deg"
+    good = numbers(tmp_path, night, {
+        "lst_run": 5, "level": "good", "reasons": [], "metrics": {},
+        "verdicts": [{"metric": "muon_efficiency", "level": "unknown", "reason": "no limit", "value": None}],
+    })  # fmt: skip
+    assert good["reasons"] == []  # what is unknown does not count
 
 
 def test_a_damaged_page_is_left_out_by_name(tmp_path, night, caplog):

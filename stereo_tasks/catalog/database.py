@@ -37,6 +37,7 @@ class Lock(IntEnum):
     TELESCOPE_RUNS = 0x57E2E4
     READINESS = 0x57E2E5
     TREE = 0x57E2E6
+    JUDGEMENTS = 0x57E2E7
 
 
 def take(session: Session, lock: Lock, of: str = "") -> None:
@@ -118,7 +119,7 @@ class Catalog:
     def of_site(cls, settings: Settings | None = None) -> Self:
         """Return the catalog of a site, see `catalog_url`; of ``$STEREO_SITE`` by default."""
         settings = settings or load_settings()
-        return cls(catalog_url(settings), settings.site.paths.output / "decisions")
+        return cls(catalog_url(settings), settings.site.paths.output / decisions.FOLDER)
 
     @classmethod
     @contextmanager

@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.catalog.decisions import FOLDER
+from stereo_tasks.catalog.models import Overrule
+from stereo_tasks.catalog.overrules import overruled_runs
 from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
 from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.element_state import ElementStates, is_made_like
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products import publication
-from stereo_tasks.products.record import Record
+from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.provenance.crate import Described, crate_of
 from stereo_tasks.settings import Settings, load_settings
@@ -49,6 +52,8 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     ------
     PublicationError
         If index and files do not agree.
+    DecisionError
+        If the files of decisions cannot be read: they say which verdicts people overruled.
     """
     plan = plan if isinstance(plan, Plan) else Plan.load(plan)
     if plan.night is None:
@@ -64,17 +69,30 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     ]
     dl3 = [Path(element.outputs[0]) for element, _ in runs]
     outputs = [Path(path) for path in index[0].outputs]
-    pages = [element for _, element in plan.of_stage(QA) if states.state(element) == State.DONE]
-    records = [record for one in (*(run for run, _ in runs), index[0], *pages) if (record := states.record(one))]
+    pages = [record for _, element in plan.of_stage(QA) if (record := _page(plan, element))]
+    made = [record for one in (*(run for run, _ in runs), index[0]) if (record := states.record(one))]
+    settings = settings or load_settings()
+    overruled = overruled_runs(settings.site.paths.output / FOLDER, plan.production, Night(plan.night), plan.source)
     return publication.publish(
         published_folder(plan),
         dl3,
         outputs,
-        _story(plan, runs),
-        judgements(_qa_data(plan)),
-        others=[Path(path) for page in pages for path in page.outputs],
-        describe=partial(_description, plan, records, settings or load_settings()),
+        _story(plan, runs) | {"overruled": {str(run): _told(one) for run, one in overruled.items()}},
+        judgements(_qa_data(plan), {run: one.level for run, one in overruled.items()}),
+        others=[Path(mark.path) for page in pages for mark in page.outputs],
+        describe=partial(_description, plan, [*made, *pages], settings),
     ).folder
+
+
+def _page(plan: Plan, element: Element) -> Record | None:
+    """Return the record of a QA page that tells of this plan, though comparisons may have come since; else None."""
+    record = read_record(element.record_path)
+    return record if record and record.state == State.DONE and is_made_like(record, plan, element) else None
+
+
+def _told(overruled: Overrule) -> dict[str, str]:
+    """Return what readers of a publication are told of an overrule; not by whom."""
+    return {name: getattr(overruled, name) for name in ("level", "verdict", "reason")}
 
 
 def _description(plan: Plan, records: Sequence[Record], settings: Settings, folder: Path) -> dict[str, Any]:
@@ -122,16 +140,17 @@ def qa_verdict(plan: Plan) -> str:
     return str(_qa_data(plan).get("verdict", {}).get("level", ""))
 
 
-def judgements(qa: Mapping[str, Any]) -> dict[int, Judgement]:
-    """Return what the numbers behind a QA page say of each LST-1 run."""
-    return {
-        int(run["lst_run"]): Judgement(
-            QUALITY.get(run["level"], UNKNOWN_QUALITY),
-            math.nan if (lost := run["metrics"].get("lost_time_s")) is None else float(lost),
+def judgements(qa: Mapping[str, Any], overruled: Mapping[int, str] | None = None) -> dict[int, Judgement]:
+    """Return what is said of each LST-1 run: its level by a person, else by the numbers behind the QA page."""
+    said = {run: Judgement(QUALITY[level]) for run, level in (overruled or {}).items()}
+    for run in qa.get("runs", ()):
+        number, lost = int(run["lst_run"]), {**run["metrics"], **run}.get("lost_time_s")
+        said[number] = Judgement(
+            said[number].quality if number in said else QUALITY.get(run["level"], UNKNOWN_QUALITY),
+            math.nan if lost is None else float(lost),
             str(run.get("lost_cause", "")),
         )
-        for run in qa.get("runs", ())
-    }
+    return said
 
 
 def _qa_data(plan: Plan) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Telling people of new alarms, through Airflow's notifiers."""
+"""Telling people, through Airflow's notifiers: of new alarms, and what the morning brings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import html
 import json
 import os
 from collections.abc import Sequence
+from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,45 @@ class AlarmFileNotifier(BaseNotifier):
             os.fsync(file.fileno())
 
 
+class MailNotifier(BaseNotifier):
+    """Sends a mail as text and HTML through a connection of type ``smtp``; Airflow's own notifier sends HTML alone.
+
+    Parameters
+    ----------
+    connection : str
+        Id of the connection, with the sender as ``from_email``.
+    to : sequence of str
+        Addresses.
+    subject : str
+        One line.
+    text, html : str
+        The same, for programs that show HTML and those that do not.
+    """
+
+    def __init__(self, connection: str, to: Sequence[str], subject: str, text: str, html: str, **more: Any) -> None:
+        super().__init__(**more)
+        self.connection = connection
+        self.to = tuple(to)
+        self.subject = subject
+        self.text = text
+        self.html = html
+
+    def notify(self, context: Any) -> None:
+        """Send it."""
+        from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+        with SmtpHook(self.connection) as hook:
+            if not hook.from_email:
+                raise ValueError(f"the connection {self.connection} has no sender: give it a from_email")
+            message = EmailMessage()
+            message["Subject"], message["From"], message["To"] = self.subject, hook.from_email, ", ".join(self.to)
+            message["Date"] = format_datetime(dt.datetime.now(dt.UTC))
+            message.set_content(self.text)
+            message.add_alternative(self.html, subtype="html")
+            client: Any = hook._smtp_client  # open in this block; it has no public name
+            client.send_message(message)
+
+
 def notifiers(settings: Settings, news: News) -> list[BaseNotifier]:
     """Return the notifiers that the site has configured, each with what is to be told.
 
@@ -61,22 +102,30 @@ def notifiers(settings: Settings, news: News) -> list[BaseNotifier]:
     news : News
         What is new, and what is over.
     """
-    wanted = settings.alarms.notify
-    found: list[BaseNotifier] = []
-    if wanted.file:
-        found.append(AlarmFileNotifier(str(settings.site.root / wanted.file), news.new))
-    if wanted.mail_connection and wanted.mail_to:
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    wanted, subject = settings.alarms.notify, f"{settings.site.name}: {_subject(news)}"
+    in_file = [AlarmFileNotifier(str(settings.site.root / wanted.file), news.new)] if wanted.file else []
+    return [
+        *in_file,
+        *mail_notifiers(settings, subject, _text(news), _html(news)),
+        *chat_notifiers(settings, subject, _text(news)),
+    ]
 
-        found.append(
-            SmtpNotifier(
-                to=list(wanted.mail_to),
-                subject=f"{settings.site.name}: {_subject(news)}",
-                html_content=_mail(news),
-                smtp_conn_id=wanted.mail_connection,
-            )
-        )
-    return found
+
+def mail_notifiers(settings: Settings, subject: str, text: str, html: str) -> list[BaseNotifier]:
+    """Return what sends a mail to those whom the site has configured: one, or none."""
+    wanted = settings.alarms.notify
+    if not (wanted.mail_connection and wanted.mail_to):
+        return []
+    return [MailNotifier(wanted.mail_connection, wanted.mail_to, subject, text, html)]
+
+
+def chat_notifiers(settings: Settings, subject: str, text: str) -> list[BaseNotifier]:
+    """Return what tells the chat that the site has configured: one, or none."""
+    if not settings.alarms.notify.chat_connection:
+        return []
+    from airflow.providers.apprise.notifications.apprise import AppriseNotifier
+
+    return [AppriseNotifier(apprise_conn_id=settings.alarms.notify.chat_connection, title=subject, body=text)]
 
 
 def _subject(news: News) -> str:
@@ -86,7 +135,18 @@ def _subject(news: News) -> str:
     return " ".join((text if len(news.new) == 1 else f"{len(news.new)} new alarms, such as: {text}").split())
 
 
-def _mail(news: News) -> str:
+_WHERE = "All alarms are on the page Browse > Nights, and in `stereo status`."
+
+
+def _text(news: News) -> str:
+    from stereo_tasks.status import alarm_lines
+
+    lines = [f"- {line.text}\n  -> {line.what_to_do}" for line in alarm_lines(news.new)]
+    over = [f"No longer there: {'; '.join(news.over[:20])}"] if news.over else []
+    return "\n".join(["New alarms of the nights of MAGIC + LST-1:", *lines, *over, _WHERE])
+
+
+def _html(news: News) -> str:
     from stereo_tasks.status import alarm_lines
 
     parts = ["<p>New alarms of the nights of MAGIC + LST-1:</p><ul>"]
@@ -96,5 +156,5 @@ def _mail(news: News) -> str:
     parts.append("</ul>")
     if news.over:
         parts.append(f"<p>No longer there: {html.escape('; '.join(news.over[:20]))}</p>")
-    parts.append("<p>All alarms are on the page Browse &gt; Nights, and in <code>stereo status</code>.</p>")
+    parts.append(f"<p>{html.escape(_WHERE)}</p>")
     return "".join(parts)

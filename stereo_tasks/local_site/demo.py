@@ -117,7 +117,7 @@ def _simulating(settings: Settings) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def _science(settings: Settings, *commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run modules in the science environment side by side, with their output on this terminal; none outlives the block."""
+    """Run modules in the science environment side by side, with their output on this terminal, during a block."""
     python = settings.site.science_python
     if not python.exists():
         raise SiteError(f"no science environment at {python}: run `make setup`")

@@ -9,15 +9,28 @@ from stereo_tasks.settings.units import Memory
 
 
 class Notify(Model):
-    """Who is told of a new alarm; with neither mail nor file, alarms are only shown."""
+    """Who is told of new alarms, and gets the digest of the morning; with none of these, both are only shown."""
 
     mail_connection: str | None = None
     """Id of an Airflow connection of type ``smtp``; None sends no mail."""
     mail_to: tuple[str, ...] = ()
+    chat_connection: str | None = None
+    """Id of an Airflow connection of type ``apprise``, with the address of a chat; None tells no chat."""
     red_run: bool = True
     """Whether a run of ``watch_nights`` that finds a new alarm is red; Airflow's own callbacks and listeners see it."""
     file: str | None = None
     """A file that each new alarm is appended to, a JSON object a line; below the site's root if relative."""
+
+
+class Flare(Model):
+    """When the flux of a source in a night is so far above the median of its other nights that people should know."""
+
+    nights_min: int = Field(ge=1)
+    """There must be so many other nights."""
+    factor: float = Field(ge=1)
+    """The flux must be above so many times their median,"""
+    sigma: float = Field(gt=0)
+    """and above it by so many of its own statistical errors."""
 
 
 class Alarms(Model):
@@ -43,4 +56,5 @@ class Alarms(Model):
     """Rows that left the log, or old rows that were changed, are shown for so many days."""
     free_space: Memory
     """Free space that each file system with products or state needs."""
+    flare: Flare
     notify: Notify = Notify()

@@ -54,7 +54,8 @@ def simulate_monte_carlo(
     out : pathlib.Path
         Data folder; files go to ``mc/DL1/{period}/NSB{nsb}/v{version}/dec_{declination}/{sample}/``.
     processes : int, optional
-        So many files are made at once, of 0.8 GB each; the files are the same, since each has random numbers of its own.
+        So many files are made at once, with 0.8 GB of memory each. They are the same as one by one: each has random
+        numbers of its own.
     progress : callable, optional
         Told about every finished file.
 

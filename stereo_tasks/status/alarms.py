@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,7 @@ from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError
 from stereo_tasks.status.collecting import StatusTable, newest_night, status_table
+from stereo_tasks.status.disks import disks
 from stereo_tasks.status.state import NightState, SourceStatus
 
 
@@ -268,17 +268,10 @@ def _log_changes(catalog: Catalog, settings: Settings, now: dt.datetime) -> Iter
 
 def _free_space(settings: Settings) -> Iterator[Alarm]:
     needed = settings.alarms.free_space.to_value(u.GB)
-    seen: set[int] = set()
-    for name in ("output", "state"):
-        path = getattr(settings.site.paths, name)
-        place = next(folder for folder in (path, *path.parents) if folder.exists())
-        if (device := place.stat().st_dev) in seen:
-            continue
-        seen.add(device)
-        free = shutil.disk_usage(place).free / 1e9
-        if free < needed:
-            text = f"{free:.0f} GB are free at {path} (paths.{name}), {needed:.0f} GB are wanted"
-            yield Alarm(AlarmKind.FREE_SPACE, f"paths.{name}", text)
+    for disk in disks(settings):
+        if disk.free_gb < needed:
+            text = f"{disk.free_gb:.0f} GB are free at {disk.path} (paths.{disk.name}), {needed:.0f} GB are wanted"
+            yield Alarm(AlarmKind.FREE_SPACE, f"paths.{disk.name}", text)
 
 
 def _time(time: dt.datetime) -> str:

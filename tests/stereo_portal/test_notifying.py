@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import http.server
 import json
 import socket
 import threading
@@ -76,6 +77,40 @@ def test_a_line_for_other_programs(configured, tmp_path):
     assert {*lines[0]} == {"at_utc", "kind", "text", "what_to_do"}
 
 
+class Chat:
+    """A chat that takes one message, as JSON."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict] = []
+        messages = self.messages
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.handle_request, daemon=True)
+        self.thread.start()
+
+
+def test_a_chat(configured, monkeypatch):
+    chat = Chat()
+    path = f"json://127.0.0.1:{chat.server.server_port}"
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps({"conn_type": "apprise", "extra": {"config": {"path": path}}}))
+    (notifier,) = notifiers(configured("{chat_connection: chat}"), NEWS)
+    notifier.notify({})
+    chat.thread.join(timeout=20)
+    (message,) = chat.messages
+    assert message["title"] == "local: a row cannot be read: <b>{{ 7 * 7 }}</b>"
+    assert "30 GB are free" in message["message"]
+    assert "<b>{{ 7 * 7 }}</b>" in message["message"]
+
+
 def test_a_mail(configured, monkeypatch):
     mailbox = Mailbox()
     extra = {"disable_ssl": True, "disable_tls": True, "from_email": "site@example.org"}
@@ -91,6 +126,8 @@ def test_a_mail(configured, monkeypatch):
     text = part.get_payload(decode=True).decode()
     assert "&lt;b&gt;{{ 7 * 7 }}&lt;/b&gt;" in text
     assert "30 GB are free" in text
+    (part,) = [one for one in message.walk() if one.get_content_type() == "text/plain"]
+    assert "<b>{{ 7 * 7 }}</b>" in part.get_payload(decode=True).decode()
 
 
 def test_a_mail_that_cannot_be_sent_is_an_error(configured, monkeypatch):

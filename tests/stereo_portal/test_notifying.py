@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import email
-import http.server
 import json
-import socket
-import threading
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for receivers
+
+from receivers import Chat, Mailbox
 from stereo_portal.notifying import notifiers
 
 from stereo_tasks.settings import load_settings
@@ -17,39 +20,6 @@ from stereo_tasks.status.sent_alarms import News
 
 # A row of the log, which anybody may write: no markup, and no template of Airflow's.
 NEWS = News((Alarm(AlarmKind.LOG_ROWS, "line 7", "a row cannot be read:\n<b>{{ 7 * 7 }}</b>"),), ("30 GB are free",))
-
-
-class Mailbox:
-    """A mail server for one message."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.lines: list[str] = []
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        connection, _ = self.socket.accept()
-        with connection, connection.makefile("rwb") as stream:
-
-            def say(text: str) -> None:
-                stream.write(f"{text}\r\n".encode())
-                stream.flush()
-
-            say("220 here")
-            while line := stream.readline().decode().strip():
-                if line.upper() == "DATA":
-                    say("354 go on")
-                    while (text := stream.readline().decode().rstrip("\r\n")) != ".":
-                        self.lines.append(text)
-                say("221 bye" if line.upper() == "QUIT" else "250 ok")
-                if line.upper() == "QUIT":
-                    return
-
-    def message(self) -> email.message.Message:
-        self.thread.join(timeout=20)
-        return email.message_from_string("\n".join(self.lines))
 
 
 @pytest.fixture
@@ -75,27 +45,6 @@ def test_a_line_for_other_programs(configured, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "state" / "told.jsonl").read_text().splitlines()]
     assert [one["text"] for one in lines] == [NEWS.new[0].text] * 2
     assert {*lines[0]} == {"at_utc", "kind", "text", "what_to_do"}
-
-
-class Chat:
-    """A chat that takes one message, as JSON."""
-
-    def __init__(self) -> None:
-        self.messages: list[dict] = []
-        messages = self.messages
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.handle_request, daemon=True)
-        self.thread.start()
 
 
 def test_a_chat(configured, monkeypatch):

@@ -134,14 +134,15 @@ with DAG(
     @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
     def publish(plan, name, *, outlet_events, **context) -> str:
         """Put DL3 and its index where everybody sees them."""
-        from stereo_tasks.processing.publishing import publish
+        from stereo_tasks.processing.publishing import publish, summary
 
         request = _request(context)
         path = publish(plan)
         if path is None:
             raise AirflowSkipException(f"there is no DL3 of {name} to publish")
         outlet_events[STEREO_DL3].add_partitions(request["night"].partition_key)
-        outlet_events[STEREO_DL3].extra = {"source": name, "production": request["production"], "path": str(path)}
+        about = {"source": name, "production": request["production"], "path": str(path)}
+        outlet_events[STEREO_DL3].extra = {**about, **summary(plan)}
         return str(path)
 
     @task
@@ -151,7 +152,7 @@ with DAG(
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
         from stereo_tasks.catalog.sign_offs import sign_offs
-        from stereo_tasks.catalog.withdrawals import withdraw
+        from stereo_tasks.catalog.suspensions import suspend
         from stereo_tasks.planning.plan import Plan
         from stereo_tasks.processing.completion import completion as completion_of
 
@@ -167,7 +168,7 @@ with DAG(
             raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
             ingest(catalog, item["plan"])
-            if differing := withdraw(catalog, Plan.load(item["plan"])):
+            if differing := suspend(catalog, Plan.load(item["plan"])):
                 print(f"the kernels of {', '.join(differing)} are out of use: see the comparisons of {item['name']}")
         result = completion_of([item["plan"] for item in plans])
         success = result.done and bool(plans) and not lines

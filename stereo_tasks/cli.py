@@ -99,6 +99,7 @@ def _mount_commands() -> None:
         overrule,
         plan,
         production,
+        published,
         run,
         runs,
         select,
@@ -119,6 +120,9 @@ def _mount_commands() -> None:
     app.command("runs")(runs.runs_command)
     app.command("overrule")(overrule.overrule_command)
     app.command("sign-off")(sign_off.sign_off_command)
+    app.command("published")(published.published_command)
+    app.command("rollback")(published.rollback_command)
+    app.command("withdraw")(published.withdraw_command)
     app.command("backfill")(backfill.backfill_command)
     app.add_typer(config.app, name="config")
     app.add_typer(engine.app, name="engine")

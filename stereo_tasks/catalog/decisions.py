@@ -1,4 +1,4 @@
-"""What only people know (holds, requests, overrules, sign-offs), in files beside the products, too.
+"""What only people know (holds, requests, overrules, withdrawals, ...), in files beside the products, too.
 
 The database is backed up once a day, and the rest of it can be made again. Decisions cannot: each is also a line in
 ``{output}/decisions/YYYY-MM.jsonl``, a JSON object with ``kind``, ``at`` and the columns of its row.
@@ -20,8 +20,11 @@ from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync
 
 _log = logging.getLogger(__name__)
-Kind: TypeAlias = Literal["hold", "release", "request", "overrule", "lift overrule", "sign-off", "lift sign-off"]
-KINDS = get_args(Kind)
+Kind: TypeAlias = Literal[
+    "hold", "release", "request", "overrule", "lift overrule", "sign-off", "lift sign-off", "withdrawal",
+    "lift withdrawal", "rollback",
+]  # fmt: skip
+_READ = set(get_args(Kind)) - {"rollback"}  # which is told by the versions themselves; here for people
 FOLDER = "decisions"
 """Of the files, in the output tree."""
 Decision: TypeAlias = dict[str, Any]
@@ -97,7 +100,7 @@ def _decisions(entry: dict[str, Any]) -> Iterator[Decision]:
     if old_request:
         entry = {**entry, "kind": "request", "requested_by": entry["asked_by"]}
         del entry["asked_by"]
-    if entry["kind"] in KINDS and (entry["kind"] != "request" or "requested_by" in entry):
+    if entry["kind"] in _READ and (entry["kind"] != "request" or "requested_by" in entry):
         at, night = dt.datetime.fromisoformat(entry["at"]), dt.date.fromisoformat(entry["night"])
         until = entry.get("until_utc")
         yield {**entry, "at": at, "night": night, "until_utc": until and dt.datetime.fromisoformat(until)}

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog import decisions, liftable
+from stereo_tasks.catalog import decisions, liftable, withdrawals
 from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.decisions import Decision
 from stereo_tasks.catalog.holds import ENDED
@@ -42,6 +42,7 @@ def take_over(catalog: Catalog) -> int:
         ordered = sorted([*decisions.read(folder.parent / JOURNAL), *kept], key=lambda decision: decision["at"])
         number = _requests(session, ordered) + _holds(session, ordered)
         number += sum(kind.take_over(session, ordered) for kind in liftable.KINDS)
+        number += withdrawals.take_over(session, ordered)
         _complete(session, folder, kept)
     return number
 
@@ -114,5 +115,6 @@ def _complete(session: Session, folder: Path, kept: Sequence[Decision]) -> None:
         if ("request", request.night, request.production, None, request.requested_utc) not in known:
             values = {name: getattr(request, name) for name in _REQUEST}
             missing.append((request.requested_utc, "request", values))
+    missing += withdrawals.not_in(session, kept)
     for at, kind, values in sorted(missing, key=lambda one: one[0]):
         decisions.append(folder, kind, at, values)

@@ -11,8 +11,9 @@ from typing import Any
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.publication import CRATE, MANIFEST, VERSIONS
 from stereo_tasks.products.record import FileMark, Record
+from stereo_tasks.products.versions import MANIFEST, VERSIONS
+from stereo_tasks.products.withdrawn import CRATE
 from stereo_tasks.stages.night import INDEX
 
 
@@ -78,8 +79,10 @@ class PublishedVersion:
 
 
 def version_of(path: Path) -> PublishedVersion | None:
-    """Return the publication that a file or folder belongs to; None if it belongs to none."""
+    """Return the publication of a night that a file or folder belongs to; None if it belongs to none."""
     folder = (path if path.is_dir() else path.parent).resolve()
+    if folder.parent.name != VERSIONS:  # such as that of a season, which is an index of nights
+        return None
     try:
         return PublishedVersion(folder, json.loads((folder / MANIFEST).read_text()))
     except (OSError, ValueError):

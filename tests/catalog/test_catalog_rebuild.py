@@ -25,10 +25,11 @@ from stereo_tasks.catalog import (
     requests,
     run_verdicts,
     sign_offs,
+    withdrawals,
 )
 from stereo_tasks.catalog import rebuild as rebuilding
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.models import Base, EngineWithdrawal
+from stereo_tasks.catalog.models import Base, EngineSuspension
 from stereo_tasks.catalog.observations import update_observations
 from stereo_tasks.catalog.readiness import write_readiness
 from stereo_tasks.catalog.rebuild import Rebuilt, rebuild
@@ -208,6 +209,9 @@ class Life:
             self.catalog, FIRST, V, requests.REQUESTED, backfill="7", sources=["Mrk421"], force=True, by="me"
         )
         requests.note_request(self.catalog, SECOND, V, requests.WAITING, "no files", by="me")
+        withdrawals.withdraw(self.catalog, FIRST, "CrabNebula", V, "a cloud", by="me", run=1)
+        withdrawals.lift(self.catalog, FIRST, "CrabNebula", V, "it was the moon", by="boss", run=1)
+        withdrawals.withdraw(self.catalog, SECOND, "CrabNebula", V, "dust", by="me")
         processing_runs.begin_run(self.catalog, FIRST, V, "one")
         processing_runs.end_run(self.catalog, FIRST, V, "two", processing_runs.LOCKED, ["one is at work"])
         processing_runs.end_run(self.catalog, FIRST, V, "one", processing_runs.FAILED, ["not done"])
@@ -227,7 +231,7 @@ class Life:
         self.decisions()
         self.products()
         with self.catalog.transaction(writes=True) as session:
-            session.add(EngineWithdrawal(
+            session.add(EngineSuspension(
                 stage="stereo", production=V, night=FIRST.evening, source="CrabNebula", reason="width, row 3",
             ))  # fmt: skip
 
@@ -277,8 +281,8 @@ def empty(fresh, life) -> Catalog:
 
 
 COPIES = (
-    "observations", "holds", "requests", "plans", "element_records", "products", "productions", "qa", "telescope_runs",
-    "overrules", "sign_offs",
+    "observations", "holds", "requests", "withdrawals", "plans", "element_records", "products", "productions", "qa",
+    "telescope_runs", "overrules", "sign_offs",
 )  # fmt: skip
 """Tables that can be made again without the database, as far as they are not history."""
 
@@ -299,7 +303,7 @@ def test_a_lost_catalog_has_its_copies_and_decisions_again(catalog, life, empty)
     life.all()
     original = dump(catalog)
     found = rebuild(empty, life.settings)
-    assert found.decisions == 4 + 2 + 4
+    assert found.decisions == 4 + 2 + 4 + 3
     rebuilt = dump(empty)
     for name in COPIES:
         times = {"first_seen_utc", "changed_utc"}

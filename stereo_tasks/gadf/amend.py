@@ -1,4 +1,4 @@
-"""Bring DL3 of magic-cta-pipe 0.6.2 to its format: cards it leaves out, values it should not have, times, check sums."""
+"""Bring DL3 of magic-cta-pipe 0.6.2 to its format: cards it leaves out, odd values, times, check sums."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ DARK = "Dark"
 RIGHT_ASCENSIONS_DEG = {"Bright": 83.6, "Middle": 93.6, "Weak": 103.6, DARK: 88.6}
 DEC_DEG = 22.01446
 INDEX = 2.5
-NIGHTS = 12
+NIGHTS = (*product(CRABS, ZENITHS_DEG), *zip(CRABS, ZENITHS_DEG, strict=True))
 FIRST = dt.date(2024, 1, 5)
 MEAN_AT_MOST, WIDTH_LEAST, WIDTH_MOST = 0.5, 0.6, 1.4
 DARK_SIGMA = 3.0
@@ -65,7 +66,7 @@ class Pull:
 
 def night_spec(number: int, subruns: int) -> NightSpec:
     """Return one of the nights: two runs of a source, one of the dark field, all around one zenith angle."""
-    zenith_deg, name = ZENITHS_DEG[number % 3], tuple(CRABS)[number // 3 % 3] if number < 9 else tuple(CRABS)[number % 3]
+    name, zenith_deg = NIGHTS[number]
     spectrum = SpectrumSpec(amplitude_per_tev_cm2_s=CRABS[name] * CRAB_AT_HALF_TEV_PER_TEV_CM2_S, index=INDEX)
     runs = tuple(
         RunSpec(zenith_deg=zenith_deg + shift, wobble_angle_deg=angle, subruns=subruns)
@@ -196,7 +197,8 @@ def _simulate(settings: Settings, what: str, campaign: Campaign) -> None:
     root = settings.site.root
     spec = root / f"{what}.yaml"
     spec.write_text(yaml.safe_dump(campaign.model_dump(mode="json")))
-    command = [settings.site.science_python, "-m", "stereo_tasks.simulate", what, "--spec", spec, "--out", root / "data"]
+    python = settings.site.science_python
+    command = [python, "-m", "stereo_tasks.simulate", what, "--spec", spec, "--out", root / "data"]
     subprocess.run([str(part) for part in command], stdout=subprocess.DEVNULL, check=True)
 
 
@@ -224,7 +226,7 @@ def main() -> int:
     options = parser.parse_args()
     root = options.folder.absolute()
     settings = prepare(root, options.test_showers)
-    specs = [night_spec(number, options.subruns) for number in range(NIGHTS)]
+    specs = [night_spec(number, options.subruns) for number in range(len(NIGHTS))]
     nights: list[Pull] = []
     of_source: dict[str, list[str]] = {}
     for spec in specs:

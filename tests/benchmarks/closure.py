@@ -14,7 +14,9 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ from stereo_tasks.simulate.spec import Campaign, MonteCarloSpec, NightSpec, Node
 from stereo_tasks.stages import MC_STAGES, chains_of
 
 ZENITHS_DEG = (14.0, 24.0, 34.0)
-NODES_DEG = ((12.0, 117.4), (20.0, 102.6), (30.0, 93.9), (40.0, 88.1))
+NODES_DEG = ((12.0, 117.4), (20.0, 102.6), (36.0, 90.1))
 """Zenith and azimuth along the rising track of declination 22.76 deg."""
 CRABS = {"Bright": 20.0, "Middle": 10.0, "Weak": 4.0}
 """Sources with their flux in units of the Crab Nebula: a minute then has as many gammas as an hour has in reality."""
@@ -42,6 +44,12 @@ DARK = "Dark"
 RIGHT_ASCENSIONS_DEG = {"Bright": 83.6, "Middle": 93.6, "Weak": 103.6, DARK: 88.6}
 DEC_DEG = 22.01446
 INDEX = 2.5
+ENERGY_MIN_TEV = 10**-1.2
+"""Lowest energy that is simulated and injected: an edge of the IRFs' bins, below what the telescopes see.
+
+Where the simulation ends within what they see, effective areas fall to 0 from one bin to the next, which readers
+interpolate: they expect gammas below that nobody has injected.
+"""
 NIGHTS = (*product(CRABS, ZENITHS_DEG), *zip(CRABS, ZENITHS_DEG, strict=True))
 FIRST = dt.date(2024, 1, 5)
 MEAN_AT_MOST, WIDTH_LEAST, WIDTH_MOST = 0.5, 0.6, 1.4
@@ -67,7 +75,7 @@ class Pull:
 def night_spec(number: int, subruns: int) -> NightSpec:
     """Return one of the nights: two runs of a source, one of the dark field, all around one zenith angle."""
     name, zenith_deg = NIGHTS[number]
-    spectrum = SpectrumSpec(amplitude_per_tev_cm2_s=CRABS[name] * CRAB_AT_HALF_TEV_PER_TEV_CM2_S, index=INDEX)
+    spectrum = injected(CRABS[name])
     runs = tuple(
         RunSpec(zenith_deg=zenith_deg + shift, wobble_angle_deg=angle, subruns=subruns)
         for shift, angle in ((1.0, 35.0), (-1.0, 215.0))
@@ -77,11 +85,17 @@ def night_spec(number: int, subruns: int) -> NightSpec:
         for one, shape in ((name, spectrum), (DARK, None))
     )
     night = str(FIRST + dt.timedelta(days=number))
-    return NightSpec(night=night, seed=100 + number, sources=sources, proton_library=3000)
+    return NightSpec(night=night, seed=100 + number, sources=sources, proton_library=2000)
 
 
-def prepare(folder: Path, test_showers: int) -> Settings:
-    """Return a site with forests and IRFs."""
+def injected(crabs: float) -> SpectrumSpec:
+    """Return the spectrum of a source with so many times the flux of the Crab Nebula."""
+    amplitude = crabs * CRAB_AT_HALF_TEV_PER_TEV_CM2_S
+    return SpectrumSpec(amplitude_per_tev_cm2_s=amplitude, index=INDEX, energy_min_tev=ENERGY_MIN_TEV)
+
+
+def prepare(folder: Path) -> Settings:
+    """Return a site without anything in it."""
     folder.mkdir(parents=True, exist_ok=True)
     prepare_demo_config(folder)
     _write(folder, "site", {"workers": 1, "cluster": "local"})
@@ -90,27 +104,35 @@ def prepare(folder: Path, test_showers: int) -> Settings:
     positions = {name: {"ra_deg": ra, "dec_deg": DEC_DEG} for name, ra in RIGHT_ASCENSIONS_DEG.items()}
     _write(folder, "sources", positions)
     os.environ |= {"STEREO_SITE": str(folder), "STEREO_CACHE": str(folder / "cache")}
-    settings = load_settings(folder)
-    if (folder / "monte_carlo.done").exists():
-        return settings
+    return load_settings(folder)
+
+
+def make_monte_carlo(settings: Settings, test_showers: int) -> None:
+    """Simulate Monte Carlo, and make forests and IRFs."""
+    done = settings.site.root / "monte_carlo.done"
+    if done.exists():
+        return
     nodes = tuple(NodeSpec(zenith_deg=zenith, azimuth_deg=azimuth) for zenith, azimuth in NODES_DEG)
-    _simulate(settings, "mc", Campaign(monte_carlo=MonteCarloSpec(nodes=nodes, gamma_test_showers=test_showers)))
+    showers = MonteCarloSpec(nodes=nodes, energy_min_tev=ENERGY_MIN_TEV, gamma_test_showers=test_showers)
+    _simulate(settings, "mc", Campaign(monte_carlo=showers))
     (plan,) = plan_monte_carlo(settings=settings)
     plan.save()
     if failures := run_plan(plan, chains_of(MC_STAGES), report=_say):
         raise SystemExit("\n".join(failures))
-    (folder / "monte_carlo.done").touch()
-    return settings
+    done.touch()
 
 
-def process(settings: Settings, spec: NightSpec) -> None:
-    """Simulate and publish a night, and analyse its sources."""
+def process(settings: Settings, spec: NightSpec) -> list[Pull]:
+    """Publish a night, and analyse its sources."""
     root = settings.site.root
     if not all(published(root, source.name, spec.night).exists() for source in spec.sources):
-        _simulate(settings, "night", Campaign(nights=(spec,)))
-        _call(root, settings, "run", spec.night, "--engine", "fast")
+        _call(settings, "run", spec.night, "--engine", "fast")
     for source in spec.sources:
         analyse(settings, source.name, spec.night, published(root, source.name, spec.night))
+    pulls = [pull_of(root, source.name, spec.night) for source in spec.sources]
+    for pull in pulls:
+        _say(str(pull))
+    return pulls
 
 
 def published(root: Path, source: str, night: str) -> Path:
@@ -141,7 +163,7 @@ def analyse(settings: Settings, source: str, name: str, dl3: Path) -> None:
     """Analyse a source in a folder of DL3."""
     out = results_folder(settings.site.root, source, name)
     if not (out / "results.yaml").exists():
-        _call(settings.site.root, settings, "analyse", "--dl3", dl3, "--source", source, "--out", out, "--all")
+        _call(settings, "analyse", "--dl3", dl3, "--source", source, "--out", out, "--all")
 
 
 def results_folder(root: Path, source: str, name: str) -> Path:
@@ -153,17 +175,17 @@ def pull_of(root: Path, source: str, name: str) -> Pull:
     """Compare the results of an analysis with what was injected."""
     results = yaml.safe_load((results_folder(root, source, name) / "results.yaml").read_text())
     crabs, law = CRABS.get(source, 0.0), results["power_law"]
-    spectrum = SpectrumSpec(amplitude_per_tev_cm2_s=max(crabs, 1e-30) * CRAB_AT_HALF_TEV_PER_TEV_CM2_S, index=INDEX)
     flux = index = ratio = math.nan
-    if law is not None and crabs:
+    band = results["flux"]
+    limits = {name: band[name] for name in ("energy_min_tev", "energy_max_tev")}
+    spectrum = injected(crabs) if crabs else None
+    integral = spectrum.model_copy(update=limits).integral_per_cm2_s() if spectrum else 0.0
+    holds = band["upper_limit_per_cm2_s"] > integral
+    if law is not None and spectrum is not None:
         true = spectrum.amplitude_per_tev_cm2_s * (law["reference_tev"] / spectrum.reference_tev) ** -INDEX
         measured, error = law["amplitude_per_tev_cm2_s"], law["amplitude_per_tev_cm2_s_error"]
         flux, ratio = (measured - true) / error, measured / true
         index = (law["alpha"] - INDEX) / law["alpha_error"]
-    band = results["flux"]
-    limits = {"energy_min_tev": band["energy_min_tev"], "energy_max_tev": band["energy_max_tev"]}
-    injected = spectrum.model_copy(update=limits).integral_per_cm2_s()
-    holds = band["upper_limit_per_cm2_s"] > injected
     return Pull(name, source, results["significance_sigma"], flux, index, ratio, holds)
 
 
@@ -195,16 +217,16 @@ def report(nights: list[Pull], seasons: list[Pull]) -> tuple[list[str], list[str
 
 def _simulate(settings: Settings, what: str, campaign: Campaign) -> None:
     root = settings.site.root
-    spec = root / f"{what}.yaml"
+    spec = root / f"{'_'.join([what, *(night.night for night in campaign.nights)])}.yaml"
     spec.write_text(yaml.safe_dump(campaign.model_dump(mode="json")))
     python = settings.site.science_python
     command = [python, "-m", "stereo_tasks.simulate", what, "--spec", spec, "--out", root / "data"]
     subprocess.run([str(part) for part in command], stdout=subprocess.DEVNULL, check=True)
 
 
-def _call(root: Path, settings: Settings, *arguments: Any) -> None:
+def _call(settings: Settings, *arguments: Any) -> None:
     """Run a command of `stereo`; its output goes to a file."""
-    with (root / "commands.log").open("a") as log:
+    with (settings.site.root / "commands.log").open("a") as log:
         command = [str(Path(sys.executable).with_name("stereo")), *map(str, arguments)]
         subprocess.run(command, stdout=log, stderr=log, check=True)
 
@@ -221,22 +243,22 @@ def main() -> int:
     """Make what is missing, and compare; return 1 if something does not close."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".cache/closure"), help="where everything is kept")
-    parser.add_argument("--subruns", type=int, default=6, help="of 10 s, in each run (default: 6)")
-    parser.add_argument("--test-showers", type=int, default=30_000, help="thrown gammas a node, for the IRFs")
+    parser.add_argument("--subruns", type=int, default=5, help="of 10 s, in each run (default: 5)")
+    parser.add_argument("--test-showers", type=int, default=20_000, help="thrown gammas a node, for the IRFs")
+    parser.add_argument("--workers", type=int, default=2, help="nights at a time (default: 2)")
     options = parser.parse_args()
     root = options.folder.absolute()
-    settings = prepare(root, options.test_showers)
+    settings = prepare(root)
     specs = [night_spec(number, options.subruns) for number in range(len(NIGHTS))]
-    nights: list[Pull] = []
-    of_source: dict[str, list[str]] = {}
-    for spec in specs:
-        process(settings, spec)
-        for source in spec.sources:
-            nights.append(pull_of(root, source.name, spec.night))
-            of_source.setdefault(source.name, []).append(spec.night)
-            _say(str(nights[-1]))
+    with ThreadPoolExecutor(options.workers) as pool:
+        monte_carlo = pool.submit(make_monte_carlo, settings, options.test_showers)
+        simulated = [pool.submit(_simulate, settings, "night", Campaign(nights=(spec,))) for spec in specs]
+        for one in (monte_carlo, *simulated):
+            one.result()
+        nights = [pull for pulls in pool.map(partial(process, settings), specs) for pull in pulls]
     seasons = []
-    for source, dates in of_source.items():
+    for source in (*CRABS, DARK):
+        dates = [pull.name for pull in nights if pull.source == source]
         analyse(settings, source, "season", season(root, source, dates))
         seasons.append(pull_of(root, source, "season"))
     lines, missed = report(nights, seasons)

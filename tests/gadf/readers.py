@@ -27,6 +27,17 @@ def read_with_gammapy(version: str, folder: Path, ra_deg: float, dec_deg: float)
     return _run(GAMMAPY[version], HERE / "read_with_gammapy.py", folder, ra_deg, dec_deg)
 
 
+def assert_alike(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Compare what two versions of gammapy make of the same folder."""
+    assert old["runs"].keys() == new["runs"].keys()
+    for number, run in old["runs"].items():
+        for name, value in new["runs"][number].items():  # counts and times are equal, and sums to within rounding
+            assert run[name] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-9)), (number, name)
+    for name in ("index", "amplitude"):
+        assert abs(old["fit"][name] - new["fit"][name]) < 0.05 * old["fit"][f"{name}_error"], name
+    assert old["fit"]["stat"] == pytest.approx(new["fit"]["stat"], abs=0.01)
+
+
 def check_with_ctao(folder: Path) -> dict[str, Any]:
     """Return which HDUs were checked, and what CTAO's data model says against them."""
     return _run(ctao_python(), HERE / "check_with_ctao.py", folder)

@@ -85,7 +85,7 @@ def night_spec(number: int, subruns: int) -> NightSpec:
         for one, shape in ((name, spectrum), (DARK, None))
     )
     night = str(FIRST + dt.timedelta(days=number))
-    return NightSpec(night=night, seed=100 + number, sources=sources, proton_library=2000)
+    return NightSpec(night=night, seed=100 + number, sources=sources, proton_library=1000)
 
 
 def injected(crabs: float) -> SpectrumSpec:
@@ -243,7 +243,7 @@ def main() -> int:
     """Make what is missing, and compare; return 1 if something does not close."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".cache/closure"), help="where everything is kept")
-    parser.add_argument("--subruns", type=int, default=5, help="of 10 s, in each run (default: 5)")
+    parser.add_argument("--subruns", type=int, default=3, help="of 10 s, in each run (default: 3)")
     parser.add_argument("--test-showers", type=int, default=20_000, help="thrown gammas a node, for the IRFs")
     parser.add_argument("--workers", type=int, default=2, help="nights at a time (default: 2)")
     options = parser.parse_args()

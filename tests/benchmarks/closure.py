@@ -51,6 +51,8 @@ Where the simulation ends within what they see, effective areas fall to 0 from o
 interpolate: they expect gammas below that nobody has injected.
 """
 NIGHTS = (*product(CRABS, ZENITHS_DEG), *zip(CRABS, ZENITHS_DEG, strict=True))
+LIBRARY = 10_000
+"""Hadrons at each place of the sky: ten times those of a run. Of a small library nights are no chance of their own."""
 FIRST = dt.date(2024, 1, 5)
 MEAN_AT_MOST, WIDTH_LEAST, WIDTH_MOST = 0.5, 0.6, 1.4
 DARK_SIGMA = 3.0
@@ -85,7 +87,7 @@ def night_spec(number: int, subruns: int) -> NightSpec:
         for one, shape in ((name, spectrum), (DARK, None))
     )
     night = str(FIRST + dt.timedelta(days=number))
-    return NightSpec(night=night, seed=100 + number, sources=sources, proton_library=1000)
+    return NightSpec(night=night, seed=100 + number, sources=sources, proton_library=LIBRARY)
 
 
 def injected(crabs: float) -> SpectrumSpec:

@@ -2,6 +2,7 @@
 #   .venv           control: Airflow, SQLAlchemy, the plugins, stereo_tasks
 #   .venv-science   magic-cta-pipe and friends, stereo_tasks
 #   .venv-analysis  the newest gammapy, stereo_tasks
+# A fourth one is made by the tests where Python 3.12 is installed: CTAO's data model, requirements/ctao.txt.
 PYTHON ?= python3.11
 CONTROL := .venv
 SCIENCE := .venv-science
@@ -61,6 +62,8 @@ lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for
 		--extra science --extra test pyproject.toml -o requirements/science.txt
 	$(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 		--extra analysis --extra test pyproject.toml -o requirements/analysis.txt
+	echo ctao-datamodel | $(CONTROL)/bin/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.12 - -o requirements/ctao.txt
 
 demo: $(CONTROL)/.ready $(SCIENCE)/.ready  ## a simulated night through the whole pipeline; CLUSTER=local|slurm says where (SLURM where installed)
 	@$(CONTROL)/bin/stereo demo

@@ -22,8 +22,9 @@ def stop_of(dataset: SpectrumDatasetOnOff) -> Time:
 def _utc(time: Time, reference: Time) -> Time:
     """Return a time of a file in UTC.
 
-    In files with ``TIMESYS`` UTC a day has 86400 s, as for unix time, which magic-cta-pipe writes. gammapy counts leap
-    seconds, and is 29 s early for a reference in 1970.
+    Files in UTC whose reference lies before the last leap second count days of 86400 s, as unix time does: those of
+    magic-cta-pipe, with 1970 as their reference, before they were amended (docs/upstream.md), and MARS's, with 2003.
+    gammapy counts leap seconds, and is early by them. Where none lies in between, there is nothing to correct.
     """
     if reference.scale != "utc":
         return time.utc

@@ -1,4 +1,4 @@
-"""Bring DL3 of magic-cta-pipe 0.6.2 to its format: the cards it leaves out, values it should not have, check sums."""
+"""Bring DL3 of magic-cta-pipe 0.6.2 to its format: cards it leaves out, odd values, times, check sums."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from stereo_tasks.gadf import format as gadf
 from stereo_tasks.gadf.judgement import Judgement
+from stereo_tasks.gadf.times import count_from_reference
 
 ORIGIN, TELESCOP = "CTA", "CTA-N"
 """As magic-cta-pipe and lstchain have them in their IRFs and index tables."""
@@ -33,6 +34,7 @@ def amend_dl3(hdus: fits.HDUList, creator: str) -> None:
     creator : str
         The program that made it, with its version.
     """
+    count_from_reference(hdus)
     events = hdus["EVENTS"].header
     events.add_history("stereo-nights: cards that GADF 0.3 demands were added; OBS_MODE was " + str(events["OBS_MODE"]))
     for hdu in hdus[1:]:

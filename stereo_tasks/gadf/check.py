@@ -17,10 +17,9 @@ from astropy.utils.exceptions import AstropyWarning
 
 from stereo_tasks.gadf import format as gadf
 from stereo_tasks.gadf.format import Card, Column
+from stereo_tasks.gadf.times import Finding, check_times, reference_of
 
 HDU_INDEX, OBS_INDEX = "hdu-index.fits.gz", "obs-index.fits.gz"
-_TIME_TOLERANCE_S = 1e-3
-"""By how much times in a header may differ from those they are made of: less than any science needs."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,10 +36,6 @@ class Problem:
         """Return it as a line for a person."""
         place = f"{self.file} [{self.hdu}]" if self.hdu else self.file
         return f"{place} {self.card}: {self.text}" if self.card else f"{place}: {self.text}"
-
-
-Finding = tuple[str, str]
-"""Card or column, and what is wrong with it."""
 
 
 def check_folder(folder: Path) -> list[Problem]:
@@ -101,7 +96,7 @@ def check_file(path: Path, observations: dict[int, fits.Header] | None = None) -
     if "EVENTS" in hdus:
         events = hdus["EVENTS"]
         if "GTI" in hdus:
-            problems += [Problem(path.name, "EVENTS", *finding) for finding in _check_times(events, hdus["GTI"])]
+            problems += [Problem(path.name, "EVENTS", *finding) for finding in check_times(events, hdus["GTI"])]
         if observations is not None and isinstance(events.header.get("OBS_ID"), int):
             observations[events.header["OBS_ID"]] = events.header
     return problems
@@ -263,30 +258,6 @@ def _lacking(hdus: Any, classes: Sequence[str]) -> Iterator[str]:
         yield "its responses are point-like, and neither the card RAD_MAX nor an HDU RAD_MAX_2D says within what radius"
 
 
-def _check_times(events: Any, gti: Any) -> Iterator[Finding]:
-    """Check what ties events, header and good time intervals."""
-    header = events.header
-    wanted = ("TSTART", "TSTOP", "ONTIME", "LIVETIME", "DEADC")
-    if any(not isinstance(header.get(name), int | float) for name in wanted):
-        return
-    if gti.data is None or not len(gti.data):
-        return
-    if {"START", "STOP"} - set(gti.columns.names) or "TIME" not in events.columns.names:
-        return
-    start, stop = gti.data["START"], gti.data["STOP"]
-    if abs(float((stop - start).sum()) - header["ONTIME"]) > _TIME_TOLERANCE_S:
-        yield "ONTIME", f"is {header['ONTIME']} s, and the good time intervals {float((stop - start).sum()):.3f} s"
-    if abs(header["DEADC"] * header["ONTIME"] - header["LIVETIME"]) > _TIME_TOLERANCE_S:
-        yield "LIVETIME", f"is {header['LIVETIME']} s, and not ONTIME times DEADC"
-    if start.min() < header["TSTART"] - _TIME_TOLERANCE_S or stop.max() > header["TSTOP"] + _TIME_TOLERANCE_S:
-        yield "TSTART", "good time intervals lie outside of TSTART to TSTOP"
-    times = events.data["TIME"]
-    if len(times) and (
-        times.min() < header["TSTART"] - _TIME_TOLERANCE_S or times.max() > header["TSTOP"] + _TIME_TOLERANCE_S
-    ):
-        yield "TIME", "events lie outside of TSTART to TSTOP"
-
-
 def _check_hdu_index(folder: Path) -> tuple[list[Path], list[Problem]]:
     """Return the files that the HDU index lists, and what is wrong with it."""
     path = folder / HDU_INDEX
@@ -343,6 +314,7 @@ def _check_observations(table: Any, observations: Mapping[int, fits.Header]) -> 
         yield "OBS_ID", "lists an observation twice"
     for number in sorted(observations.keys() - set(numbers)):
         yield "OBS_ID", f"does not list the observation {number}"
+    yield from _check_reference(table.header, observations)
     for row in table.data:
         number, header = int(row["OBS_ID"]), observations.get(int(row["OBS_ID"]))
         if header is None:
@@ -354,3 +326,12 @@ def _check_observations(table: Any, observations: Mapping[int, fits.Header]) -> 
             value = header.get(name) if name in table.columns.names else None
             if isinstance(value, int | float) and not np.isclose(float(row[name]), value, rtol=1e-12, atol=1e-6):
                 yield name, f"is {row[name]} for {number}, and {value} in its events"
+
+
+def _check_reference(index: fits.Header, observations: Mapping[int, fits.Header]) -> Iterator[Finding]:
+    """Check that the times of the index count from the same instant as those of the events."""
+    reference = reference_of(index)
+    for number, header in observations.items():
+        of_events = reference_of(header)
+        if None not in (reference, of_events) and reference != of_events:
+            yield "MJDREFI", f"its times count from another instant than those of the observation {number}"

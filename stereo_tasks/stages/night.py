@@ -168,7 +168,7 @@ DL3 = Stage(
         ),
     ),
     side_inputs=("irf", "lst"),
-    revision=3,
+    revision=4,
     needs_models=True,
     cost=Cost(memory_mb=2000, element_s=30, elements_per_job=20),
 )

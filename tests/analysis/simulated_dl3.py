@@ -17,6 +17,7 @@ DEADC = 0.95
 PSF_DEG = 0.05
 FIRST_RUN = 100
 _START_S = 1704922987.0  # 2024-01-10 21:43:07 UTC
+_UNIX_MJD = 40587
 _ENERGY = np.geomspace(0.02, 50, 35)  # TeV, edges of true energy and of the theta cut
 _MIGRATION = np.geomspace(0.3, 3, 51)
 _RESOLUTION = 0.15
@@ -38,6 +39,8 @@ class Sky:
     seconds: float = 1200.0
     kind: str = "table"
     """Of the IRFs: ``table`` and ``fixed`` are point-like, ``full`` is full-enclosure."""
+    reference_mjd: int = 58392
+    """From which times count, in UTC and days of 86400 s."""
 
 
 def cut_deg(energy_tev: Any, kind: str) -> Any:
@@ -84,7 +87,8 @@ def write_run(path: Path, run: int, sky: Sky, start_s: float, angle_deg: float, 
     rng = np.random.default_rng(seed)
     source = SkyCoord(RA_DEG, DEC_DEG, unit="deg")
     pointing = source.directional_offset_by(angle_deg * u.deg, sky.offset_deg * u.deg)
-    times = {"MJDREFI": 40587, "MJDREFF": 0.0, "TIMEUNIT": "s", "TIMESYS": "UTC", "TIMEREF": "LOCAL"}
+    start_s -= 86400 * (sky.reference_mjd - _UNIX_MJD)
+    times = {"MJDREFI": sky.reference_mjd, "MJDREFF": 0.0, "TIMEUNIT": "s", "TIMESYS": "UTC", "TIMEREF": "LOCAL"}
     gti = _table("GTI", {"START": ([start_s], "s"), "STOP": ([start_s + sky.seconds], "s")}, "GTI", **times)
     events = _events(rng, sky, source, pointing, start_s)
     cards = {
@@ -210,5 +214,5 @@ def _write_index(
     ]
     if quality is not None:
         columns.append(fits.Column("QUALITY", "K", array=list(quality)))
-    cards = fits.Header({"MJDREFI": 40587, "MJDREFF": 0.0, "TIMEUNIT": "s", "TIMESYS": "UTC"})
+    cards = fits.Header({name: headers[0][name] for name in ("MJDREFI", "MJDREFF", "TIMEUNIT", "TIMESYS")})
     fits.BinTableHDU.from_columns(columns, header=cards, name="OBS_INDEX").writeto(folder / "obs-index.fits.gz")

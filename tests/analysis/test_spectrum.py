@@ -13,6 +13,7 @@ from stereo_tasks.analysis.reduction import reduce, stack
 from stereo_tasks.analysis.reference import crab_spectrum
 from stereo_tasks.analysis.settings import AnalysisSettings
 from stereo_tasks.analysis.spectrum import assumed_power_law, fit_log_parabola, fit_power_law
+from stereo_tasks.analysis.times import start_of, stop_of
 
 SETTINGS = AnalysisSettings()
 TRUTH = {"amplitude_per_tev_cm2_s": 3.2e-10, "alpha": 2.4, "beta": 0.1}
@@ -101,6 +102,17 @@ def test_a_flare_shows_in_the_light_curve_by_night(make_folder):
     assert nights["time_min"][0].startswith("2024-01-10T21:43:07")
     assert (nights["mjd_max"][0] - nights["mjd_min"][0]).to_value("s") == pytest.approx(1500 + 1200)
     assert {one[:19] for one in curve["time_min"][[0, 4, 7]]} == {"2024-01-10T21:43:07"}
+
+
+@pytest.mark.parametrize("reference_mjd", [40587, 58392])
+def test_times_are_those_of_the_clocks_from_whenever_they_count(make_folder, reference_mjd):
+    """In files that count from 1970 gammapy is 29 s early; ours count from after the last leap second."""
+    reduction = _reduced(make_folder(runs=1, seed=43, reference_mjd=reference_mjd))
+    (dataset,) = reduction.datasets
+    assert start_of(dataset).isot == "2024-01-10T21:43:07.000"
+    assert stop_of(dataset).isot == "2024-01-10T22:03:07.000"
+    early_s = (start_of(dataset) - dataset.gti.time_start[0]).to_value("s")
+    assert early_s == pytest.approx(29 if reference_mjd == 40587 else 0, abs=1e-4)
 
 
 def test_the_constant_fit_is_weighted_by_the_errors():

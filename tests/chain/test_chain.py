@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from stereo_tasks.gadf.check import check_folder
 from stereo_tasks.nights import Night
 from stereo_tasks.processing.publishing import published_folder
 from stereo_tasks.stages import State, chains_of, night_stages
 from stereo_tasks.stages.night import CALIBRATE, COINCIDE, MERGE_STEREO, QA, STEREO
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "gadf"))  # for readers
+
+from readers import GAMMAPY, assert_alike, check_with_ctao, read_with_gammapy
 
 # The first test waits for the simulation, the Monte Carlo and the night, which its fixtures make.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -129,6 +135,13 @@ def test_gammapy_reads_one_observation_a_run_and_the_injected_spectrum_comes_bac
         "-m", "stereo_tasks.qa.closure", str(processed.root / "data/truth/20240110.json"), str(folder)
     )
     assert closure.returncode == 0, closure.stdout + closure.stderr
+
+
+def test_what_is_published_is_read_by_others_alike(processed, truth):
+    folder, source = published_folder(processed.plans()["CrabNebula"]), truth["sources"][0]
+    assert check_folder(folder) == []
+    assert_alike(*(read_with_gammapy(version, folder, source["ra_deg"], source["dec_deg"]) for version in GAMMAPY))
+    assert check_with_ctao(folder)["problems"] == []
 
 
 def test_requested_again_nothing_is_made_anew(processed):

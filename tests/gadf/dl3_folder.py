@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.time import Time
 
 from stereo_tasks.gadf.amend import amend_dl3, amend_index
 from stereo_tasks.kernels.index import create_dl3_index_files
@@ -58,9 +59,10 @@ def _times(run: int) -> dict[str, object]:
 def _events(run: int, number: int, seed: int) -> fits.BinTableHDU:
     rng = np.random.default_rng([seed, run])
     start_s = START_S + 1000 * run
+    dates = [Time(time_s, format="unix", scale="utc").iso.split() for time_s in (start_s, start_s + LENGTH_S)]
     cards = {
-        "HDUCLAS1": "EVENTS", **_times(run), "DATE-OBS": "2024-01-10", "TIME-OBS": "21:43:07.000",
-        "DATE-END": "2024-01-10", "TIME-END": "21:44:47.000", "TSTART": start_s, "TSTOP": start_s + LENGTH_S,
+        "HDUCLAS1": "EVENTS", **_times(run), "DATE-OBS": dates[0][0], "TIME-OBS": dates[0][1],
+        "DATE-END": dates[1][0], "TIME-END": dates[1][1], "TSTART": start_s, "TSTOP": start_s + LENGTH_S,
         "ONTIME": LENGTH_S, "TELAPSE": LENGTH_S, "DEADC": 0.95, "LIVETIME": 0.95 * LENGTH_S, "OBJECT": "CrabNebula",
         "OBS_MODE": "WOBBLE", "N_TELS": 3, "TELLIST": "LST1_M1_M2", "INSTRUME": "LST1_M1_M2", "GEOLON": -17.89,
         "GEOLAT": 28.76, "ALTITUDE": 2199.0, "RA_PNT": 83.8813, "DEC_PNT": 22.3419, "ALT_PNT": 66.0, "AZ_PNT": 99.5,
@@ -95,7 +97,7 @@ def _responses() -> list[fits.BinTableHDU]:
         "ENERG_LO": (f"{bins}D", "TeV", ENERGY_TEV[None, :-1]),
         "ENERG_HI": (f"{bins}D", "TeV", ENERGY_TEV[None, 1:]),
     }
-    offset = {"THETA_LO": ("D", "deg", np.array([0.4])), "THETA_HI": ("D", "deg", np.array([0.4]))}
+    offset = {"THETA_LO": ("D", "deg", np.array([0.3])), "THETA_HI": ("D", "deg", np.array([0.5]))}
     migra = {"MIGRA_LO": ("10D", None, migration[None, :-1]), "MIGRA_HI": ("10D", None, migration[None, 1:])}
     cards = {"HDUCLAS1": "RESPONSE", "HDUCLAS3": "POINT-LIKE", "TELESCOP": "CTA-N"}
     area = np.linspace(1e3, 1e5, bins)[None, None, :]

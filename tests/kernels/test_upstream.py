@@ -36,6 +36,6 @@ def test_the_versions_are_those_that_are_installed():
 
 
 def test_every_place_in_our_code_that_is_named_exists():
-    named = set(re.findall(r"`((?:kernels|steps|stages|planning|qa)/\w+\.py)`", TEXT))
+    named = set(re.findall(r"`((?:kernels|steps|stages|planning|qa|gadf|analysis)/\w+\.py)`", TEXT))
     assert named
     assert not [name for name in named if not (Path(__file__).parents[2] / "stereo_tasks" / name).exists()]

@@ -1,3 +1,4 @@
+import gzip
 import sys
 import threading
 from pathlib import Path
@@ -85,11 +86,35 @@ def without_origin(folder):
         hdus["EVENTS"].header.remove("ORIGIN")
 
 
-def changed_byte(folder):
+def damaged(folder):
     path = folder / "dl3_MAGIC_LST-1.Run00001.fits.gz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def changed_byte(folder):
+    path = folder / "dl3_MAGIC_LST-1.Run00001.fits.gz"
+    with fits.open(path) as hdus:
+        place = hdus["EVENTS"].fileinfo()["datLoc"] + 20  # in the energy of some event
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[place] ^= 1
+    path.write_bytes(gzip.compress(content))
+
+
+def another_reference_of_times(folder):
+    with fits.open(folder / "dl3_MAGIC_LST-1.Run00001.fits.gz", mode="update") as hdus:
+        for hdu in hdus[1:4]:
+            hdu.header["MJDREFI"] = 40587
+            hdu.add_checksum()
+
+
+def listed_file(folder):
+    """Let the index list another file in place of one that is there."""
+    with fits.open(folder / "hdu-index.fits.gz", memmap=False) as hdus:
+        names = hdus[1].data["FILE_NAME"]
+        hdus[1].data["FILE_NAME"] = ["dl3_MAGIC_LST-1.Run00009.fits.gz" if "1." in name else name for name in names]
+        hdus.writeto(folder / "hdu-index.fits.gz", overwrite=True, checksum=True)
 
 
 def negative_area(folder):
@@ -106,20 +131,28 @@ def missing_file(folder):
     ("break_it", "named"),
     [
         (without_origin, r"Run00001.fits.gz \[EVENTS\] ORIGIN: is missing"),
-        (changed_byte, r"Run00001.fits.gz: cannot be read"),
+        (damaged, r"Run00001.fits.gz: cannot be read"),
+        (changed_byte, r"Run00001.fits.gz \[EVENTS\] DATASUM: does not agree with the content"),
+        (another_reference_of_times, r"Run00001.fits.gz \[EVENTS\] MJDREFI: \d+ leap seconds"),
         (negative_area, r"\[EFFECTIVE AREA\] EFFAREA: has 1 negative values"),
         (missing_file, r"Run00001.fits.gz not there"),
+        (listed_file, r"the index lists .*Run00009"),
     ],
 )
 def test_what_is_not_true_to_its_format_is_not_published_and_the_old_stays(tmp_path, make, break_it, named):
     link = tmp_path / "published" / "20240110"
     publish(link, *make([1], 0), {})
-    before = link.readlink(), sorted(path.name for path in link.parent.rglob("*"))
+    before = link.readlink(), contents(link.parent)
     dl3, index = make([1, 2], 1)
     break_it(dl3[0].parent)
     with pytest.raises(PublicationError, match=named):
         publish(link, dl3, index, {})
-    assert before == (link.readlink(), sorted(path.name for path in link.parent.rglob("*")))
+    assert before == (link.readlink(), contents(link.parent))
+
+
+def contents(folder):
+    """Return every file below a folder with its bytes."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_another_verdict_is_another_publication(tmp_path, make):

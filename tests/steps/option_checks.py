@@ -7,6 +7,8 @@ import pandas as pd
 from astropy.io import fits
 from scipy.interpolate import CubicSpline
 
+REFERENCE_UNIX_S = 1538352000.0
+"""2018-10-01T00:00:00 UTC, from which times of DL3 count."""
 COMBINATIONS = {"software": {0, 1, 2}, "software_only_3tel": {1}, "magic_only": {3}, "hardware": {0, 1, 2, 3}}
 
 
@@ -149,7 +151,7 @@ def _expected_events(dl2, irf):
         {
             "gammaness": sums["gammaness"] / sums["of_gammaness"],
             "log_energy": sums["log_energy"] / sums["of_energy"],
-            "time_s": images.groupby(by_event)["timestamp"].mean(),
+            "time_s": images.groupby(by_event)["timestamp"].mean() - REFERENCE_UNIX_S,
             "direction": sums["of_direction"] / sums["of_direction"],  # not a number where a forest's trees all agree
             "multiplicity": images.groupby(by_event)["multiplicity"].first(),
         }

@@ -12,6 +12,8 @@ from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.steps.live_time import CLOCK_MARGIN_S, intersection
 
 SUBRUN_S, BEGIN_S, DURATION_S = 12.0, 4.0, 3.0
+REFERENCE = dt.datetime(2018, 10, 1, tzinfo=dt.UTC)
+"""What times of DL3 count from."""
 RUNS = ("LST-1", "MAGIC", "MAGIC-II")
 """What stalls in which run."""
 
@@ -25,7 +27,7 @@ dl2_to_dl3: {interpolation_method: nearest}
 
 @pytest.fixture(scope="module")
 def stalled(tmp_path_factory):
-    """DL3 files and the times of their stalls (s since 1970 UTC), by what stalls."""
+    """DL3 files and the times of their stalls (s since the reference), by what stalls."""
     from stereo_tasks.processing.night_plans import plan_monte_carlo, plan_night
     from stereo_tasks.simulate import (
         Fault,
@@ -72,10 +74,10 @@ def stalled(tmp_path_factory):
         (plan,) = plan_night("2024-01-10").plans
         _run(plan, run_element)
     products = [Path(element.outputs[0]) for _, element in plan.of_stage(DL3)]
-    starts = [dt.datetime.fromisoformat(run["start"]).timestamp() + BEGIN_S for run in truth["sources"][0]["runs"]]
+    starts = [dt.datetime.fromisoformat(run["start"]) - REFERENCE for run in truth["sources"][0]["runs"]]
     return {
-        name: (path, np.array([[start_s, start_s + DURATION_S]]))
-        for name, path, start_s in zip(RUNS, products, starts, strict=True)
+        name: (path, start.total_seconds() + np.array([[BEGIN_S, BEGIN_S + DURATION_S]]))
+        for name, path, start in zip(RUNS, products, starts, strict=True)
     }
 
 

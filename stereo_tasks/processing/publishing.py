@@ -127,7 +127,8 @@ def judgements(qa: Mapping[str, Any]) -> dict[int, Judgement]:
     return {
         int(run["lst_run"]): Judgement(
             QUALITY.get(run["level"], UNKNOWN_QUALITY),
-            math.nan if (lost := run["metrics"].get("lost_time_s")) is None else float(lost),
+            # Until 0.4 it stood with the metrics.
+            math.nan if (lost := {**run["metrics"], **run}.get("lost_time_s")) is None else float(lost),
             str(run.get("lost_cause", "")),
         )
         for run in qa.get("runs", ())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from stereo_tasks.planning.plan import Element, Plan, Run
 from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
+from stereo_tasks.qa.images import Distance, RunImages, distances
+from stereo_tasks.qa.rates import offset_changes, run_rates
+from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import Stage, State, Unit, night_stages
 from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, MERGE_STEREO, STEREO, SYNCHRONISE
 
@@ -80,10 +84,16 @@ class RunMetrics:
     """Time in which LST-1 observed, and that is no good time: lost subruns, or telescopes that stood still."""
     lost_cause: str
     """Why; empty where nothing is lost."""
+    others: Mapping[str, float | None] = field(default_factory=dict)
+    """What is judged beside, by the name of the metric: rates, light, offsets from subrun to subrun, images."""
+    distances: Mapping[str, Distance] = field(default_factory=dict)
+    """How far distributions are from their references, by the name of the metric."""
 
     def values(self) -> dict[str, float | None]:
         """Return the scalar metrics by name, unit in the name."""
         return {
+            **self.others,
+            **{name: distance.value for name, distance in self.distances.items()},
             "zenith_deg": self.zenith_deg,
             "time_offset_us": self.time_offset_us,
             "time_offset_jump_us": self.time_offset_jump_us,
@@ -97,7 +107,13 @@ class RunMetrics:
         }
 
 
-def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun]) -> tuple[RunMetrics, ...]:
+def run_metrics(
+    plan: Plan,
+    records: Records,
+    observed: Mapping[int, ObservedRun],
+    images: Mapping[int, RunImages] | None = None,
+    others: Mapping[int, Mapping[str, float | None]] | None = None,
+) -> tuple[RunMetrics, ...]:
     """Return the metrics of every run of the plan.
 
     Parameters
@@ -107,6 +123,10 @@ def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun
         By element id.
     observed : mapping of int to ObservedRun
         What the DL3 files say, by LST-1 run.
+    images : mapping of int to RunImages, optional
+        What DL2 says, by LST-1 run.
+    others : mapping of int to mapping, optional
+        Metrics that were found elsewhere, by LST-1 run: muons, the place of the excess.
     """
     placed: dict[tuple[Stage, str | None, int], list[tuple[Place, Element]]] = defaultdict(list)
     for element in plan.elements:
@@ -116,7 +136,31 @@ def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun
     expected_us = plan.settings.get("time_offset_us")
     held = "; ".join(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers)
     readers = [_RunReader(run, placed, records, held) for run in plan.runs]
-    return tuple(reader.read(observed.get(reader.run.lst_run), expected_us) for reader in readers)
+    found = {reader.run.lst_run: reader.read(observed.get(reader.run.lst_run), expected_us) for reader in readers}
+    return tuple(
+        _with_others(reader, found[run], (images or {}).get(run), plan, dict((others or {}).get(run, {})))
+        for run, reader in ((reader.run.lst_run, reader) for reader in readers)
+    )
+
+
+def _with_others(
+    reader: _RunReader, metrics: RunMetrics, images: RunImages | None, plan: Plan, others: dict[str, float | None]
+) -> RunMetrics:
+    run = metrics.run.lst_run
+    settings = QaSettings.model_validate(plan.settings["qa"])
+    rates = run_rates(
+        reader.records(COINCIDE),
+        {telescope: reader.records(MERGE, telescope) for telescope in ("M1", "M2")},
+        reader.records(STEREO),
+        metrics.zenith_deg,
+    )
+    if images is not None and metrics.on_time_s:
+        rates["stereo_rate_hz"] = images.lst_events / metrics.on_time_s
+    offsets = [(one.subrun, one.time_offset_us, one.coincidences or 1.0) for one in metrics.subruns]
+    others |= {"nsb": plan.settings.get("nsb", {}).get(str(run)), **rates, **offset_changes(offsets)}
+    reference = settings.reference(dt.date.fromisoformat(plan.night or ""), metrics.zenith_deg)
+    found = distances(images, reference, settings.images_min) if images and reference else {}
+    return replace(metrics, others={**others, **(images.values() if images else {})}, distances=found)
 
 
 class _RunReader:

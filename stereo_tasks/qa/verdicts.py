@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stereo_tasks.qa.images import Distance
-from stereo_tasks.qa.metrics import RunMetrics
+from stereo_tasks.qa.run import RunMetrics
 from stereo_tasks.settings.qa import Criterion, Interval, Limit, QaSettings
 from stereo_tasks.settings.qa_metrics import BY_NAME, METRICS, TELESCOPES
 from stereo_tasks.stages import State

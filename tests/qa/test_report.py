@@ -48,7 +48,7 @@ def test_a_good_night(fake_night, crab_fixed, tmp_path):
     assert abs(counts["flux_per_tev_cm2_s"] - 2.2e-10) < 4 * counts["flux_error_per_tev_cm2_s"]
     assert abs(counts["index"] - 2.5) < 4 * counts["index_error"]
     assert data["runs"][0]["flow"]["coincide"] == [159000, 8100]
-    assert data["runs"][0]["metrics"]["time_offset_us"] == pytest.approx(-3.15)
+    assert data["runs"][0]["metrics"]["time_offset_us"]["value"] == pytest.approx(-3.15)
     assert f"{counts['significance_sigma']:.1f} σ" in html
     for text in (
         "01622",

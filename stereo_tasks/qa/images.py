@@ -15,7 +15,7 @@ from stereo_tasks.settings.qa_metrics import COMBINATIONS, IMAGE_PARAMETERS, TEL
 COLUMNS = (
     "obs_id", "event_id", "tel_id", "combo_type", "gammaness", "pointing_alt", "pointing_az", *IMAGE_PARAMETERS
 )  # fmt: skip
-"""Columns of DL2 that are looked at; pointings in rad, intensities in p.e., widths and lengths in deg."""
+"""Columns of DL2 that are looked at; pointings in rad, intensities in p.e., widths and lengths in m."""
 
 GAMMA_LIKE = 0.85
 _LST_1 = 1

@@ -23,10 +23,10 @@ def deciles(files: Sequence[Path], settings: QaSettings) -> dict[str, list[float
     ValueError
         If there are fewer images than `images_min` of something.
     """
-    tables = [pd.read_hdf(file, key="events/parameters", columns=list(COLUMNS)) for file in files]
-    merged = pd.concat(tables, ignore_index=True)
-    images = run_images({name: np.asarray(merged[name]) for name in COLUMNS}, settings)
-    background = images.background if images else {}
+    tables = (pd.read_hdf(file, key="events/parameters", columns=list(COLUMNS)) for file in files)
+    runs = [run_images({name: np.asarray(table[name]) for name in COLUMNS}, settings) for table in tables]
+    found = [run.background for run in runs if run is not None]
+    background = {name: np.concatenate([one[name] for one in found]) for name in (found[0] if found else {})}
     if few := [name for name, values in background.items() if len(values) < settings.images_min]:
         raise ValueError(f"{', '.join(few)}: fewer than {settings.images_min} images; give more files")
     return {name: deciles_of(values) for name, values in background.items()}

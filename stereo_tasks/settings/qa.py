@@ -132,7 +132,7 @@ class Reference(Model):
     """Which data they are from."""
     zenith_deg: tuple[float, float] = (0.0, 90.0)
     deciles: dict[str, tuple[float, ...]]
-    """Nine rising values, from 10 to 90 %, by what they are of: ``lst1_intensity`` (p.e.), ``m1_width`` (deg), ..."""
+    """Nine rising values, from 10 to 90 %, by what they are of: ``lst1_intensity`` (p.e.), ``m1_width`` (m), ..."""
 
     @field_validator("deciles")
     @classmethod

@@ -187,7 +187,7 @@ class Fault(_Model):
     jump_us: float = _new(1.0, ge=-100, le=100)
     separation_arcmin: float = _new(12.0, ge=0, le=60)
     kept_fraction: float = _new(0.5, gt=0, le=1)
-    noise_pe: float = _new(3.0, gt=0, le=20)
+    noise_pe: float = _new(5.0, gt=0, le=20)
     shift_deg: float = _new(0.25, ge=-2, le=2)
 
     @model_validator(mode="after")

@@ -66,16 +66,16 @@ DEFECTS = (
     ),
     Defect("wrong source position", ({"kind": "wrong_position", "shift_deg": 0.25},), ("source_offset_deg",)),
     Defect(
-        "M1 noisy", ({"kind": "noisy_telescope", "telescope": "M1", "noise_pe": 3.0},),
+        "M1 noisy", ({"kind": "noisy_telescope", "telescope": "M1", "noise_pe": 5.0},),
         ("m1_intensity_distance", "m1_width_distance", "m1_rate_hz", "m1_m2_rate_ratio"),
     ),
 )  # fmt: skip
 
 
 def defect_night() -> NightSpec:
-    """Return a night with a run of each defect, one degree of zenith after the other."""
+    """Return a night with a run of each defect, all at zenith distances of the demo's reference."""
     crab = demo_spec().sources[0]
-    runs = tuple(RunSpec(zenith_deg=27.0 - i, subruns=SUBRUNS, wobble_angle_deg=(35.0, 215.0)[i % 2])
+    runs = tuple(RunSpec(zenith_deg=24.5 - 0.9 * i, subruns=SUBRUNS, wobble_angle_deg=(35.0, 215.0)[i % 2])
                  for i in range(len(DEFECTS)))  # fmt: skip
     faults = tuple(Fault(**fault, run=i) for i, defect in enumerate(DEFECTS) for fault in defect.faults)
     return NightSpec(night=NIGHT, seed=7, sources=(crab.model_copy(update={"runs": runs}),), faults=faults)

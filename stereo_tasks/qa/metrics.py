@@ -51,19 +51,26 @@ def run_metrics(
             placed[element.stage, place.telescope, place.run].append((place, element))
     expected_us = plan.settings.get("time_offset_us")
     held = "; ".join(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers)
+    settings = QaSettings.model_validate(plan.settings["qa"])
     readers = [_RunReader(run, placed, records, held) for run in plan.runs]
-    found = {reader.run.lst_run: reader.read(observed.get(reader.run.lst_run), expected_us) for reader in readers}
-    return tuple(
-        _with_others(reader, found[run], (images or {}).get(run), plan, dict((others or {}).get(run, {})))
-        for run, reader in ((reader.run.lst_run, reader) for reader in readers)
-    )
+    found = []
+    for reader in readers:
+        run = reader.run.lst_run
+        metrics = reader.read(observed.get(run), expected_us)
+        own = dict((others or {}).get(run, {}))
+        found.append(_with_others(reader, metrics, (images or {}).get(run), plan, settings, own))
+    return tuple(found)
 
 
 def _with_others(
-    reader: _RunReader, metrics: RunMetrics, images: RunImages | None, plan: Plan, others: dict[str, float | None]
+    reader: _RunReader,
+    metrics: RunMetrics,
+    images: RunImages | None,
+    plan: Plan,
+    settings: QaSettings,
+    others: dict[str, float | None],
 ) -> RunMetrics:
     run = metrics.run.lst_run
-    settings = QaSettings.model_validate(plan.settings["qa"])
     rates = run_rates(
         reader.records(COINCIDE),
         {telescope: reader.records(MERGE, telescope) for telescope in ("M1", "M2")},

@@ -74,7 +74,7 @@ def make_report(
     others: dict[int, dict[str, float | None]] = {run.lst_run: {} for run in plan.runs}
     for name, values in (("source_offset_deg", sky.source_offsets_deg), ("muon_efficiency", muon_efficiency or {})):
         for run, value in values.items():
-            others[run][name] = value
+            others.setdefault(run, {})[name] = value
     completeness_min = float(plan.settings.get("completeness_min", 1.0))
     runs = tuple(
         RunReport(metrics, judge_run(metrics, settings, night_date, completeness_min))

@@ -60,30 +60,32 @@ class MetricRow:
     unit: str
     group: str
     limits: tuple[str, ...]
-    """Where it is good; several where that depends on the zenith distance of the run."""
+    """Where it is good, or why nobody knows; several where that depends on the zenith distance of the run."""
     cells: tuple[tuple[str, str], ...]
     """Value and classes of each run."""
 
 
-def metric_rows(runs: Sequence[RunReport]) -> tuple[list[MetricRow], list[MetricRow]]:
-    """Return the metrics that are not good in some run, the worst first, and the others that are known in some."""
+def metric_rows(runs: Sequence[RunReport]) -> tuple[list[MetricRow], list[MetricRow], list[str]]:
+    """Return metrics that are not good in some run, the worst first; those that are; and what is not known, and why."""
     found: list[tuple[Level, MetricRow]] = []
+    unknown = []
     for metric in METRICS:
         verdicts = [{one.metric: one for one in run.verdicts}.get(metric.name) for run in runs]
         known = [one for one in verdicts if one is not None and one.value is not None]
         if not known:
+            unknown.append(f"{metric.label} ({metric.unknown})")
             continue
         cells = tuple(
             (_number(one.value if one else None, metric.form), run.marks(metric.name))
             for run, one in zip(runs, verdicts, strict=True)
         )
-        limits = tuple(dict.fromkeys(one.limit for one in known if one.limit))
+        limits = tuple(dict.fromkeys(one.limit or one.reason for one in known))
         row = MetricRow(metric.label, metric.unit, metric.group, limits, cells)
         found.append((worst(one.level for one in known), row))
     order = list(Level)
     found.sort(key=lambda item: order.index(item[0]), reverse=True)
     off = [row for level, row in found if level in (Level.WARNING, Level.BAD)]
-    return off, [row for level, row in found if level not in (Level.WARNING, Level.BAD)]
+    return off, [row for level, row in found if level not in (Level.WARNING, Level.BAD)], unknown
 
 
 def render(
@@ -110,7 +112,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "flux": _flux, "duration": _duration, "listed": _listed}
-    off, others = metric_rows(runs)
+    off, others, unknown = metric_rows(runs)
     style = (_TEMPLATES / "report.css").read_text()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("report.html").render(
@@ -119,6 +121,7 @@ def render(
         offset_limit_us=offset_limit_us,
         metrics_off=off,
         metrics_good=others,
+        metrics_unknown=unknown if runs else [],
         completeness_metric=completeness_metric,
         night=night,
         runs=runs,

@@ -96,6 +96,7 @@ METRICS = (
         Metric(f"combination_{name}", f"combinations.{name}", _combination_label(name), "", ".3f", Group.EVENTS)
         for name in COMBINATIONS
     ),
+    Metric("gamma_like", "events.gamma_like", "part of the events with gammaness above 0.85", "", ".3f", Group.EVENTS),
     *(
         Metric(
             f"{short}_{parameter}_distance", f"images.{short}_{parameter}",
@@ -108,7 +109,6 @@ METRICS = (
         "gammaness_distance", "images.gammaness", "gammaness of background differs from its reference by", "", ".3f",
         Group.IMAGES, unknown=_NO_REFERENCE,
     ),
-    Metric("gamma_like", "events.gamma_like", "part of the events with gammaness above 0.85", "", ".3f", Group.EVENTS),
     Metric(
         "source_offset_deg", "source.offset", "excess away from the source by", "deg", ".2f", Group.SOURCE,
         unknown="no significant excess in this run",

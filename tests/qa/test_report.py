@@ -98,6 +98,7 @@ def test_what_is_said_of_each_metric(fake_night, crab_fixed, tmp_path):
     # What is not good comes first, and the rest is folded away.
     assert text.index("muon efficiency") < text.index("metrics that are good, or have no limit")
     assert text.index("metrics that are good, or have no limit") < text.index("excess away from the source by")
+    assert "Not known of any run: night-sky background (autoMCP's tables do not have it)" in text
 
 
 def test_the_page_loads_and_runs_nothing(fake_night, crab_fixed, tmp_path):

@@ -85,6 +85,8 @@ def _run_values(run: Row, plan: str, judged: dt.datetime) -> Row:
     """Return the row of a run, without its night, from its part of ``qa.json``."""
     metrics, verdicts = run.get("metrics", {}), run.get("verdicts", [])
     values = {name: dict(value) if isinstance(value, dict) else {"value": value} for name, value in metrics.items()}
+    if "lost_time_s" in run:  # no metric, since nothing is judged by it
+        values.setdefault("lost_time_s", {"value": run["lost_time_s"]})
     for one in verdicts:  # values and levels may stand in two places
         values.setdefault(one["metric"], {"value": one.get("value")}).setdefault("level", one["level"])
     numbers = {name: run.get(name, values.get(name, {}).get("value")) for name in ("zenith_deg", "live_time_s")}

@@ -267,7 +267,8 @@ class NightPlanner:
                 )
             )
         by_run = {run: self.magic_subruns(1, run) + self.magic_subruns(2, run) for run in self.magic_runs}
-        choices, notices = wobble_offsets(by_run, self.settings.qa.limits.wobble_offset_deg)
+        limit = self.settings.qa.criterion("wobble_offset_deg", self.night.evening).limit(None)
+        choices, notices = wobble_offsets(by_run, limit)
         self._choices += choices
         self.notices += notices
         for kept, ignored, reason in self.files.duplicates:
@@ -287,12 +288,14 @@ class NightPlanner:
     def _step_settings(self) -> dict[str, Any]:
         position = self.chosen.position
         corrections = {"corrections": sorted(set(self.production.corrections))} if self.production.corrections else {}
+        nsb = {str(one.run): one.measured for one in self.chosen.levels if one.measured is not None}
         return {
             "source_ra_deg": position.ra_deg if position else None,
             "source_dec_deg": position.dec_deg if position else None,
             "completeness_min": self.settings.policy.completeness_min,
             "time_offset_us": self.chosen.time_offset_us,
             "qa": self.settings.qa.model_dump(mode="json"),
+            **({"nsb": nsb} if nsb else {}),
             **corrections,
         }
 

@@ -22,6 +22,8 @@ class RunLevel:
     """One of ``monte_carlo.nsb_levels``; None if there is none, and the run is held."""
     reason: str
     """Where the value comes from, or what to do."""
+    measured: float | None = None
+    """What was measured in the run, by autoMCP's table."""
 
 
 def run_levels(rows: Sequence[Observation], monte_carlo: MonteCarlo, production: Production) -> tuple[RunLevel, ...]:
@@ -38,7 +40,10 @@ def run_levels(rows: Sequence[Observation], monte_carlo: MonteCarlo, production:
     """
     known = {one.run: one for row in rows if row.facts for one in row.facts.lst}
     runs = sorted({run for row in rows for run in row.lst_runs})
-    return tuple(RunLevel(run, *_level(known.get(run), monte_carlo, production)) for run in runs)
+    return tuple(
+        RunLevel(run, *_level(facts := known.get(run), monte_carlo, production), facts.nsb if facts else None)
+        for run in runs
+    )
 
 
 def _level(facts: LstRunFacts | None, monte_carlo: MonteCarlo, production: Production) -> tuple[float | None, str]:

@@ -11,7 +11,7 @@ from stereo_tasks.settings.qa import Limit
 
 
 def wobble_offsets(
-    runs: Mapping[int, Sequence[MagicSubrun]], limit: Limit
+    runs: Mapping[int, Sequence[MagicSubrun]], limit: Limit | None
 ) -> tuple[tuple[Choice, ...], tuple[Notice, ...]]:
     """Return the wobble offsets of MAGIC's runs, and what QA will say against them.
 
@@ -19,8 +19,8 @@ def wobble_offsets(
     ----------
     runs : mapping of int to sequence of MagicSubrun
         The files of each run, of both telescopes.
-    limit : Limit
-        Of the QA page, in deg.
+    limit : Limit, optional
+        Of the QA page, in deg; None where it has none.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def wobble_offsets(
             notices.append(Notice(f"MAGIC run {run}", f"its files {why}: QA will measure it"))
             continue
         by_offset[offset].append(run)
-        if not limit.is_good(offset):
+        if limit is not None and not limit.is_good(offset):
             verdict = "is a warning" if limit.is_usable(offset) else "makes it bad: the IRFs are for other offsets"
             notices.append(Notice(f"MAGIC run {run}", f"wobble offset {offset:.2f} deg, which {verdict}"))
     choices = [

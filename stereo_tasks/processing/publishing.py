@@ -196,6 +196,7 @@ def judgements(qa: Mapping[str, Any], overruled: Mapping[int, str] | None = None
     """Return what is said of each LST-1 run: its level by a person, else by the numbers behind the QA page."""
     said = {run: Judgement(QUALITY[level]) for run, level in (overruled or {}).items()}
     for run in qa.get("runs", ()):
+        # Until 0.4 it stood with the metrics.
         number, lost = int(run["lst_run"]), {**run["metrics"], **run}.get("lost_time_s")
         said[number] = Judgement(
             said[number].quality if number in said else QUALITY.get(run["level"], UNKNOWN_QUALITY),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
 from stereo_tasks.planning.plan import Element, Plan, Run
 from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
+from stereo_tasks.qa.images import RunImages, distances
+from stereo_tasks.qa.rates import offset_changes, run_rates
+from stereo_tasks.qa.run import Flow, RunMetrics, Subrun, Subruns
+from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import Stage, State, Unit, night_stages
 from stereo_tasks.stages.night import CALIBRATE, COINCIDE, DL2, DL3, MERGE, MERGE_STEREO, STEREO, SYNCHRONISE
 
@@ -18,86 +23,13 @@ LOST_TIME_SHOWN_S = 0.5
 """Less is the time between two showers, where a subrun or an interval begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Events into and out of one stage of a run; None where no record tells."""
-
-    stage: str
-    events_in: float | None
-    events_out: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Subrun:
-    """What the coincidence of one LST-1 subrun found."""
-
-    lst_run: int
-    subrun: int
-    zenith_deg: float | None
-    time_offset_us: float | None
-    coincidences: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Subruns:
-    """Used and expected subruns of one instrument."""
-
-    instrument: str
-    used: int
-    expected: int
-
-    @property
-    def completeness(self) -> float:
-        """Used over expected; 1 where nothing was expected."""
-        return self.used / self.expected if self.expected else 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunMetrics:
-    """Everything the page shows of one run. None: nothing is known."""
-
-    run: Run
-    state: str
-    """State of the run's DL3 element."""
-    reason: str
-    """Why there is no DL3; empty when there is."""
-    flows: tuple[Flow, ...]
-    subruns: tuple[Subrun, ...]
-    completeness: tuple[Subruns, ...]
-    lost: tuple[str, ...]
-    zenith_deg: float | None
-    time_offset_us: float | None
-    """Mean over the subruns, weighted with their coincidences."""
-    time_offset_jump_us: float | None
-    """Largest distance of a subrun's time offset from the known value."""
-    pointing_separation_arcmin: float | None
-    """Largest of the subruns."""
-    wobble_offset_deg: float | None
-    dead_time_factor: float | None
-    on_time_s: float | None
-    live_time_s: float | None
-    lost_time_s: float | None
-    """Time in which LST-1 observed, and that is no good time: lost subruns, or telescopes that stood still."""
-    lost_cause: str
-    """Why; empty where nothing is lost."""
-
-    def values(self) -> dict[str, float | None]:
-        """Return the scalar metrics by name, unit in the name."""
-        return {
-            "zenith_deg": self.zenith_deg,
-            "time_offset_us": self.time_offset_us,
-            "time_offset_jump_us": self.time_offset_jump_us,
-            "pointing_separation_arcmin": self.pointing_separation_arcmin,
-            "wobble_offset_deg": self.wobble_offset_deg,
-            "dead_time_factor": self.dead_time_factor,
-            "on_time_s": self.on_time_s,
-            "live_time_s": self.live_time_s,
-            "lost_time_s": self.lost_time_s,
-            "completeness": min((part.completeness for part in self.completeness), default=None),
-        }
-
-
-def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun]) -> tuple[RunMetrics, ...]:
+def run_metrics(
+    plan: Plan,
+    records: Records,
+    observed: Mapping[int, ObservedRun],
+    images: Mapping[int, RunImages] | None = None,
+    others: Mapping[int, Mapping[str, float | None]] | None = None,
+) -> tuple[RunMetrics, ...]:
     """Return the metrics of every run of the plan.
 
     Parameters
@@ -107,6 +39,10 @@ def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun
         By element id.
     observed : mapping of int to ObservedRun
         What the DL3 files say, by LST-1 run.
+    images : mapping of int to RunImages, optional
+        What DL2 says, by LST-1 run.
+    others : mapping of int to mapping, optional
+        Metrics that were found elsewhere, by LST-1 run: muons, the place of the excess.
     """
     placed: dict[tuple[Stage, str | None, int], list[tuple[Place, Element]]] = defaultdict(list)
     for element in plan.elements:
@@ -115,8 +51,39 @@ def run_metrics(plan: Plan, records: Records, observed: Mapping[int, ObservedRun
             placed[element.stage, place.telescope, place.run].append((place, element))
     expected_us = plan.settings.get("time_offset_us")
     held = "; ".join(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers)
+    settings = QaSettings.model_validate(plan.settings["qa"])
     readers = [_RunReader(run, placed, records, held) for run in plan.runs]
-    return tuple(reader.read(observed.get(reader.run.lst_run), expected_us) for reader in readers)
+    found = []
+    for reader in readers:
+        run = reader.run.lst_run
+        metrics = reader.read(observed.get(run), expected_us)
+        own = dict((others or {}).get(run, {}))
+        found.append(_with_others(reader, metrics, (images or {}).get(run), plan, settings, own))
+    return tuple(found)
+
+
+def _with_others(
+    reader: _RunReader,
+    metrics: RunMetrics,
+    images: RunImages | None,
+    plan: Plan,
+    settings: QaSettings,
+    others: dict[str, float | None],
+) -> RunMetrics:
+    run = metrics.run.lst_run
+    rates = run_rates(
+        reader.records(COINCIDE),
+        {telescope: reader.records(MERGE, telescope) for telescope in ("M1", "M2")},
+        reader.records(STEREO),
+        metrics.zenith_deg,
+    )
+    if images is not None and metrics.on_time_s:
+        rates["stereo_rate_hz"] = images.lst_events / metrics.on_time_s
+    offsets = [(one.subrun, one.time_offset_us, one.coincidences or 1.0) for one in metrics.subruns]
+    others |= {"nsb": plan.settings.get("nsb", {}).get(str(run)), **rates, **offset_changes(offsets)}
+    reference = settings.reference(dt.date.fromisoformat(plan.night or ""), metrics.zenith_deg)
+    found = distances(images, reference, settings.images_min) if images and reference else {}
+    return replace(metrics, others={**others, **(images.values() if images else {})}, distances=found)
 
 
 class _RunReader:

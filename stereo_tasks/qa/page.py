@@ -19,8 +19,9 @@ from stereo_tasks.qa.clock import ClockRun
 from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
 from stereo_tasks.qa.engines import made_twice, stage_engines
 from stereo_tasks.qa.sky import Sky
-from stereo_tasks.qa.verdicts import RunReport, Verdict
+from stereo_tasks.qa.verdicts import Level, RunReport, Verdict, completeness_metric, worst
 from stereo_tasks.settings.qa import QaSettings
+from stereo_tasks.settings.qa_metrics import METRICS
 from stereo_tasks.stages import Stage, State
 from stereo_tasks.stages.night import COMPARE, DL3, INDEX
 
@@ -51,11 +52,48 @@ class RecordFolder:
     records: int
 
 
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """A metric with its values in all runs."""
+
+    label: str
+    unit: str
+    group: str
+    limits: tuple[str, ...]
+    """Where it is good, or why nobody knows; several where that depends on the zenith distance of the run."""
+    cells: tuple[tuple[str, str], ...]
+    """Value and classes of each run."""
+
+
+def metric_rows(runs: Sequence[RunReport]) -> tuple[list[MetricRow], list[MetricRow], list[str]]:
+    """Return metrics that are not good in some run, the worst first; those that are; and what is not known, and why."""
+    found: list[tuple[Level, MetricRow]] = []
+    unknown = []
+    for metric in METRICS:
+        verdicts = [{one.metric: one for one in run.verdicts}.get(metric.name) for run in runs]
+        known = [one for one in verdicts if one is not None and one.value is not None]
+        if not known:
+            unknown.append(f"{metric.label} ({metric.unknown})")
+            continue
+        cells = tuple(
+            (_number(one.value if one else None, metric.form), run.marks(metric.name))
+            for run, one in zip(runs, verdicts, strict=True)
+        )
+        limits = tuple(dict.fromkeys(one.limit or one.reason for one in known))
+        row = MetricRow(metric.label, metric.unit, metric.group, limits, cells)
+        found.append((worst(one.level for one in known), row))
+    order = list(Level)
+    found.sort(key=lambda item: order.index(item[0]), reverse=True)
+    off = [row for level, row in found if level in (Level.WARNING, Level.BAD)]
+    return off, [row for level, row in found if level not in (Level.WARNING, Level.BAD)], unknown
+
+
 def render(
     *,
     plan: Plan,
     records: Records,
     settings: QaSettings,
+    offset_limit_us: float | None,
     night: Verdict,
     runs: Sequence[RunReport],
     sky: Sky,
@@ -74,11 +112,17 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "flux": _flux, "duration": _duration, "listed": _listed}
+    off, others, unknown = metric_rows(runs)
     style = (_TEMPLATES / "report.css").read_text()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("report.html").render(
         plan=plan,
         settings=settings,
+        offset_limit_us=offset_limit_us,
+        metrics_off=off,
+        metrics_good=others,
+        metrics_unknown=unknown if runs else [],
+        completeness_metric=completeness_metric,
         night=night,
         runs=runs,
         sky=sky,

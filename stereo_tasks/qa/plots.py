@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from stereo_tasks.qa.clock import ClockRun
 from stereo_tasks.qa.elements import StageSummary
-from stereo_tasks.qa.metrics import Subrun
+from stereo_tasks.qa.run import Subrun
 from stereo_tasks.qa.theta2 import Theta2
 
 _WIDTH_IN = 4.9  # three beside each other on a laptop, with text of the size of the page's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections.abc import Mapping
@@ -9,25 +10,35 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.files import write_atomically
 from stereo_tasks.products.record import Record
 from stereo_tasks.qa.clock import clock_runs
 from stereo_tasks.qa.elements import Records, losses, problems, stage_summaries
 from stereo_tasks.qa.engines import made_twice, stage_engines
+from stereo_tasks.qa.images import run_images
 from stereo_tasks.qa.metrics import run_metrics
 from stereo_tasks.qa.page import render
 from stereo_tasks.qa.plots import plot_clock, plot_flow, plot_subruns, plot_theta2
 from stereo_tasks.qa.sky import Sky, look_at_sky
-from stereo_tasks.qa.verdicts import Level, RunReport, Verdict, judge_night, judge_run
+from stereo_tasks.qa.verdicts import RUN_LEVELS, Level, RunReport, Verdict, judge_night, judge_run
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import State
 
-QA_FORMAT = 1
+QA_FORMAT = 2
+"""2: each metric of a run with its unit, level, limit and reason."""
 
 
 def make_report(
-    plan: Plan, records: Mapping[str, Record | None], dl3_folder: Path | None, out: Path
+    plan: Plan,
+    records: Mapping[str, Record | None],
+    dl3_folder: Path | None,
+    out: Path,
+    *,
+    dl2: Mapping[int, Mapping[str, NDArray[Any]]] | None = None,
+    muon_efficiency: Mapping[int, float] | None = None,
 ) -> dict[str, float]:
     """Write the quality page and its data.
 
@@ -41,6 +52,10 @@ def make_report(
         Folder of the night's DL3 files with their index. Without it, the page says why there is none.
     out : pathlib.Path
         Folder to write ``report.html`` and ``qa.json`` into.
+    dl2 : mapping of int to mapping, optional
+        Columns of the DL2 of each LST-1 run (`stereo_tasks.qa.images.COLUMNS`), of those that have one.
+    muon_efficiency : mapping of int to float, optional
+        Mean efficiency of the muon rings of each LST-1 run, of those that have some.
 
     Returns
     -------
@@ -54,9 +69,16 @@ def make_report(
     """
     settings = QaSettings.model_validate(plan.settings["qa"])
     sky = look_at_sky(plan, dl3_folder, settings)
+    night_date = dt.date.fromisoformat(str(plan.night))
+    images = {run: found for run, columns in (dl2 or {}).items() if (found := run_images(columns, settings))}
+    others: dict[int, dict[str, float | None]] = {run.lst_run: {} for run in plan.runs}
+    for name, values in (("source_offset_deg", sky.source_offsets_deg), ("muon_efficiency", muon_efficiency or {})):
+        for run, value in values.items():
+            others.setdefault(run, {})[name] = value
+    completeness_min = float(plan.settings.get("completeness_min", 1.0))
     runs = tuple(
-        RunReport(metrics, judge_run(metrics, settings, float(plan.settings.get("completeness_min", 1.0))))
-        for metrics in run_metrics(plan, records, sky.runs)
+        RunReport(metrics, judge_run(metrics, settings, night_date, completeness_min))
+        for metrics in run_metrics(plan, records, sky.runs, images, others)
     )
     all_problems = problems(plan, records)
     open_problems = sum(len(problem.elements) for problem in all_problems if problem.state != State.SKIPPED)
@@ -64,12 +86,15 @@ def make_report(
     night = judge_night((run.level for run in runs), holds=len(plan.blockers), problems=open_problems, no_sky=no_sky)
     stages = stage_summaries(plan, records)
     theta2 = sky.theta2
+    offset_limit = settings.criterion("time_offset_jump_us", night_date).limit(None)
+    offset_limit_us = offset_limit.good[1] if offset_limit else None
     clocks = clock_runs(plan, records)
     counts = _counts(sky, runs, records, plan)
     html = render(
         plan=plan,
         records=records,
         settings=settings,
+        offset_limit_us=offset_limit_us,
         night=night,
         runs=runs,
         sky=sky,
@@ -84,7 +109,7 @@ def make_report(
             "subruns": plot_subruns(
                 [subrun for run in runs for subrun in run.metrics.subruns],
                 plan.settings.get("time_offset_us"),
-                settings.limits.time_offset_jump_us.good[1],
+                offset_limit_us,
             ),
         },
     )
@@ -97,7 +122,7 @@ def make_report(
 
 def _counts(sky: Sky, runs: tuple[RunReport, ...], records: Records, plan: Plan) -> dict[str, float]:
     counts: dict[str, float] = {"runs": len(runs)}
-    for level in Level:
+    for level in RUN_LEVELS:
         counts[f"runs_{level.value}"] = sum(run.level == level for run in runs)
     for stage in stage_summaries(plan, records):
         for state, number in stage.states.items():
@@ -153,8 +178,13 @@ def _data(
                 "magic_runs": list(run.metrics.run.magic_runs),
                 "level": run.level,
                 "state": run.metrics.state,
-                "metrics": run.metrics.values(),
+                "reasons": list(run.reasons),
+                "zenith_deg": run.metrics.zenith_deg,
+                "on_time_s": run.metrics.on_time_s,
+                "live_time_s": run.metrics.live_time_s,
+                "lost_time_s": run.metrics.lost_time_s,
                 "lost_cause": run.metrics.lost_cause,
+                "metrics": _metrics(run),
                 "flow": {flow.stage: [flow.events_in, flow.events_out] for flow in run.metrics.flows},
                 "excess": _excess(sky, run.metrics.run.lst_run),
                 "verdicts": [asdict(verdict) for verdict in run.verdicts],
@@ -162,6 +192,14 @@ def _data(
             for run in runs
         ],
     }
+
+
+def _metrics(run: RunReport) -> dict[str, Any]:
+    """Return all that is known of a run and has a number: judged or, with neither limit nor reason, only told."""
+    told = {"time_offset_us": Verdict("time_offset_us", Level.GOOD, "", run.metrics.time_offset_us, "us")}
+    judged = {verdict.metric: verdict for verdict in run.verdicts if verdict.metric != "dl3"}
+    names = ("value", "unit", "level", "limit", "reason")
+    return {metric: {name: getattr(one, name) for name in names} for metric, one in (told | judged).items()}
 
 
 def _excess(sky: Sky, lst_run: int) -> dict[str, float] | None:

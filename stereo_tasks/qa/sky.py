@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from astropy.coordinates import SkyCoord
 
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.qa.dl3 import Dl3Error, ObservedRun, observed_run, open_observations
+from stereo_tasks.qa.source_position import excess_offset_deg
 from stereo_tasks.qa.spectrum import PowerLaw, SpectrumError, fit_power_law
 from stereo_tasks.qa.theta2 import Theta2, make_theta2
 from stereo_tasks.settings.qa import QaSettings
@@ -27,6 +28,8 @@ class Sky:
     no_theta2: str
     spectrum: PowerLaw | None
     no_spectrum: str
+    source_offsets_deg: Mapping[int, float] = field(default_factory=dict)
+    """How far from the source the largest excess is, by LST-1 run; nothing of runs without a significant one."""
 
 
 def _nothing(reason: str) -> Sky:
@@ -45,10 +48,12 @@ def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sk
     except Dl3Error as error:
         return _nothing(str(error))
     runs = {run.obs_id: run for run in (observed_run(observation, source) for observation in observations)}
+    found = ((int(one.obs_id), excess_offset_deg(one, source, settings.detection_sigma)) for one in observations)
+    offsets = {run: offset for run, offset in found if offset is not None}
     theta2 = make_theta2(observations, source, settings.theta2)
     if theta2 is None:
         reason = "no run has room for an OFF region: is the wobble offset, or the position of the source, right?"
-        return Sky(runs, None, reason, None, reason)
+        return Sky(runs, None, reason, None, reason, offsets)
     spectrum, no_spectrum = None, ""
     significance, needed = theta2.total.significance, settings.spectrum.significance_min_sigma
     if significance < needed:
@@ -62,4 +67,4 @@ def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sk
         except Exception as error:  # the page is most needed when something is odd: it must come in any case
             log.exception("The spectrum of %s failed", plan.name)
             no_spectrum = f"the fit failed: {type(error).__name__}: {error}"
-    return Sky(runs, theta2, "", spectrum, no_spectrum)
+    return Sky(runs, theta2, "", spectrum, no_spectrum, offsets)

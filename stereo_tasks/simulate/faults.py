@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,6 @@ KEPT_FRACTION = 0.6
 
 NOISE_PE = 0.3
 """Pixel noise of a subrun in which no event survives the cleaning (a closed camera)."""
-
-POINTING_APART_DEG = 0.2
-"""Twice magic-cta-pipe's limit of 6 arcmin."""
 
 NO_OVERLAP_S = 600.0
 """MAGIC's clock is ahead of LST-1's by this much where no event can be coincident."""
@@ -37,6 +35,23 @@ class RunFaults:
             f.kind is FaultKind.MAGIC_NOISE and f.subrun == subrun and _magic_telescope(f) == telescope
             for f in self.faults
         )
+
+    def noise_pe(self, telescope: int) -> float | None:
+        """Return the noise a pixel of a MAGIC telescope in p.e.; None for the usual one."""
+        noisy = [f for f in self._of(FaultKind.NOISY_TELESCOPE) if _magic_telescope(f) == telescope]
+        return noisy[0].noise_pe if noisy else None
+
+    def rate_factor(self) -> float:
+        """Return which fraction of the showers is recorded."""
+        return math.prod(f.kept_fraction for f in self._of(FaultKind.LOW_RATE))
+
+    def light_factor(self) -> float:
+        """Return which fraction of the light is recorded."""
+        return math.prod(f.kept_fraction for f in self._of(FaultKind.LIGHT_LOSS))
+
+    def source_shift_deg(self) -> float:
+        """Return how far the source is above its supposed position."""
+        return sum(f.shift_deg for f in self._of(FaultKind.WRONG_POSITION))
 
     def recorded(
         self, telescope: Literal["M1", "M2", "LST"], subrun: int, begin_s: float, time_ns: NDArray[np.int64]
@@ -63,13 +78,13 @@ class RunFaults:
 
     def pointing_apart_deg(self) -> float:
         """Return how far LST-1 points above MAGIC."""
-        return POINTING_APART_DEG if self._has(FaultKind.POINTING_APART) else 0.0
+        return sum(f.separation_arcmin / 60 for f in self._of(FaultKind.POINTING_APART))
 
     def magic_shift_s(self) -> float:
         """Return how much MAGIC's times are shifted."""
-        return NO_OVERLAP_S if self._has(FaultKind.NO_OVERLAP) else 0.0
+        return NO_OVERLAP_S if self._of(FaultKind.NO_OVERLAP) else 0.0
 
-    def magic_clock_ns(self, begin_s: float, time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    def magic_clock_ns(self, begin_s: float, time_ns: NDArray[np.int64], subrun: int = 0) -> NDArray[np.int64]:
         """Return the times that MAGIC's clock shows, which is wrong without GPS.
 
         Parameters
@@ -78,15 +93,19 @@ class RunFaults:
             Unix time of the start of the run, in s.
         time_ns : numpy.ndarray
             Shape (n,): unix times of the events, in ns.
+        subrun : int, optional
+            Index of the subrun within the run.
         """
         for fault in self.faults:
             if fault.kind is FaultKind.BROKEN_GPS:
                 grown_us = fault.clock_drift_us_per_s * (time_ns - round(begin_s * 1e9)) * 1e-9
                 time_ns = time_ns + round(fault.clock_offset_s * 1e9) + np.round(grown_us * 1e3).astype(np.int64)
+            elif fault.kind is FaultKind.CLOCK_JUMP and subrun >= fault.subrun:
+                time_ns = time_ns + round(fault.jump_us * 1e3)
         return time_ns
 
-    def _has(self, kind: FaultKind) -> bool:
-        return any(f.kind is kind for f in self.faults)
+    def _of(self, kind: FaultKind) -> list[Fault]:
+        return [f for f in self.faults if f.kind is kind]
 
 
 @dataclass
@@ -120,6 +139,8 @@ def apply(fault: Fault, files: RunFiles) -> list[Path]:
     """
     if fault.kind is FaultKind.MAGIC_STALL and fault.telescope is None:
         return [files.magic[telescope, fault.subrun] for telescope in (1, 2)]
+    if fault.kind is FaultKind.NOISY_TELESCOPE:
+        return [path for (telescope, _), path in files.magic.items() if telescope == _magic_telescope(fault)]
     if fault.kind in MAGIC_FILE_FAULTS:
         path = files.magic[_magic_telescope(fault), fault.subrun]
     elif fault.kind in LST_FILE_FAULTS:

@@ -155,7 +155,7 @@ def _simulate_run(
     alone = StandaloneRun(spec, plan.run, plan.index, plan.source.name) if spec.standalone else None
     for k in range(plan.run.subruns):
         begin = start + k * plan.run.subrun_seconds
-        events = _subrun(spec, plan, where, decks, k, begin)
+        events = _subrun(spec, plan, where, faults, decks, k, begin)
         files.lst[k] = lst_path(folder, plan.lst_run, k)
         lst = _lst_subrun(plan, where, faults, events, k, begin, lst_events)
         write_lst(files.lst[k], lst)
@@ -185,14 +185,24 @@ def _simulate_run(
     return record, files
 
 
-def _subrun(spec: NightSpec, plan: PlannedRun, where: Track, decks: Decks, k: int, begin: float) -> SubrunEvents:
+def _subrun(
+    spec: NightSpec, plan: PlannedRun, where: Track, faults: RunFaults, decks: Decks, k: int, begin: float
+) -> SubrunEvents:
     rng = stream(spec.seed, "events", spec.night, plan.index, k)
+    spectrum = plan.source.spectrum
+    if (kept := faults.rate_factor()) != 1:
+        spec = spec.model_copy(
+            update={"magic_rate_hz": kept * spec.magic_rate_hz, "lst_rate_hz": kept * spec.lst_rate_hz}
+        )
+        amplitude = {"amplitude_per_tev_cm2_s": kept * spectrum.amplitude_per_tev_cm2_s} if spectrum else {}
+        spectrum = spectrum.model_copy(update=amplitude) if spectrum else None
     seconds = plan.run.subrun_seconds
     # The field turns in the camera by less than 0.01 deg at the source within a subrun, except close to the zenith.
     middle = begin + seconds / 2
     pointing = Pointing(*(float(np.deg2rad(where.at(name, middle))) for name in ("alt_deg", "az_deg")))
-    offset = tuple(float(np.deg2rad(where.at(name, middle))) for name in ("source_lat_deg", "source_lon_deg"))
-    gammas = throw_gammas(plan.source.spectrum, seconds, spec.scatter_radius_m, (offset[0], offset[1]), pointing, rng)
+    lat, lon = (float(np.deg2rad(where.at(name, middle))) for name in ("source_lat_deg", "source_lon_deg"))
+    offset = lat + float(np.deg2rad(faults.source_shift_deg())), lon
+    gammas = throw_gammas(spectrum, seconds, spec.scatter_radius_m, offset, pointing, rng)
     return assemble(spec, gammas, decks, begin, seconds, rng)
 
 
@@ -201,13 +211,15 @@ def _lst_subrun(
 ) -> LstSubrun:
     recorded = faults.recorded("LST", k, begin, events.lst_ns)
     seconds = events.lst_ns[recorded].astype(np.float64) * 1e-9
+    parameters = {name: values[recorded] for name, values in events.lst_parameters.items()}
+    parameters["intensity"] = faults.light_factor() * parameters["intensity"]
     return LstSubrun(
         run=plan.lst_run,
         subrun=k,
         first_event=first,
         time_ns=events.lst_ns[recorded],
         event_type=events.lst_type[recorded],
-        parameters={name: values[recorded] for name, values in events.lst_parameters.items()},
+        parameters=parameters,
         alt_deg=where.at("alt_deg", seconds) + faults.pointing_apart_deg(),
         az_deg=where.at("az_deg", seconds),
     )
@@ -224,7 +236,9 @@ def _magic_subrun(
     first: int,
 ) -> MagicSubrun:
     shift = faults.magic_shift_s()
-    images, noise = events.images[telescope - 1], None
+    images, noise = events.images[telescope - 1], faults.noise_pe(telescope)
+    if (light := faults.light_factor()) != 1:
+        images = replace(images, charge_pe=light * images.charge_pe)
     if faults.noise(telescope, k):
         images, noise = _dark(images), NOISE_PE
     name: Literal["M1", "M2"] = "M1" if telescope == 1 else "M2"
@@ -242,10 +256,10 @@ def _magic_subrun(
         dec_deg=plan.source.dec_deg,
         start_s=begin + shift,
         stop_s=begin + plan.run.subrun_seconds + shift,
-        time_ns=faults.magic_clock_ns(plan.start.timestamp(), time_ns[rows] + int(shift * 1e9)),
+        time_ns=faults.magic_clock_ns(plan.start.timestamp(), time_ns[rows] + int(shift * 1e9), k),
         event_id=first + rows,
         images=images.take(rows),
-        pedestal_ns=faults.magic_clock_ns(plan.start.timestamp(), pedestal_ns + int(shift * 1e9)),
+        pedestal_ns=faults.magic_clock_ns(plan.start.timestamp(), pedestal_ns + int(shift * 1e9), k),
         track=replace(where, unix_s=where.unix_s + shift),
         noise_pe=noise,
     )

@@ -120,6 +120,11 @@ class FaultKind(StrEnum):
     LST_STALL = "lst_stall"
     MAGIC_STALL = "magic_stall"
     BROKEN_GPS = "broken_gps"
+    CLOCK_JUMP = "clock_jump"
+    LOW_RATE = "low_rate"
+    LIGHT_LOSS = "light_loss"
+    NOISY_TELESCOPE = "noisy_telescope"
+    WRONG_POSITION = "wrong_position"
 
 
 MAGIC_FILE_FAULTS = frozenset(
@@ -129,10 +134,16 @@ MAGIC_FILE_FAULTS = frozenset(
         FaultKind.MAGIC_NOISE,
         FaultKind.DUPLICATED,
         FaultKind.MAGIC_STALL,
+        FaultKind.NOISY_TELESCOPE,
     }
 )
 LST_FILE_FAULTS = frozenset({FaultKind.LST_TRUNCATED, FaultKind.LST_MISSING, FaultKind.LST_STALL})
 STALLS = frozenset({FaultKind.LST_STALL, FaultKind.MAGIC_STALL})
+
+
+def _new(default: float, **limits: Any) -> Any:
+    """Return a field that came later: where it is not asked for, a spec has the hash that it had before."""
+    return Field(default=default, exclude_if=lambda value: value == default, **limits)
 
 
 class Fault(_Model):
@@ -153,6 +164,16 @@ class Fault(_Model):
         When a stall begins, in s after the start of its subrun, and how long it takes; ignored by other faults.
     clock_offset_s, clock_drift_us_per_s : float
         How far MAGIC's clock is ahead at the start of its run, and how that grows, where its GPS is broken.
+    jump_us : float
+        How far MAGIC's clock jumps ahead, from the start of the subrun on.
+    separation_arcmin : float
+        Between the pointings of LST-1 and MAGIC, where they point apart.
+    kept_fraction : float
+        Of all showers, where the rate is low; of all light, where a cloud takes it.
+    noise_pe : float
+        Noise a pixel of a noisy MAGIC telescope (usually 1.15 p.e.).
+    shift_deg : float
+        How far the source is above the position that all believe in.
     """
 
     kind: FaultKind
@@ -163,6 +184,11 @@ class Fault(_Model):
     duration_s: PositiveFloat = 3.0
     clock_offset_s: float = Field(default=2.3, ge=-10, le=10)
     clock_drift_us_per_s: float = Field(default=3.0, ge=-20, le=20)
+    jump_us: float = _new(1.0, ge=-100, le=100)
+    separation_arcmin: float = _new(12.0, ge=0, le=60)
+    kept_fraction: float = _new(0.5, gt=0, le=1)
+    noise_pe: float = _new(5.0, gt=0, le=20)
+    shift_deg: float = _new(0.25, ge=-2, le=2)
 
     @model_validator(mode="after")
     def _telescope_fits(self) -> Self:

@@ -202,8 +202,9 @@ QA = Stage(
     elements=f"{_ELEMENTS}:qa",
     work=f"{_STEPS}.qa:run",
     check="stereo_tasks.steps.validate:page",
-    settings_keys=("qa", "time_offset_us", "completeness_min", "source_ra_deg", "source_dec_deg"),
+    settings_keys=("qa", "time_offset_us", "completeness_min", "source_ra_deg", "source_dec_deg", "nsb"),
     tools=("gammapy",),
+    revision=2,
     always=True,
     cost=Cost(memory_mb=4000, element_s=300, elements_per_job=1),
 )

@@ -12,8 +12,10 @@ import tables
 
 from stereo_tasks.planning.selection import START, STOP, of_both_telescopes
 from stereo_tasks.products.record import NO_INPUT, Record
+from stereo_tasks.qa.intensity_spectrum import shower_counts
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.live_time import COSMIC_EVENT, LST_DEAD_TIME_S, alive_s
 from stereo_tasks.steps.outcomes import EXIT_CODES, NoProductError, quarantined, skipped
 
 LST_TABLE = "/dl1/event/telescope/parameters/LST_LSTCam"
@@ -22,8 +24,9 @@ LST_TABLE = "/dl1/event/telescope/parameters/LST_LSTCam"
 def run(context: StepContext) -> Made:
     """Find the events of one LST-1 subrun that MAGIC saw too, in the MAGIC runs of its time only."""
     (lst,) = context.inputs("lst")
-    start_s, stop_s, events_in = _times(Path(lst.path))
-    context.counts.update({START: start_s, STOP: stop_s})
+    counts = _showers(Path(lst.path))
+    start_s, stop_s = counts[START], counts[STOP]
+    context.counts.update(counts)
     available, lost = context.upstream("magic")
     both = of_both_telescopes(available)
     used = context.selected()
@@ -43,21 +46,30 @@ def run(context: StepContext) -> Made:
             ) from None
         raise
     (output,) = (context.work / "out").glob("dl1_*.h5")
-    return Made([output], {"events_in": events_in, **_counts(output)}, lost, [Path(item.path).name for item in used])
+    return Made([output], _counts(output), lost, [Path(item.path).name for item in used])
 
 
-def _times(path: Path) -> tuple[float, float, int]:
-    """Return first and last time (s since 1970 UTC) and the number of events of an LST-1 subrun."""
+def _showers(path: Path) -> dict[str, float]:
+    """Return first and last time (s since 1970 UTC) of an LST-1 subrun, its events and what its showers tell of it."""
     try:
         with tables.open_file(str(path)) as file:
-            times = np.asarray(file.get_node(LST_TABLE).col("dragon_time"))
+            table = hdf.columns_of(file.get_node(LST_TABLE), ("dragon_time", "event_type", "intensity"))
     except tables.NoSuchNodeError:
         raise quarantined(path.name, f"has no table {LST_TABLE}") from None
     except (tables.HDF5ExtError, OSError) as error:
         raise quarantined(path.name, f"truncated or damaged ({type(error).__name__})") from None
+    times = table["dragon_time"]
     if not len(times) or not np.isfinite(times).all():
         raise quarantined(path.name, "has no events or no finite dragon_time")
-    return float(times.min()), float(times.max()), len(times)
+    is_shower = table["event_type"] == COSMIC_EVENT
+    return {
+        START: float(times.min()),
+        STOP: float(times.max()),
+        "events_in": len(times),
+        "lst_showers": int(np.count_nonzero(is_shower)),
+        "lst_live_s": alive_s(times) - len(times) * LST_DEAD_TIME_S,
+        **shower_counts(table["intensity"][is_shower]),
+    }
 
 
 def _clock(time_s: float) -> str:

@@ -20,12 +20,18 @@ from stereo_tasks.steps import hdf
 from stereo_tasks.steps.coincide import LST_TABLE
 from stereo_tasks.steps.context import Made, StepContext
 from stereo_tasks.steps.irf_cards import difference
-from stereo_tasks.steps.live_time import LST_1, MAGIC_1, MAGIC_2, Intervals, Times, inside, live_intervals
+from stereo_tasks.steps.live_time import (
+    COSMIC_EVENT,
+    LST_1,
+    MAGIC_1,
+    MAGIC_2,
+    Intervals,
+    Times,
+    inside,
+    live_intervals,
+)
 from stereo_tasks.steps.offline import keep_astropy_offline
 from stereo_tasks.steps.outcomes import held, skipped
-
-COSMIC_EVENT = 32
-"""Event type of showers. Flat-field and pedestal events come by themselves, even if no shower triggers."""
 
 
 def run(context: StepContext) -> Made:

@@ -18,6 +18,12 @@ Intervals = npt.NDArray[np.float64]
 LST_1, MAGIC_1, MAGIC_2 = 1, 2, 3
 """Telescopes as magic-cta-pipe numbers them."""
 
+COSMIC_EVENT = 32
+"""LST-1's event type of showers. Flat-field and pedestal events come by themselves, even if no shower triggers."""
+
+LST_DEAD_TIME_S = 7.6e-6
+"""Dead time of LST-1 after each event, as magic-cta-pipe has it."""
+
 FALSE_GAPS = 1e-6
 """Gaps that chance may open in a run while a telescope is alive."""
 
@@ -64,6 +70,12 @@ def alive_intervals(times_s: Times) -> Intervals:
     stops = times[np.concatenate([last, [len(times) - 1]])]
     some = stops > starts
     return np.stack([starts[some], stops[some]], axis=1)
+
+
+def alive_s(times_s: Times) -> float:
+    """Return for how long a telescope recorded events, in s, from the times of its events (see `alive_intervals`)."""
+    intervals = alive_intervals(times_s)
+    return float((intervals[:, 1] - intervals[:, 0]).sum())
 
 
 def intersection(first: Intervals, second: Intervals) -> Intervals:

@@ -7,6 +7,7 @@ from pathlib import Path
 from stereo_tasks.steps import hdf
 from stereo_tasks.steps.completeness import check_completeness
 from stereo_tasks.steps.context import Made, StepContext
+from stereo_tasks.steps.live_time import alive_s
 
 
 def run(context: StepContext) -> Made:
@@ -35,6 +36,7 @@ def run(context: StepContext) -> Made:
         "events_out": float(len(times)),
         "time_start_unix_s": float(times.min()),
         "time_stop_unix_s": float(times.max()),
+        "alive_s": alive_s(times),
         "subruns_used": len(used),
         "subruns_expected": expected,
     }

@@ -207,7 +207,7 @@ class FakeNight:
 
 
 @pytest.fixture
-def fake_night(tmp_path: Path, raw_qa_settings: dict[str, Any]) -> FakeNight:
+def fake_night(tmp_path: Path, qa_settings: Any) -> FakeNight:
     """Two runs of three subruns, everything done."""
     from stereo_tasks.planning.plan import Choice, Element, Notice, Plan, Run
     from stereo_tasks.products.record import FileMark, Record
@@ -264,7 +264,7 @@ def fake_night(tmp_path: Path, raw_qa_settings: dict[str, Any]) -> FakeNight:
             "source_dec_deg": DEC_DEG,
             "completeness_min": 0.6,
             "time_offset_us": -3.2,
-            "qa": raw_qa_settings,
+            "qa": qa_settings.model_dump(mode="json"),
         },
         versions={"magic-cta-pipe": "0.6.2", "ctapipe": "0.25.1", "lstchain": "0.12.3"},
     )

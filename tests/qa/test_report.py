@@ -9,10 +9,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Notice
+from stereo_tasks.qa.images import COLUMNS
 from stereo_tasks.qa.report import make_report
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import CALIBRATE, COMPARE, STEREO
@@ -48,7 +50,7 @@ def test_a_good_night(fake_night, crab_fixed, tmp_path):
     assert abs(counts["flux_per_tev_cm2_s"] - 2.2e-10) < 4 * counts["flux_error_per_tev_cm2_s"]
     assert abs(counts["index"] - 2.5) < 4 * counts["index_error"]
     assert data["runs"][0]["flow"]["coincide"] == [159000, 8100]
-    assert data["runs"][0]["metrics"]["time_offset_us"] == pytest.approx(-3.15)
+    assert data["runs"][0]["metrics"]["time_offset_us"]["value"] == pytest.approx(-3.15)
     assert f"{counts['significance_sigma']:.1f} σ" in html
     for text in (
         "01622",
@@ -63,6 +65,40 @@ def test_a_good_night(fake_night, crab_fixed, tmp_path):
         assert text in html, text
     assert html.count("data:image/svg+xml") == 3
     assert sorted(path.name for path in out.iterdir()) == ["qa.json", "report.html"]
+
+
+def test_what_is_said_of_each_metric(fake_night, crab_fixed, tmp_path):
+    rng = np.random.default_rng(1)
+    columns = {name: rng.uniform(0, 0.4, 300) for name in COLUMNS}
+    columns |= {
+        "obs_id": np.full(300, 1622), "event_id": np.repeat(np.arange(100), 3), "tel_id": np.tile([1, 2, 3], 100),
+        "combo_type": np.ones(300, dtype=int),
+    }  # fmt: skip
+    fake_night.set("coincide/01622.0002", time_offset_us=-2.1)
+    make_report(
+        fake_night.plan, fake_night.records, crab_fixed, tmp_path, dl2={1622: columns}, muon_efficiency={1622: 0.15}
+    )
+    html, data = _read(tmp_path)
+    run, other = data["runs"]
+    assert {"level", "reasons", "live_time_s", "on_time_s", "lost_time_s", "zenith_deg", "lst_run"} <= run.keys()
+    assert (run["level"], other["level"]) == ("warning", "good")
+    assert run["metrics"]["time_offset_step_us"] == {
+        "value": pytest.approx(1.05), "unit": "us", "level": "warning", "limit": "0 to 0.3",
+        "reason": "time offset jumps between subruns by 1.05 us, good is 0 to 0.3",
+    }  # fmt: skip
+    assert run["metrics"]["combination_lst1_m1_m2"]["value"] == 1.0
+    assert run["metrics"]["muon_efficiency"]["level"] == "warning"
+    assert run["metrics"]["source_offset_deg"]["value"] < 0.02
+    assert other["metrics"]["muon_efficiency"] == {
+        "value": None, "unit": "", "level": "unknown", "limit": "at least 0.16",
+        "reason": "muon efficiency: not known (no muon file beside the DL1 of LST-1)",
+    }  # fmt: skip
+    assert all(reason in [one["reason"] for one in run["metrics"].values()] for reason in run["reasons"])
+    text = " ".join(_Tags(html).text.split())
+    # What is not good comes first, and the rest is folded away.
+    assert text.index("muon efficiency") < text.index("metrics that are good, or have no limit")
+    assert text.index("metrics that are good, or have no limit") < text.index("excess away from the source by")
+    assert "Not known of any run: night-sky background (autoMCP's tables do not have it)" in text
 
 
 def test_the_page_loads_and_runs_nothing(fake_night, crab_fixed, tmp_path):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
 
-from stereo_tasks.qa.metrics import Subruns, run_metrics
-from stereo_tasks.qa.verdicts import Level, judge, judge_night, judge_run, worst
+from stereo_tasks.qa.metrics import run_metrics
+from stereo_tasks.qa.run import Subruns
+from stereo_tasks.qa.verdicts import Level, RunReport, judge, judge_night, judge_run, worst
 from stereo_tasks.settings.qa import Limit
 
+NIGHT = dt.date(2024, 1, 10)
 ZENITH = Limit(good=(0, 60))
 WOBBLE = Limit(good=(0.35, 0.45), usable=(0.3, 0.5))
 
@@ -44,8 +47,8 @@ def test_worst():
 
 def _first_run(night, qa_settings, **changes):
     metrics = replace(run_metrics(night.plan, night.records, {})[0], wobble_offset_deg=0.4, **changes)
-    verdicts = judge_run(metrics, qa_settings, completeness_min=0.6)
-    return worst(one.level for one in verdicts), [one.reason for one in verdicts if one.reason]
+    report = RunReport(metrics, judge_run(metrics, qa_settings, NIGHT, completeness_min=0.6))
+    return report.level, list(report.reasons)
 
 
 def test_a_run_in_order_is_good(fake_night, qa_settings):

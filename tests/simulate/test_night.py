@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stereo_tasks.simulate import Fault, FaultKind, simulate_night
+from stereo_tasks.simulate import Fault, FaultKind, RunSpec, simulate_night
 from stereo_tasks.simulate.faults import RunFaults
 from stereo_tasks.simulate.log_row import _HEADER
 from stereo_tasks.simulate.pointing import without_network
@@ -240,6 +240,59 @@ def test_a_clock_without_gps_is_ahead_and_drifts():
     true_ns = 1_704_924_000_000_000_000 + np.array([0, 100, 1_000_000_000, 600_000_000_000])
     shown = faults.magic_clock_ns(1_704_924_000.0, true_ns)
     assert (shown - true_ns).tolist() == [-1_500_000_000, -1_500_000_000, -1_499_997_000, -1_498_200_000]
+
+
+def test_a_clock_jumps_ahead_from_a_subrun_on():
+    faults = RunFaults((Fault(kind="clock_jump", subrun=2, jump_us=1.0),))
+    true_ns = np.array([5, 7])
+    shown = [faults.magic_clock_ns(0.0, true_ns, subrun).tolist() for subrun in range(4)]
+    assert shown == [[5, 7], [5, 7], [1005, 1007], [1005, 1007]]
+
+
+def test_faults_that_came_later_do_not_change_the_hash_of_specs_without_them():
+    fault = Fault(kind="lst_stall", begin_s=1.0)
+    assert set(fault.model_dump()) == {
+        "kind", "run", "subrun", "telescope", "begin_s", "duration_s", "clock_offset_s", "clock_drift_us_per_s",
+    }  # fmt: skip
+    assert Fault(kind="light_loss", kept_fraction=0.6).model_dump()["kept_fraction"] == 0.6
+
+
+def test_a_low_rate_and_less_light_and_a_noisy_telescope(tmp_path):
+    """Each in a run of its own, beside the same run without a fault."""
+    source = small_night().sources[0]
+    runs = tuple(RunSpec(zenith_deg=zenith, subruns=1, subrun_seconds=3.0) for zenith in (23.0, 21.0, 19.0))
+    faults = (
+        Fault(kind="low_rate", run=0, kept_fraction=0.3),
+        Fault(kind="light_loss", run=1, kept_fraction=0.5),
+        Fault(kind="noisy_telescope", run=2, telescope="M2"),
+    )
+    nights = {}
+    for name, chosen in (("clean", ()), ("faulty", faults)):
+        spec = small_night(sources=(source.model_copy(update={"runs": runs}),), faults=chosen)
+        simulate_night(spec, tmp_path / name)
+        nights[name] = [
+            {
+                "lst": pd.read_hdf(next((tmp_path / name).glob(f"LST/DL1/**/*Run{16270 + i}.0000.h5")),
+                                   "dl1/event/telescope/parameters/LST_LSTCam"),
+                **{
+                    m: magic_events(next((tmp_path / name).glob(f"MAGIC/{m}/**/*_{5114600 + i:08d}.001_*.root")))
+                    for m in ("M1", "M2")
+                },
+            }
+            for i in range(3)
+        ]  # fmt: skip
+    low, dim, noisy = zip(nights["clean"], nights["faulty"], strict=True)
+    assert len(low[1]["lst"]) < 0.6 * len(low[0]["lst"])
+    assert len(magic_ns(low[1]["M1"])) < 0.6 * len(magic_ns(low[0]["M1"]))
+    before, after = (one["lst"]["intensity"][one["lst"]["event_type"] == 32].to_numpy() for one in dim)
+    np.testing.assert_allclose(after, 0.5 * before)
+    # Most pixels have no light of the shower.
+    spreads = {
+        m: [np.ptp(np.percentile(one[m]["MCerPhotEvt.fPixels.fPhot"][0][:1039], [25, 75])) for one in noisy]
+        for m in ("M1", "M2")
+    }
+    assert spreads["M1"][1] == pytest.approx(spreads["M1"][0], rel=0.2)
+    assert spreads["M2"][1] > 1.5 * spreads["M2"][0]
 
 
 def test_a_telescope_that_stalls_records_nothing_for_a_while_and_the_others_go_on(faulty):

@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 
 from stereo_tasks.analysis.analyse import analyse
+from stereo_tasks.analysis.settings import read_settings
 
 NIGRO_2019 = {
     "amplitude_per_tev_cm2_s": (4.15e-11, 0.30e-11),
@@ -26,7 +27,7 @@ the flux at 1 TeV by 1.15^(alpha - 1)), 0.15 of index, 0.07 of curvature (log10)
 
 @pytest.fixture(scope="module")
 def results(magic_dl3, tmp_path_factory):
-    return analyse(magic_dl3, "CrabNebula", tmp_path_factory.mktemp("crab"))
+    return analyse([magic_dl3], "CrabNebula", tmp_path_factory.mktemp("crab"), settings=read_settings())
 
 
 @pytest.mark.parametrize("name", sorted(NIGRO_2019))

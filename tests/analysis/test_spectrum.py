@@ -11,15 +11,15 @@ from stereo_tasks.analysis.flux_points import common_energies, constant_fit, int
 from stereo_tasks.analysis.observations import find_observations
 from stereo_tasks.analysis.reduction import reduce, stack
 from stereo_tasks.analysis.reference import crab_spectrum
-from stereo_tasks.analysis.settings import AnalysisSettings
+from stereo_tasks.analysis.settings import read_settings
 from stereo_tasks.analysis.spectrum import assumed_power_law, fit_log_parabola, fit_power_law
 
-SETTINGS = AnalysisSettings()
+SETTINGS = read_settings()
 TRUTH = {"amplitude_per_tev_cm2_s": 3.2e-10, "alpha": 2.4, "beta": 0.1}
 
 
 def _reduced(folder):
-    found = find_observations(folder, NAME, None, offset_max_deg=1.5)
+    found = find_observations([folder], NAME, None, offset_max_deg=1.5)
     return reduce(found.observations, found.source, SETTINGS)
 
 

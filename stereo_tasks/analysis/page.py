@@ -79,8 +79,8 @@ def render(results: Mapping[str, Any], tables: Mapping[str, QTable], pictures: M
 </section>
 <section>
 <h2>Where it comes from</h2>
+<details><summary>DL3, versions and settings</summary>
 {_mapping(results["origin"], "DL3", "")}
-<details><summary>Versions and settings</summary>
 {_mapping(results["versions"], "Package", "Version")}
 {_mapping(results["settings"], "Setting (config/analysis.yaml)", "Value")}
 </details>

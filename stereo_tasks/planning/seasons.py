@@ -121,6 +121,12 @@ class SeasonPlanner:
             return None
         return {"ra_deg": known.ra_deg, "dec_deg": known.dec_deg}
 
+    @property
+    def _origin_of_position(self) -> str:
+        if self.production.position:
+            return "a rule of the production"
+        return "config/sources.yaml" if self.position else "config/sources.yaml does not know the source"
+
     def _choices(self) -> tuple[Choice, ...]:
         files = sum(len(folder.dl3) for folder in self.folders)
         found = ", ".join(folder.version for folder in self.folders[:3])
@@ -131,7 +137,7 @@ class SeasonPlanner:
             Choice(
                 "position",
                 f"{position['ra_deg']:g}, {position['dec_deg']:g} deg" if position else "of the headers",
-                "config/sources.yaml" if position else "config/sources.yaml does not know the source",
+                self._origin_of_position,
             ),
         )
 

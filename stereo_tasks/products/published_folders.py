@@ -61,11 +61,15 @@ def published_folders(
     folder = NightTree(root, Night("2018-10-10"), cuts).published.parent
     season = folder / SEASON_LINK
     if first is None and last is None and season.exists():
-        return (_published(season),)
+        return (_published(season),) if _has_index(season) else ()
     nights = [(Night(link.name), link) for link in sorted(folder.glob(_NUMBERS)) if link.name.isdigit()]
     wanted = [link for night, link in nights if (first is None or night >= first) and (last is None or night <= last)]
-    # What a withdrawal has emptied has no index.
-    return tuple(_published(link) for link in wanted if all((link / name).is_file() for name in INDICES))
+    return tuple(_published(link) for link in wanted if _has_index(link))
+
+
+def _has_index(link: Path) -> bool:
+    """Return whether there is anything in a publication: what a withdrawal has emptied has no index."""
+    return all((link / name).is_file() for name in INDICES)
 
 
 def _published(link: Path) -> PublishedFolder:

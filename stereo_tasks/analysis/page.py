@@ -64,6 +64,7 @@ def render(results: Mapping[str, Any], tables: Mapping[str, QTable], pictures: M
 <div class="plots">
 {"".join(_figure(key, caption, pictures[key]) for key, caption in _CAPTIONS.items() if key in pictures)}
 </div>
+{_background(results)}
 </section>
 <section>
 <h2>Spectrum of all runs</h2>
@@ -129,6 +130,14 @@ def _tiles(results: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     yield "Spectral index", f"{shape['alpha']:.2f} ± {shape['alpha_error']:.2f}", shape["model"]
 
 
+def _background(results: Mapping[str, Any]) -> str:
+    sky = results["map_away_from_source"]
+    return (
+        f'<p class="soft">Significance away from the source: mean {sky["mean_sigma"]:+.2f} σ, '
+        f"width {sky['width_sigma']:.2f} σ; 0 and 1 if the background is right.</p>"
+    )
+
+
 def _spectrum(results: Mapping[str, Any]) -> str:
     rows = []
     for key in ("spectrum", "power_law"):
@@ -141,8 +150,8 @@ def _spectrum(results: Mapping[str, Any]) -> str:
                 _scientific(shape["amplitude_per_tev_cm2_s"], shape["amplitude_per_tev_cm2_s_error"]),
                 f"{shape['alpha']:.3f} ± {shape['alpha_error']:.3f}",
                 curvature,
-                f"{shape['stat']:.1f}",
-                f"{shape['bins']}",
+                f"{shape['stat']:.1f} / {shape['bins']}",
+                _NOTHING if shape["probability"] is None else f"{shape['probability']:.2g}",
             )
         )
     if not rows:
@@ -156,7 +165,14 @@ def _spectrum(results: Mapping[str, Any]) -> str:
         text += f" The log-parabola is better than the power law by {results['curvature_sigma']:.1f} σ."
     if results["spectrum"] is None:
         text += f" No log-parabola: {results['reason']}."
-    heads = ("Model", f"#Flux at {reference:g} TeV ({_FLUX})", "#α", "#β (natural logarithm)", "#W statistic", "#Bins")
+    heads = (
+        "Model",
+        f"#Flux at {reference:g} TeV ({_FLUX})",
+        "#α",
+        "#β (natural logarithm)",
+        "#W statistic / bins",
+        "#Chance",
+    )
     return f"<p>{escape(text)}</p>{_table(heads, rows)}"
 
 

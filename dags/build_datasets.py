@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, chain, task, task_group
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from stereo_arrays import chain_task
+from stereo_sources import PARAMS, wanted_sources
 
 from stereo_tasks.stages import DATASET_STAGES, chains_of
 
 STEREO_DL3 = Asset("stereo_dl3")
-LOOK_BACK = dt.timedelta(days=7)
-"""A source is looked at for so long after a night of it was published: what failed is tried again the next day."""
-
 DOC = """
 ### Data sets of a source
 
@@ -39,12 +37,7 @@ with DAG(
     start_date=dt.datetime(2018, 10, 10, tzinfo=dt.UTC),
     catchup=False,
     max_active_runs=1,
-    params={
-        "source": Param(None, type=["null", "string"], description="Only this source; empty: those of the last days"),
-        "first": Param(None, type=["null", "string"], format="date", description="Evening of the first night"),
-        "last": Param(None, type=["null", "string"], format="date", description="Evening of the last night"),
-        "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
-    },
+    params=PARAMS,
     default_args={"retries": 1, "retry_delay": dt.timedelta(minutes=1)},
     tags=["stereo"],
 ):
@@ -56,14 +49,7 @@ with DAG(
         from stereo_tasks.processing.dataset_plans import plan_stale
         from stereo_tasks.settings import SettingsError
 
-        if params["source"]:
-            wanted = [(params["production"], params["source"])]
-        elif params["first"] or params["last"]:
-            raise AirflowFailException("a range of nights of which source? Give the parameter source, too")
-        else:
-            since = dt.datetime.now(dt.UTC) - LOOK_BACK
-            extras = [event.extra for event in inlet_events[STEREO_DL3].after(since.isoformat())]
-            wanted = sorted({(extra.get("production") or "", extra["source"]) for extra in extras if extra})
+        wanted = wanted_sources(params, inlet_events[STEREO_DL3])
         try:
             first, last = (Night(params[name]) if params[name] else None for name in ("first", "last"))
             found = plan_stale(wanted, first, last)

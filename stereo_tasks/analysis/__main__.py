@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-import warnings
 from pathlib import Path
 
 
@@ -18,36 +16,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ra", type=float, help="right ascension in deg, ICRS; without, that of the headers")
     parser.add_argument("--dec", type=float, help="declination in deg, ICRS")
     parser.add_argument("--all", action="store_true", help="also use observations with QUALITY 2 (bad)")
+    parser.add_argument("--settings", help="as JSON; without, those of config/analysis.yaml of this checkout")
     options = parser.parse_args(arguments)
     if (options.ra is None) != (options.dec is None):
         parser.error("give both --ra and --dec, or neither")
-    _prepare()
+    from stereo_tasks.analysis.quiet import be_quiet
 
+    be_quiet()
     from astropy.coordinates import SkyCoord
 
     from stereo_tasks.analysis.analyse import analyse
+    from stereo_tasks.analysis.settings import AnalysisSettings, read_settings
     from stereo_tasks.errors import StereoError
 
     position = None if options.ra is None else SkyCoord(options.ra, options.dec, unit="deg")
     try:
-        results = analyse(options.dl3, options.source, options.out, position=position, use_bad=options.all)
+        settings = AnalysisSettings.model_validate_json(options.settings) if options.settings else read_settings()
+        results = analyse(
+            [options.dl3], options.source, options.out, settings=settings, position=position, use_bad=options.all
+        )
     except StereoError as error:
         print(f"stereo: {error}", file=sys.stderr)
         return 1
     for line in _summary(results, options.out):
         print(line)
     return 0
-
-
-def _prepare() -> None:
-    """Compute nodes have no network, and a user can do nothing about what the libraries warn of."""
-    from astropy.utils import data, iers
-
-    iers.conf.auto_download = False
-    iers.conf.iers_degraded_accuracy = "warn"
-    data.conf.allow_internet = False
-    warnings.filterwarnings("ignore", category=RuntimeWarning, module="gammapy")
-    logging.getLogger("gammapy").setLevel(logging.ERROR)
 
 
 def _summary(results: dict, out: Path) -> list[str]:  # type: ignore[type-arg]

@@ -1,7 +1,9 @@
-"""The analysis of a source from a folder of DL3, from the events to its files."""
+"""The analysis of a source from folders of DL3, from the events to its files."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ from stereo_tasks.analysis.flux_points import common_energies, constant_fit, lig
 from stereo_tasks.analysis.observations import SourceObservations, find_observations
 from stereo_tasks.analysis.reduction import Reduction, reduce, stack
 from stereo_tasks.analysis.results import check_writable, versions, write_results
+from stereo_tasks.analysis.runs import runs_table
 from stereo_tasks.analysis.settings import AnalysisSettings
 from stereo_tasks.analysis.sky_map import SkyMaps, sky_maps
 from stereo_tasks.analysis.spectrum import Spectrum, assumed_power_law, fit_log_parabola, fit_power_law
@@ -27,29 +30,32 @@ _CM2_S = u.Unit("cm-2 s-1")
 
 
 def analyse(
-    folder: Path,
+    folders: Sequence[Path],
     name: str,
     out: Path,
     *,
+    settings: AnalysisSettings,
     position: SkyCoord | None = None,
     use_bad: bool = False,
-    settings: AnalysisSettings | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Analyse the observations of a source, and leave results, tables and pictures.
+    """Analyse the observations of a source, and leave results, tables, pictures and a page.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        DL3 with an index.
+    folders : sequence of pathlib.Path
+        DL3 with an index, such as the folders of several nights.
     name : str
         Name of the source.
     out : pathlib.Path
         Where the results are written.
+    settings : AnalysisSettings
     position : astropy.coordinates.SkyCoord, optional
         Of the source; that of the headers if not given.
     use_bad : bool
         Also use observations of bad quality.
-    settings : AnalysisSettings, optional
+    origin : mapping, optional
+        What else is to be said of where the DL3 is from; goes into the results as it is.
 
     Returns
     -------
@@ -61,9 +67,8 @@ def analyse(
     AnalysisError
         If there is nothing to analyse, or the files cannot be read or written.
     """
-    settings = settings or AnalysisSettings()
     check_writable(out)
-    found = find_observations(folder, name, position, offset_max_deg=settings.offset_max_deg, use_bad=use_bad)
+    found = find_observations(folders, name, position, offset_max_deg=settings.offset_max_deg, use_bad=use_bad)
     reduction = reduce(found.observations, found.source, settings)
     stacked = stack(reduction.datasets, "all")
     total = count(reduction.datasets, reduction.off_regions)
@@ -76,6 +81,7 @@ def analyse(
         "lightcurve": light_curve(reduction.datasets, model, reduction.off_regions, settings),
         "excess": excess_table(reduction.datasets, reduction.off_regions),
         "theta2": theta2_table(reduction.observations, found.source, reduction.off_regions, (low_tev, high_tev)),
+        "runs": runs_table(found, reduction),
     }
     results = {
         "source": {
@@ -83,7 +89,9 @@ def analyse(
             "ra_deg": float(found.source.icrs.ra.deg),
             "dec_deg": float(found.source.icrs.dec.deg),
         },
+        "origin": {"folders": [str(folder) for folder in folders], **(origin or {})},
         "observations": [int(observation.obs_id) for observation in reduction.observations],
+        "nights": sorted(set(tables["runs"]["night"][tables["runs"]["used"]].tolist())),
         "left_out": {**found.left_out, **reduction.left_out},
         "bad_quality_used": use_bad,
         **_counts(total),
@@ -91,6 +99,7 @@ def analyse(
         "energy_max_tev": high_tev,
         **_shape("spectrum", "log-parabola", spectrum),
         **_shape("power_law", "power law", power_law),
+        "curvature_sigma": _curvature_sigma(power_law, spectrum),
         "flux": _flux(tables["lightcurve"]),
         "light_curve": _light_curve(tables["lightcurve"], reduction, spectrum, power_law),
         "regions": {
@@ -99,7 +108,7 @@ def analyse(
             "off_regions": reduction.off_regions,
         },
         "map_away_from_source": {"mean_sigma": maps.background_mean_sigma, "width_sigma": maps.background_width_sigma},
-        "settings": asdict(settings),
+        "settings": settings.model_dump(),
         "versions": versions(),
     }
     write_results(out, results, tables, _pictures(name, found, reduction, total, spectrum, tables, maps))
@@ -135,6 +144,13 @@ def _shape(key: str, model: str, spectrum: Spectrum) -> dict[str, Any]:
     if parameters is None:
         return {key: None, "reason" if key == "spectrum" else f"{key}_reason": spectrum.reason}
     return {key: {"model": model, **parameters}}
+
+
+def _curvature_sigma(power_law: Spectrum, spectrum: Spectrum) -> float | None:
+    """Return by how many sigma the log-parabola describes the counts better: its one more parameter (Wilks 1938)."""
+    if power_law.model is None or spectrum.model is None:
+        return None
+    return math.sqrt(max(power_law.stat - spectrum.stat, 0.0))
 
 
 def _flux(curve: QTable) -> dict[str, Any]:

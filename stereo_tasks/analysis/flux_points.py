@@ -60,9 +60,9 @@ def sed_table(
     edges = dataset.counts.geom.axes["energy"].edges
     edges = edges[(edges >= energy_min * (1 - 1e-6)) & (edges <= energy_max * (1 + 1e-6))]
     points = _fitted(dataset, model, edges, off_regions, settings)
-    inside = [int(index) for index in np.flatnonzero(dataset.mask_safe.data.squeeze())]
-    on = dataset.counts.data.squeeze()[inside].astype(int)
-    off = dataset.counts_off.data.squeeze()[inside].astype(int)
+    inside = [int(index) for index in np.flatnonzero(dataset.mask_safe.data)]
+    on = dataset.counts.data.ravel()[inside].astype(int)
+    off = dataset.counts_off.data.ravel()[inside].astype(int)
     norm = _norms(points)
     table = QTable({name: points[name].quantity.to("TeV") for name in ("e_min", "e_max", "e_ref")})
     for name, squared in (("e2dnde", 2), ("dnde", 0)):

@@ -1,9 +1,9 @@
-"""Observations of a source in a folder of DL3 with an index."""
+"""Observations of a source in folders of DL3 with an index."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from gammapy.data import DataStore, Observation
 
-from stereo_tasks.analysis.errors import AnalysisError
+from stereo_tasks.analysis.errors import AnalysisError, NothingToAnalyseError
 from stereo_tasks.gadf.check import HDU_INDEX, OBS_INDEX
 from stereo_tasks.gadf.format import QUALITY
 
@@ -25,23 +25,35 @@ logging.getLogger("gammapy.maps.axes").addFilter(lambda record: "axis is stored 
 
 @dataclass(frozen=True, slots=True)
 class SourceObservations:
-    """What a folder has of a source, in the order of time."""
+    """What folders have of a source, in the order of time."""
 
     source: SkyCoord
     observations: tuple[Observation, ...]
     left_out: Mapping[int, str]
     """Observations of the source that are not used, with the reason."""
+    headers: Mapping[int, fits.Header]
+    """Of the events of all observations of the source, used or not."""
+    quality: Mapping[int, int]
+    """``QUALITY`` of the index, where it has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """An observation as the index of its folder lists it."""
+
+    store: DataStore
+    header: fits.Header
 
 
 def find_observations(
-    folder: Path, name: str, position: SkyCoord | None, *, offset_max_deg: float, use_bad: bool = False
+    folders: Sequence[Path], name: str, position: SkyCoord | None, *, offset_max_deg: float, use_bad: bool = False
 ) -> SourceObservations:
     """Open the observations of a source.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Folder with ``hdu-index.fits.gz`` and ``obs-index.fits.gz``.
+    folders : sequence of pathlib.Path
+        Folders with ``hdu-index.fits.gz`` and ``obs-index.fits.gz``, such as those of several nights.
     name : str
         Name of the source; without `position` that of ``OBJECT`` in the headers.
     position : astropy.coordinates.SkyCoord or None
@@ -54,29 +66,47 @@ def find_observations(
     Raises
     ------
     AnalysisError
-        If index or files are missing or cannot be read, or none is of the source.
+        If index or files are missing or cannot be read, or an observation is in two folders.
+    NothingToAnalyseError
+        If no observation is of the source, or all are bad.
     """
-    store = _open(folder)
-    headers = {int(obs_id): _header(store, int(obs_id)) for obs_id in store.hdu_table.obs_id_unique}
+    listed, quality = _listed(folders)
+    headers = {obs_id: one.header for obs_id, one in listed.items()}
     source = position or _position_in(headers, name)
-    quality = _qualities(store)
     left_out: dict[int, str] = {}
     found = []
+    of_source: dict[int, fits.Header] = {}
     for obs_id, header in headers.items():
         pointing = SkyCoord(header["RA_PNT"], header["DEC_PNT"], unit="deg")
         if pointing.separation(source).deg > offset_max_deg:
             continue
+        of_source[obs_id] = header
         if quality.get(obs_id) == _BAD and not use_bad:
             left_out[obs_id] = f"QUALITY {_BAD}: bad"
             continue
-        found.append(_load(store, obs_id))
+        found.append(_load(listed[obs_id].store, obs_id))
     if not found:
-        raise AnalysisError(
-            f"no observation of {name} in {folder} that can be used: "
+        where = str(folders[0]) if len(folders) == 1 else f"{len(folders)} folders"
+        raise NothingToAnalyseError(
+            f"no observation of {name} in {where} that can be used: "
             + (f"all {len(left_out)} have QUALITY {_BAD}; --all uses them" if left_out else _contents(headers))
         )
     found.sort(key=lambda observation: observation.tstart)
-    return SourceObservations(source, tuple(found), left_out)
+    return SourceObservations(source, tuple(found), left_out, of_source, quality)
+
+
+def _listed(folders: Sequence[Path]) -> tuple[dict[int, _Listed], dict[int, int]]:
+    """Return the observations of all folders, and their quality."""
+    listed: dict[int, _Listed] = {}
+    quality: dict[int, int] = {}
+    for folder in folders:
+        store = _open(folder)
+        for obs_id in map(int, store.hdu_table.obs_id_unique):
+            if obs_id in listed:
+                raise AnalysisError(f"observation {obs_id} is in {folder}, and in a folder before it: give one of them")
+            listed[obs_id] = _Listed(store, _header(store, obs_id))
+        quality |= _qualities(store)
+    return listed, quality
 
 
 def _open(folder: Path) -> DataStore:
@@ -137,7 +167,7 @@ def _position_in(headers: Mapping[int, fits.Header], name: str) -> SkyCoord:
     for header in headers.values():
         if _plain(str(header.get("OBJECT", ""))) == _plain(name) and {"RA_OBJ", "DEC_OBJ"} <= set(header):
             return SkyCoord(header["RA_OBJ"], header["DEC_OBJ"], unit="deg")
-    raise AnalysisError(
+    raise NothingToAnalyseError(
         f"no observation of {name}: {_contents(headers)}; its position can be given in config/sources.yaml"
     )
 

@@ -31,7 +31,8 @@ def on_radius_deg(observation: Observation, settings: AnalysisSettings) -> float
     cuts, energy = observation.rad_max.quantity.to_value("deg"), observation.rad_max.axes["energy"]
     low, high = energy.edges_min.to_value("TeV"), energy.edges_max.to_value("TeV")
     inside = (low < settings.energy_max_tev) & (high > settings.energy_min_tev)
-    return float(cuts[inside].max())
+    # IRFs of other energies: that there is no effective area is found later, and said.
+    return float((cuts[inside] if inside.any() else cuts).max())
 
 
 def regions_that_fit(offset_deg: float, radius_deg: float, most: int) -> int:

@@ -18,12 +18,13 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from stereo_tasks.analysis.flux_points import ConstantFit
-from stereo_tasks.analysis.reference import MAGIC_2015, crab_spectrum, is_crab
+from stereo_tasks.analysis.reference import MAGIC_2015, crab_references, crab_spectrum, is_crab
 from stereo_tasks.analysis.sky_map import CORRELATION_DEG, SkyMaps
 
 mpl.use("Agg")
 _OURS, _BACKGROUND, _REFERENCE = "navy", "dimgrey", "tab:orange"
 _E2DNDE = u.Unit("TeV cm-2 s-1")
+_HZ_PER_TEV = float((1 * u.TeV).to_value("Hz", u.spectral()))
 _DPI = 150
 
 
@@ -88,7 +89,10 @@ def draw_maps(maps: SkyMaps, source: SkyCoord, title: str) -> Figure:
 
 
 def draw_sed(table: QTable, model: SpectralModel | None, source: SkyCoord, title: str) -> Figure:
-    """Draw flux points with upper limits, the fit with its error band, and for the Crab Nebula what MAGIC published."""
+    """Draw flux points with upper limits, the fit with its error band, and the Crab Nebula as others published it.
+
+    Of other sources it is faint: there to compare with.
+    """
     figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
     energies = np.geomspace(table["e_min"][0].to_value("TeV"), table["e_max"][-1].to_value("TeV"), 100) * u.TeV
     if model is not None:
@@ -96,9 +100,16 @@ def draw_sed(table: QTable, model: SpectralModel | None, source: SkyCoord, title
         low, high = (curve - error).to_value(_E2DNDE), (curve + error).to_value(_E2DNDE)
         axes.fill_between(energies.to_value("TeV"), low, high, color=_OURS, alpha=0.2, linewidth=0)
         axes.plot(energies.to_value("TeV"), curve.to_value(_E2DNDE), color=_OURS, label="log-parabola, 1 σ")
-    if is_crab(source):
-        reference = u.Quantity(energies**2 * crab_spectrum()(energies)).to_value(_E2DNDE)
-        axes.plot(energies.to_value("TeV"), reference, "--", color=_REFERENCE, label=f"Crab Nebula, {MAGIC_2015}")
+    for (name, (spectrum, measured_tev)), style in zip(crab_references().items(), ("--", "-."), strict=True):
+        inside = energies[(energies.value >= measured_tev[0]) & (energies.value <= measured_tev[1])]
+        axes.plot(
+            inside.value,
+            u.Quantity(inside**2 * spectrum(inside)).to_value(_E2DNDE),
+            style,
+            color=_REFERENCE,
+            alpha=1.0 if is_crab(source) else 0.5,
+            label=f"Crab Nebula, {name}",
+        )
     _points(axes, table["e_ref"].to_value("TeV"), table, "e2dnde", _E2DNDE, (table["e_min"], table["e_max"]), u.TeV)
     axes.set(
         xscale="log", yscale="log", xlabel="energy [TeV]", ylabel="E² dN/dE [TeV cm⁻² s⁻¹]", title=title
@@ -108,8 +119,20 @@ def draw_sed(table: QTable, model: SpectralModel | None, source: SkyCoord, title
     if len(shown):
         axes.set_ylim(0.3 * shown.min(), 3 * shown.max())
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.legend()
+    frequency = axes.secondary_xaxis("top", functions=(frequency_hz, energy_tev))
+    frequency.set_xlabel("frequency [Hz]")
+    axes.legend(fontsize="small")
     return figure
+
+
+def frequency_hz(energy_tev: np.ndarray) -> np.ndarray:
+    """Return the frequency of photons in Hz."""
+    return np.asarray(energy_tev) * _HZ_PER_TEV
+
+
+def energy_tev(frequency_hz: np.ndarray) -> np.ndarray:
+    """Return the energy of photons in TeV."""
+    return np.asarray(frequency_hz) / _HZ_PER_TEV
 
 
 def draw_light_curve(table: QTable, fit: ConstantFit | None, source: SkyCoord, title: str) -> Figure:

@@ -13,7 +13,7 @@ from gammapy.makers import ReflectedRegionsBackgroundMaker, SafeMaskMaker, Spect
 from gammapy.maps import MapAxis, RegionGeom
 from regions import CircleSkyRegion, PointSkyRegion
 
-from stereo_tasks.analysis.errors import AnalysisError
+from stereo_tasks.analysis.errors import AnalysisError, NothingToAnalyseError
 from stereo_tasks.analysis.off_regions import offset_deg, on_radius_deg, regions_that_fit
 from stereo_tasks.analysis.settings import AnalysisSettings
 
@@ -44,8 +44,9 @@ def reduce(observations: Sequence[Observation], source: SkyCoord, settings: Anal
     Raises
     ------
     AnalysisError
-        If point-like and full-enclosure IRFs are mixed, or no run can be used: none has room for an OFF region and
-        effective area at the energies of the analysis.
+        If point-like and full-enclosure IRFs are mixed.
+    NothingToAnalyseError
+        If no run can be used: none has room for an OFF region and effective area at the energies of the analysis.
     """
     kinds = {bool(observation.aeff.is_pointlike) for observation in observations}
     if len(kinds) > 1:
@@ -74,7 +75,7 @@ def reduce(observations: Sequence[Observation], source: SkyCoord, settings: Anal
             )
     if not reduced:
         reasons = "; ".join(f"{obs_id}: {reason}" for obs_id, reason in left_out.items())
-        raise AnalysisError(f"no run can be used. {reasons}")
+        raise NothingToAnalyseError(f"no run can be used. {reasons}")
     observations, datasets = zip(*reduced, strict=True)
     radius = max(on_radius_deg(observation, settings) for observation in observations)
     return Reduction(observations, datasets, number, point_like, radius, left_out)

@@ -1,4 +1,4 @@
-"""The files of an analysis: `results.yaml`, tables in ECSV, pictures."""
+"""The files of an analysis: `results.yaml`, tables in ECSV, pictures, and a page with all of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from stereo_tasks.analysis.errors import AnalysisError
 
-RESULTS = "results.yaml"
+RESULTS, PAGE = "results.yaml", "season.html"
 _PACKAGES = ("stereo-nights", "gammapy", "regions", "astropy", "astropy-iers-data", "numpy", "scipy", "iminuit")
 
 
@@ -54,7 +54,7 @@ def write_results(
     results : mapping
         What is written to ``results.yaml``.
     tables : mapping of str to astropy.table.QTable
-        By name, without ``.ecsv``.
+        By name, without ``.ecsv``; the page shows ``lightcurve`` and ``runs``.
     pictures : mapping of str to callable
         Functions that draw, by name, without ``.png``.
 
@@ -63,6 +63,7 @@ def write_results(
     AnalysisError
         If the folder cannot be written to.
     """
+    from stereo_tasks.analysis.page import render
     from stereo_tasks.analysis.pictures import save
 
     try:
@@ -73,6 +74,8 @@ def write_results(
                 table.write(work / f"{table_name}.ecsv", format="ascii.ecsv")
             for picture_name, draw in pictures.items():
                 save(work / f"{picture_name}.png", draw)
+            shown = {name: (work / f"{name}.png").read_bytes() for name in pictures}
+            (work / PAGE).write_text(render(results, tables, shown), encoding="utf-8")
             (work / RESULTS).write_text(yaml.safe_dump(dict(results), sort_keys=False, allow_unicode=True))
             (folder / RESULTS).unlink(missing_ok=True)
             for path in sorted(work.iterdir(), key=lambda path: (path.name == RESULTS, path.name)):

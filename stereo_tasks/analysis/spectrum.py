@@ -13,6 +13,7 @@ from astropy import units as u
 from gammapy.datasets import Datasets, SpectrumDatasetOnOff
 from gammapy.modeling import Fit
 from gammapy.modeling.models import LogParabolaSpectralModel, PowerLawSpectralModel, SkyModel, SpectralModel
+from scipy.stats import chi2
 
 from stereo_tasks.analysis.settings import AnalysisSettings
 
@@ -32,17 +33,26 @@ class Spectrum:
     """W statistic at the best fit: -2 ln(likelihood)."""
     bins: int = 0
 
-    def as_dict(self) -> dict[str, float | str | int] | None:
+    def as_dict(self) -> dict[str, float | str | int | None] | None:
         """Return the parameters with one standard deviation as errors; None if nothing was fitted."""
         if self.model is None:
             return None
-        result: dict[str, float | str | int] = {"reference_tev": float(self.model.reference.quantity.to_value("TeV"))}
+        result: dict[str, float | str | int | None] = {
+            "reference_tev": float(self.model.reference.quantity.to_value("TeV"))
+        }
         names = {"amplitude": "amplitude_per_tev_cm2_s", "alpha": "alpha", "beta": "beta", "index": "alpha"}
         for parameter in self.model.parameters.free_parameters:
             scale = (1 * parameter.unit).to_value(FLUX) if parameter.name == "amplitude" else 1.0
             result[names[parameter.name]] = float(parameter.value * scale)
             result[f"{names[parameter.name]}_error"] = float(parameter.error * scale)
-        return {**result, "stat": self.stat, "bins": self.bins}
+        return {**result, "stat": self.stat, "bins": self.bins, "probability": self.probability}
+
+    @property
+    def probability(self) -> float | None:
+        """Chance of a statistic as large if the shape is right, which is near that of chi2; None without freedom."""
+        if self.model is None or (free := self.bins - len(self.model.parameters.free_parameters)) < 1:
+            return None
+        return float(chi2.sf(self.stat, free))
 
 
 def fit_power_law(dataset: SpectrumDatasetOnOff, settings: AnalysisSettings) -> Spectrum:

@@ -11,15 +11,15 @@ from gammapy.datasets import SpectrumDatasetOnOff
 
 def start_of(dataset: SpectrumDatasetOnOff) -> Time:
     """Return when a run, or the first one of several, started, in UTC."""
-    return _utc(dataset.gti.time_start.min(), dataset.gti.time_ref)
+    return in_utc(dataset.gti.time_start.min(), dataset.gti.time_ref)
 
 
 def stop_of(dataset: SpectrumDatasetOnOff) -> Time:
     """Return when a run, or the last one of several, ended, in UTC."""
-    return _utc(dataset.gti.time_stop.max(), dataset.gti.time_ref)
+    return in_utc(dataset.gti.time_stop.max(), dataset.gti.time_ref)
 
 
-def _utc(time: Time, reference: Time) -> Time:
+def in_utc(time: Time, reference: Time) -> Time:
     """Return a time of a file in UTC.
 
     Files in UTC whose reference lies before the last leap second count days of 86400 s, as unix time does: those of

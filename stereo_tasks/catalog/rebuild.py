@@ -166,8 +166,10 @@ class _Tree:
                     if plan.production not in first:  # plans refer to it; its versions are known at the end
                         write_rows(session, ProductionRow, [{"name": plan.production, "versions": {}}])
                     first[plan.production] = min(used, first.get(plan.production, used))
-                    if plan.production not in latest or used >= latest[plan.production][0]:
-                        latest[plan.production] = (used, plan.versions)
+                    versions = tree.production_versions(plan)
+                    known = latest.get(plan.production)
+                    if versions is not None and (known is None or used >= known[0]):
+                        latest[plan.production] = (used, versions)
                 self._folder(session, plans, pool)
                 if len(self._waiting[ElementRecord]) >= _BATCH:
                     self._write(session)

@@ -167,16 +167,19 @@ def _summary(session: Session, plan: PlanRow) -> SourceSummary:
 
 
 def _write_plan(session: Session, plan: Plan, path: str) -> None:
-    write_production(session, plan.production, plan.versions)
+    write_production(session, plan.production, tree.production_versions(plan))
     values = tree.plan_values(plan, path, func.clock_timestamp())
     statement = insert(PlanRow).values(**values)
     columns = {name: statement.excluded[name] for name in values if name != "path"}
     session.execute(statement.on_conflict_do_update(index_elements=["path"], set_=columns))
 
 
-def write_production(session: Session, name: str, versions: Mapping[str, str]) -> None:
-    """Write a production with the versions of its latest plan."""
-    production = insert(ProductionRow).values(name=name, versions=plain(dict(versions)))
+def write_production(session: Session, name: str, versions: Mapping[str, str] | None) -> None:
+    """Write a production with the versions of its latest plan; None leaves those that are known."""
+    production = insert(ProductionRow).values(name=name, versions=plain(dict(versions or {})))
+    if versions is None:
+        session.execute(production.on_conflict_do_nothing(index_elements=["name"]))
+        return
     session.execute(
         production.on_conflict_do_update(
             index_elements=["name"],

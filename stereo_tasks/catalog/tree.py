@@ -38,6 +38,11 @@ def plan_values(plan: Plan, path: str, ingested: Any) -> Row:
     }  # fmt: skip
 
 
+def production_versions(plan: Plan) -> dict[str, str] | None:
+    """Return the versions that a production is made with, of a plan that makes it; an analysis has others, and None."""
+    return plan.versions if "magic-cta-pipe" in plan.versions else None
+
+
 def record_values(plan: Plan, path: str, element: Element, record: Record) -> Row:
     """Return the row of a record under the plan that lies at `path`."""
     return {
@@ -123,10 +128,11 @@ def moment(ns: int) -> dt.datetime:
 def plan_files(output: Path) -> list[list[Path]]:
     """Return all plans below an output tree: a list for each folder, in the order in which they were used last.
 
-    Plans of different folders have nothing in common: a folder is a night and source, Monte Carlo, or a set of data.
+    Plans of different folders have nothing in common: a folder is a night and source, Monte Carlo, a set of data, or an
+    analysis.
     """
     folders: dict[Path, list[tuple[int, Path]]] = {}
-    below = ("*/*", "*/mc/*/*/*/*", "*/*/datasets/*")
+    below = ("*/*", "*/mc/*/*/*/*", "*/*/datasets/*", "*/*/Season/*")
     for pattern in (f"{folder}/plans/*/plan_*.json" for folder in below):
         for path in output.glob(pattern):
             folders.setdefault(path.parent, []).append((path.stat().st_mtime_ns, path))

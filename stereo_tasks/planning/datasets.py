@@ -11,7 +11,7 @@ from typing import Any
 
 from astropy import units as u
 
-from stereo_tasks.nights import Night
+from stereo_tasks.nights import BadNightError, Night
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan
@@ -199,3 +199,20 @@ def range_name(first: Night | None, last: Night | None) -> str:
     if first is None and last is None:
         return "all"
     return f"{first.lst_date if first else 'first'}-{last.lst_date if last else 'last'}"
+
+
+def range_of(name: str) -> tuple[Night | None, Night | None]:
+    """Return the range that `range_name` has named.
+
+    Raises
+    ------
+    SettingsError
+        If it is the name that a person gave to a set.
+    """
+    if name == "all":
+        return None, None
+    begin, _, end = name.partition("-")
+    try:
+        return None if begin == "first" else Night(begin), None if end == "last" else Night(end)
+    except BadNightError:
+        raise SettingsError(f"the set {name} was named by a person: its range is not known") from None

@@ -121,7 +121,7 @@ class Plan:
 
     production: str
     name: str
-    """``{LST date}/{source}``, ``mc/{period}/NSB{nsb}/dec_{dec}`` or ``datasets/{source}/{set}``."""
+    """``{LST date}/{source}``, ``mc/{period}/NSB{nsb}/dec_{dec}``, ``datasets/{source}/{set}`` or ``season/...``."""
     source: str
     night: str | None
     """Evening date in ISO format; None for Monte Carlo and data sets."""
@@ -198,7 +198,7 @@ class Plan:
 
     @property
     def stamp(self) -> str:
-        """Folder of its kind among plans and logs: the LST date, ``mc`` or ``datasets``."""
+        """Folder of its kind among plans and logs: the LST date, ``mc``, ``datasets`` or ``season``."""
         return (self.night or self.name.partition("/")[0]).replace("-", "")
 
     def to_json(self) -> str:

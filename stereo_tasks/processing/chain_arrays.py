@@ -11,6 +11,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
@@ -114,7 +115,7 @@ def chain_array(
     margin = settings.site.job_time_margin
     return ChainArray(
         name=f"{plan.name.replace('/', '.')}.{chain}",
-        command=_command(settings, plan, stages),
+        command=_command(settings, plan, chain.stages[0].environment, stages),
         indices=tuple(first),
         following=tuple(index for index in to_do if index not in first),
         total=len(elements),
@@ -175,8 +176,10 @@ def _times_s(
     return times_s, sum(shared_s.values())
 
 
-def _command(settings: Settings, plan: Plan, stages: Collection[str]) -> tuple[str, ...]:
-    return (str(settings.site.science_python), "-m", "stereo_tasks.steps", str(plan.path), ",".join(stages))
+def _command(
+    settings: Settings, plan: Plan, environment: Literal["science", "analysis"], stages: Collection[str]
+) -> tuple[str, ...]:
+    return (str(settings.site.python(environment)), "-m", "stereo_tasks.steps", str(plan.path), ",".join(stages))
 
 
 def _placement(settings: Settings, stage: Stage) -> dict[str, str]:

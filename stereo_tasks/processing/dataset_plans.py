@@ -47,7 +47,7 @@ def plan_source(
     """
     settings = settings or load_settings()
     # A set is made in one way, however long: with the options that hold at the end of its range.
-    chosen = settings.production(production).effective(last or _LAST_OF_ALL, source)
+    chosen = settings.production(production).effective(last or LAST_OF_ALL, source)
     root = settings.site.paths.output / chosen.name / source
     nights = published_nights(root, chosen.cuts, first, last)
     return plan_datasets(
@@ -56,7 +56,8 @@ def plan_source(
     )  # fmt: skip
 
 
-_LAST_OF_ALL = Night("2099-12-30")
+LAST_OF_ALL = Night("2099-12-30")
+"""The end of a range that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,16 @@ def plan_stale(
         Loaded from the site if not given.
     """
     settings = settings or load_settings()
+    return save_stale(
+        plan_source(source, first, last, production=production or None, settings=settings)
+        for production, source in wanted
+    )
+
+
+def save_stale(made: Iterable[Plan]) -> StalePlans:
+    """Save those of some plans of which something is to be made, and say what is to be made of all."""
     plans, lines = [], []
-    for production, source in wanted:
-        plan = plan_source(source, first, last, production=production or None, settings=settings)
+    for plan in made:
         lines += [f"{plan.name}: missing, {notice.subject}: {notice.reason}" for notice in plan.notices]
         lines += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
         states = ElementStates(plan)

@@ -14,10 +14,12 @@ from stereo_tasks.inventory import content_of, scan_night
 from stereo_tasks.inventory.headers import with_header_positions
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import choose, monte_carlo_tree
+from stereo_tasks.planning.datasets import range_of
 from stereo_tasks.planning.monte_carlo import IrfSet
 from stereo_tasks.planning.monte_carlo import plan_monte_carlo as plan_tree
 from stereo_tasks.planning.night import plan_source
 from stereo_tasks.planning.plan import Plan, blocks_all, held_runs
+from stereo_tasks.processing import dataset_plans, season_plans
 from stereo_tasks.products.models import SAMPLES, ModelFile, find_all, given_forests
 from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.tree import MonteCarloTree
@@ -28,6 +30,8 @@ from stereo_tasks.settings.production import Production
 from stereo_tasks.stereo_log import Observation, StereoLogError, read_site_log, select
 
 _log = logging.getLogger(__name__)
+_OVER_NIGHTS = {"datasets": dataset_plans.plan_source, "season": season_plans.plan_source_season}
+"""What plans what is made of many nights, by the kind of plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,13 @@ def plan_again(plan: Plan, settings: Settings) -> Plan | None:
     Parameters
     ----------
     plan : Plan
-        Of a night and source, or of Monte Carlo.
+        Of a night and source, of Monte Carlo, of a data set, or of the analysis of a season.
     settings : Settings
         As they are now.
     """
+    if plan.stamp in _OVER_NIGHTS:
+        first, last = range_of(plan.name.rpartition("/")[2])
+        return _OVER_NIGHTS[plan.stamp](plan.source, first, last, production=plan.production, settings=settings)
     if plan.night is None:
         plans = plan_monte_carlo(plan.production, settings=settings)
     else:

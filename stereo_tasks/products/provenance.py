@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import Distribution, distributions, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import stereo_tasks
@@ -16,9 +18,11 @@ _PACKAGES = (
     "numpy", "astropy", "uproot",
 )  # fmt: skip
 
+_ANALYSIS_PACKAGES = ("gammapy", "regions", "iminuit", "astropy", "numpy", "scipy")
+
 
 class EnvironmentMissingError(StereoError):
-    """The science environment is not there, or lacks magic-cta-pipe."""
+    """An environment is not there, or lacks what it is for."""
 
 
 def science_versions(python: Path) -> dict[str, str]:
@@ -34,20 +38,48 @@ def science_versions(python: Path) -> dict[str, str]:
     EnvironmentMissingError
         If there is no such environment, or no magic-cta-pipe in it.
     """
+    found = _installed(python, _PACKAGES)
+    if "magic-cta-pipe" not in found:
+        raise EnvironmentMissingError(f"no magic-cta-pipe in the environment of {python}: run 'make setup'")
+    return found
+
+
+def analysis_versions(python: Path) -> dict[str, str]:
+    """Read the versions of what an analysis depends on from an environment, without starting its interpreter.
+
+    Parameters
+    ----------
+    python : pathlib.Path
+        The environment's interpreter, ``.../bin/python``.
+
+    Raises
+    ------
+    EnvironmentMissingError
+        If there is no such environment, or no gammapy in it.
+    """
+    found = _installed(python, _ANALYSIS_PACKAGES)
+    if "gammapy" not in found:
+        raise EnvironmentMissingError(f"no gammapy in the environment of {python}: run 'make setup'")
+    return found
+
+
+def own_versions() -> dict[str, str]:
+    """Return the versions of the packages that matter, as far as the running interpreter has them."""
+    found = {}
+    for name in sorted({*_PACKAGES, *_ANALYSIS_PACKAGES}):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _installed(python: Path, packages: Sequence[str]) -> dict[str, str]:
     folders = sorted((python.parent.parent / "lib").glob("python3*/site-packages"))
     found: dict[str, str] = {}
     for distribution in distributions(path=[str(folder) for folder in folders]):
         name = _name(distribution)
-        if name in _PACKAGES:
+        if name in packages:
             found[name] = distribution.version
-    if "magic-cta-pipe" not in found:
-        raise EnvironmentMissingError(f"no magic-cta-pipe in the environment of {python}: run 'make setup'")
     return dict(sorted(found.items()))
-
-
-def own_versions() -> dict[str, str]:
-    """Return the versions of the science packages in the running interpreter."""
-    return {name: version(name) for name in sorted(_PACKAGES)}
 
 
 def _name(distribution: Distribution) -> str:

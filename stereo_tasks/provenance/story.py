@@ -102,25 +102,36 @@ def _behind(subject: Record, shelf: RecordShelf) -> tuple[tuple[Record, ...], tu
             continue
         records[_key(record)] = record
         for mark in record.inputs:
-            producer = shelf.of(mark.path)
+            producer, published = _producer(mark, shelf)
             if producer is None:
                 known = origins.get(mark.path)
                 origins[mark.path] = mark if known is None or known.sha256 is None else known
             elif not record.used or Path(mark.path).name in record.used:
                 to_do.append(producer)
-                if all(_is_other(mark, made) for made in producer.outputs):
+                if all(_is_other(mark, made, elsewhere=published) for made in producer.outputs):
                     remade[mark.path] = None
     order = {stage.name: number for number, stage in enumerate(stages())}
     ordered = sorted(records.values(), key=lambda one: (one is subject, order.get(one.stage, -1), one.element))
     return tuple(ordered), tuple(origins[path] for path in sorted(origins)), tuple(sorted(remade))
 
 
+def _producer(mark: FileMark, shelf: RecordShelf) -> tuple[Record | None, bool]:
+    """Return the record that answers for a file, and whether the file is that product as it was published."""
+    record = shelf.of(mark.path)
+    path = Path(mark.path)
+    # Of what is published, the events and their IRFs: the indices are of the publication.
+    if record is None and path.name.startswith("dl3_") and (version := version_of(path)) is not None:
+        return shelf.of(version.product(path)), True
+    return record, False
+
+
 def _key(record: Record) -> str:
     return f"{record.plan.partition('/plans/')[0]} {record.element}"
 
 
-def _is_other(read: FileMark, made: FileMark) -> bool:
-    return (read.path, read.size_bytes, read.modified_ns) != (made.path, made.size_bytes, made.modified_ns)
+def _is_other(read: FileMark, made: FileMark, *, elsewhere: bool = False) -> bool:
+    same_name = Path(read.path).name == Path(made.path).name if elsewhere else read.path == made.path
+    return not same_name or (read.size_bytes, read.modified_ns) != (made.size_bytes, made.modified_ns)
 
 
 def _plans(subject: Record, records: Iterable[Record]) -> Iterator[Plan]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError, ValidationInfo, field_validator
 
+from stereo_tasks.analysis.settings import AnalysisSettings
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.settings.alarms import Alarms
@@ -42,6 +43,7 @@ class Settings(Model):
     resources: dict[str, Resources]
     policy: Policy
     qa: QaSettings
+    analysis: AnalysisSettings
     alarms: Alarms
 
     @field_validator("resources")

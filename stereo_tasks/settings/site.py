@@ -121,6 +121,10 @@ class Site(Model):
     def _environment_first(cls, value: Any) -> Any:
         return os.environ.get(CLUSTER_VARIABLE) or value
 
+    def python(self, environment: Literal["science", "analysis"]) -> Path:
+        """Return the interpreter of an environment."""
+        return self.analysis_python if environment == "analysis" else self.science_python
+
     @property
     def runs_on(self) -> Literal["local", "slurm"]:
         """Where arrays run on this machine."""

@@ -5,7 +5,7 @@ How to add one is in ``docs/add-a-stage.md``.
 
 from __future__ import annotations
 
-from stereo_tasks.stages import datasets, monte_carlo, night
+from stereo_tasks.stages import datasets, monte_carlo, night, seasons
 from stereo_tasks.stages.chain import Chain, chains_of
 from stereo_tasks.stages.correction import Correction
 from stereo_tasks.stages.engine import Engine, EngineChoice
@@ -13,12 +13,13 @@ from stereo_tasks.stages.stage import Cost, Crash, Stage, Unit, resolve
 from stereo_tasks.stages.state import State
 
 __all__ = [
-    "DATASET_STAGES", "MC_STAGES", "Chain", "Correction", "Cost", "Crash", "Engine", "EngineChoice", "Stage", "State",
-    "Unit", "chain", "chains_of", "night_stages", "resolve", "run_stages", "stage", "stages",
+    "DATASET_STAGES", "MC_STAGES", "SEASON_STAGES", "Chain", "Correction", "Cost", "Crash", "Engine", "EngineChoice",
+    "Stage", "State", "Unit", "chain", "chains_of", "night_stages", "resolve", "run_stages", "stage", "stages",
 ]  # fmt: skip
 
 MC_STAGES = monte_carlo.STAGES
 DATASET_STAGES = datasets.STAGES
+SEASON_STAGES = seasons.STAGES
 
 
 def night_stages() -> tuple[Stage, ...]:
@@ -32,8 +33,8 @@ def run_stages() -> tuple[str, ...]:
 
 
 def stages() -> tuple[Stage, ...]:
-    """Return all stages: those of Monte Carlo, of a night, and of data sets."""
-    return (*MC_STAGES, *night_stages(), *DATASET_STAGES)
+    """Return all stages: those of Monte Carlo, of a night, of data sets, and of seasons."""
+    return (*MC_STAGES, *night_stages(), *DATASET_STAGES, *SEASON_STAGES)
 
 
 def stage(name: str | Stage) -> Stage:

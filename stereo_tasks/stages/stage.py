@@ -109,6 +109,8 @@ class Stage:
     """Roles of inputs that an element does not work through: their size says nothing of its time."""
     needs_models: bool = False
     """Whether it needs forests and IRFs: without them, and without a known source, the plan leaves it out."""
+    environment: Literal["science", "analysis"] = "science"
+    """Where its elements are worked on; those of a chain share one."""
     always: bool = False
     """Whether it runs whatever became of the stages before it."""
     fail_on: Literal["all", "any"] = "all"

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tables
 
 from stereo_tasks.stages import Stage, resolve
-from stereo_tasks.steps import hdf
 from stereo_tasks.steps.outcomes import failed
 
 _DL3_HDUS = ("EVENTS", "GTI", "POINTING", "EFFECTIVE AREA", "ENERGY DISPERSION")
@@ -38,6 +36,10 @@ def validate(stage: Stage, files: Sequence[Path]) -> None:
 
 def event_table(stage: Stage, path: Path) -> str:
     """Check a table of images: rows, finite columns, the telescopes."""
+    import tables  # not there in the analysis environment
+
+    from stereo_tasks.steps import hdf
+
     with tables.open_file(str(path)) as file:
         if hdf.EVENTS not in file or not file.get_node(hdf.EVENTS).nrows:
             return f"has no rows in {hdf.EVENTS}"

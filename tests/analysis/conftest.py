@@ -20,9 +20,9 @@ MAGIC_DL3 = Path(__file__).parents[3] / "shared" / "data" / "magic_dl3"
 
 @pytest.fixture(scope="session", autouse=True)
 def _offline() -> None:
-    from stereo_tasks.analysis.__main__ import _prepare
+    from stereo_tasks.analysis.quiet import be_quiet
 
-    _prepare()
+    be_quiet()
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,7 @@ def write_folder(
     *,
     runs: int = 2,
     seed: int = 1,
+    first_run: int = FIRST_RUN,
     nights: Sequence[int] | None = None,
     factors: Sequence[float] | None = None,
     quality: Sequence[int] | None = None,
@@ -76,8 +77,8 @@ def write_folder(
     for number in range(runs):
         one = replace(injected, amplitude=injected.amplitude * (factors[number] if factors else 1.0))
         start_s = _START_S + 1500.0 * number + 86400.0 * (nights[number] if nights else 0)
-        path = folder / f"run{FIRST_RUN + number}.fits"
-        rows.append((path.name, write_run(path, FIRST_RUN + number, one, start_s, 35 + 180 * number, seed + number)))
+        path = folder / f"run{first_run + number}.fits"
+        rows.append((path.name, write_run(path, first_run + number, one, start_s, 35 + 180 * number, seed + number)))
     _write_index(folder, rows, quality)
     return folder
 

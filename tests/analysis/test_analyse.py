@@ -12,15 +12,14 @@ from simulated_dl3 import NAME
 from stereo_tasks.analysis.__main__ import main
 from stereo_tasks.analysis.analyse import analyse
 from stereo_tasks.analysis.observations import find_observations
+from stereo_tasks.analysis.settings import read_settings
+from stereo_tasks.products.season_tree import FILES as SEASON_FILES
 
-FILES = {
-    "results.yaml", "sed.ecsv", "lightcurve.ecsv", "excess.ecsv", "theta2.ecsv", "theta2.png", "excess.png",
-    "maps.png", "sed.png", "lightcurve.png",
-}  # fmt: skip
+SETTINGS, FILES = read_settings(), set(SEASON_FILES)
 
 
 def test_an_analysis_leaves_its_files_and_is_the_same_each_time(strong, tmp_path):
-    first, second = (analyse(strong, "mrk 421", tmp_path / name) for name in ("first", "second"))
+    first, second = (analyse([strong], "mrk 421", tmp_path / name, settings=SETTINGS) for name in ("first", "second"))
     assert {path.name for path in (tmp_path / "first").iterdir()} == FILES
     assert first == second
     for name in FILES:
@@ -53,10 +52,10 @@ def test_a_source_without_flux_has_no_spectrum_but_upper_limits(empty, tmp_path,
 
 def test_bad_runs_are_left_out_unless_asked_for(make_folder, tmp_path):
     folder = make_folder(runs=3, amplitude=1e-10, quality=[0, 2, 1], seed=51)
-    results = analyse(folder, NAME, tmp_path / "good")
+    results = analyse([folder], NAME, tmp_path / "good", settings=SETTINGS)
     assert results["observations"] == [100, 102]
     assert results["left_out"] == {101: "QUALITY 2: bad"}
-    everything = find_observations(folder, NAME, None, offset_max_deg=1.5, use_bad=True)
+    everything = find_observations([folder], NAME, None, offset_max_deg=1.5, use_bad=True)
     assert [one.obs_id for one in everything.observations] == [100, 101, 102]
     assert everything.left_out == {}
 

@@ -12,14 +12,15 @@ from stereo_tasks.analysis.counts import Counts, count, excess_table
 from stereo_tasks.analysis.observations import find_observations
 from stereo_tasks.analysis.off_regions import off_positions
 from stereo_tasks.analysis.reduction import reduce, stack
-from stereo_tasks.analysis.settings import AnalysisSettings
+from stereo_tasks.analysis.settings import read_settings
 
+SETTINGS = read_settings()
 _ENERGY = np.geomspace(0.02, 50, 35)
 
 
 def _reduced(folder):
-    found = find_observations(folder, NAME, None, offset_max_deg=1.5)
-    return found, reduce(found.observations, found.source, AnalysisSettings())
+    found = find_observations([folder], NAME, None, offset_max_deg=1.5)
+    return found, reduce(found.observations, found.source, SETTINGS)
 
 
 def _plain(reduction, source, kind):

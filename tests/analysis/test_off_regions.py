@@ -13,8 +13,10 @@ from simulated_dl3 import NAME
 from stereo_tasks.analysis.observations import find_observations
 from stereo_tasks.analysis.off_regions import largest_radius_deg, off_positions, offset_deg, regions_that_fit
 from stereo_tasks.analysis.reduction import reduce
-from stereo_tasks.analysis.settings import AnalysisSettings
+from stereo_tasks.analysis.settings import read_settings
 from stereo_tasks.analysis.theta2 import theta2_table
+
+SETTINGS = read_settings()
 
 
 @pytest.mark.parametrize(
@@ -46,9 +48,8 @@ def test_regions_that_fit_keep_clear_of_each_other(offset, radius):
 def test_off_regions_see_the_background_and_not_the_source(make_folder):
     """A source without background: what is in OFF is the source's own light."""
     folder = make_folder(runs=2, amplitude=3e-10, background_hz=0.0, kind="fixed", seed=7)
-    settings = AnalysisSettings()
-    found = find_observations(folder, NAME, None, offset_max_deg=1.5)
-    reduction = reduce(found.observations, found.source, settings)
+    found = find_observations([folder], NAME, None, offset_max_deg=1.5)
+    reduction = reduce(found.observations, found.source, SETTINGS)
     table = theta2_table(reduction.observations, found.source, reduction.off_regions, (0.04, 25.0))
     assert table["on"].sum() > 2000
     assert table["off"].sum() < 0.001 * table["on"].sum()
@@ -61,8 +62,8 @@ def test_off_regions_see_the_background_and_not_the_source(make_folder):
 
 def test_the_off_theta2_is_flat(make_folder):
     folder = make_folder(runs=4, amplitude=1e-10, background_hz=8.0, seed=9)
-    found = find_observations(folder, NAME, None, offset_max_deg=1.5)
-    reduction = reduce(found.observations, found.source, AnalysisSettings())
+    found = find_observations([folder], NAME, None, offset_max_deg=1.5)
+    reduction = reduce(found.observations, found.source, SETTINGS)
     off = theta2_table(reduction.observations, found.source, reduction.off_regions, (0.04, 25.0))["off"]
     mean = off.mean()
     assert mean > 50
@@ -72,8 +73,8 @@ def test_the_off_theta2_is_flat(make_folder):
 
 def test_runs_without_room_for_off_regions_are_left_out_with_a_reason(make_folder):
     folder = make_folder(runs=1, offset_deg=0.1, seed=2)
-    found = find_observations(folder, NAME, None, offset_max_deg=1.5)
+    found = find_observations([folder], NAME, None, offset_max_deg=1.5)
     assert offset_deg(found.observations[0], found.source) == pytest.approx(0.1, abs=1e-4)
     assert largest_radius_deg(0.1, 1) == pytest.approx(0.1)
     with pytest.raises(ValueError, match=r"100: no room for an OFF region: the source is 0\.10 deg off"):
-        reduce(found.observations, found.source, AnalysisSettings())
+        reduce(found.observations, found.source, SETTINGS)

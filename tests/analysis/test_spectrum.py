@@ -11,16 +11,16 @@ from stereo_tasks.analysis.flux_points import common_energies, constant_fit, int
 from stereo_tasks.analysis.observations import find_observations
 from stereo_tasks.analysis.reduction import reduce, stack
 from stereo_tasks.analysis.reference import crab_spectrum
-from stereo_tasks.analysis.settings import AnalysisSettings
+from stereo_tasks.analysis.settings import read_settings
 from stereo_tasks.analysis.spectrum import assumed_power_law, fit_log_parabola, fit_power_law
 from stereo_tasks.analysis.times import start_of, stop_of
 
-SETTINGS = AnalysisSettings()
+SETTINGS = read_settings()
 TRUTH = {"amplitude_per_tev_cm2_s": 3.2e-10, "alpha": 2.4, "beta": 0.1}
 
 
 def _reduced(folder):
-    found = find_observations(folder, NAME, None, offset_max_deg=1.5)
+    found = find_observations([folder], NAME, None, offset_max_deg=1.5)
     return reduce(found.observations, found.source, SETTINGS)
 
 
@@ -39,6 +39,7 @@ def test_the_injected_spectrum_comes_back(make_folder, kind):
     assert values["amplitude_per_tev_cm2_s_error"] < 0.1 * TRUTH["amplitude_per_tev_cm2_s"]
     assert values["beta_error"] < 0.05
     assert spectrum.stat < 3 * spectrum.bins
+    assert values["probability"] > 1e-3
 
 
 def test_flux_points_lie_on_the_injected_spectrum(strong):
@@ -85,6 +86,15 @@ def test_without_off_counts_there_is_a_flux(make_folder):
     assert np.isfinite(curve["flux"].value).all()
     assert np.isfinite(curve["flux_ul"].value).all()
     assert curve["flux"][0] > 0
+
+
+def test_a_single_bin_of_energy_has_a_flux_point(make_folder):
+    one_bin = SETTINGS.model_copy(update={"energy_min_tev": 1.0, "energy_max_tev": 1.5})
+    found = find_observations([make_folder(runs=1, seed=72)], NAME, None, offset_max_deg=1.5)
+    reduction = reduce(found.observations, found.source, one_bin)
+    table = sed_table(stack(reduction.datasets, "all"), assumed_power_law(one_bin), reduction.off_regions, one_bin)
+    assert len(table) == 1
+    assert table["on"][0] > 0
 
 
 def test_a_flare_shows_in_the_light_curve_by_night(make_folder):

@@ -324,3 +324,20 @@ def test_the_data_sets_of_the_source_are_made_of_what_was_published(processed):
     assert len(list((folder / "mc").glob("dl2_MC_mean_CrabNebula.ST0320A_NSB1.5_v01_dec_2276_zd_*.h5"))) == 3
     listed = processed.stereo("dataset", "list", "CrabNebula", "--json")
     assert {file["state"] for file in json.loads(listed.stdout)} == {"done"}
+
+
+def test_the_source_is_analysed_over_its_published_nights(processed, truth):
+    state, run = processed.run("analyse_seasons", conf={"source": "CrabNebula"})
+    assert state == "success", processed.why("analyse_seasons", run)
+    folder = processed.settings.site.paths.output / "mcp062" / "CrabNebula" / "Season" / "all"
+    results = yaml.safe_load((folder / "results.yaml").read_text())
+    runs = [run.lst_run for run in processed.plans()["CrabNebula"].runs]
+    assert sorted([*results["observations"], *results["left_out"]]) == sorted(runs)
+    assert results["nights"] == ["2024-01-10"]
+    assert results["significance_sigma"] > 10
+    assert "data:image/png;base64," in (folder / "season.html").read_text()
+    # Nothing new was published: nothing is made.
+    state, run = processed.run("analyse_seasons", conf={"source": "CrabNebula"}, limit_s=120)
+    assert state == "success", processed.why("analyse_seasons", run)
+    states = {one.task: one.state for one in processed.api.task_states("analyse_seasons", run)}
+    assert states["completion"] == "skipped"

@@ -24,7 +24,8 @@ def test_reading_the_dags_costs_little(dags_folder):
         "import airflow.sdk\n"
         "from airflow.sdk import DAG, Asset, BaseOperator, CronPartitionTimetable, Param, TriggerRule, task\n"
         f"sys.path.insert(0, {str(dags_folder)!r})\n"
-        "for name in ('process_night', 'detect_nights', 'request_nights', 'prepare_mc', 'build_datasets'):\n"
+        "for name in ('process_night', 'detect_nights', 'request_nights', 'prepare_mc', 'build_datasets', "
+        "'analyse_seasons'):\n"
         "    start = time.process_time()\n"
         f"    runpy.run_path({str(dags_folder)!r} + f'/{{name}}.py')\n"
         "    print(time.process_time() - start)\n"
@@ -32,7 +33,7 @@ def test_reading_the_dags_costs_little(dags_folder):
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     *seconds, modules = run.stdout.splitlines()
-    assert len(seconds) == 5
+    assert len(seconds) == 6
     assert max(map(float, seconds)) < 1.0, seconds
     # The declarations of the stages, and nothing that they name.
     assert {name.split(".")[1] for name in modules.split()} == {"stages"}
@@ -126,4 +127,17 @@ def test_data_sets_are_made_once_a_day_of_what_was_published(dag_bag):
     chain = ["dataset_nights", "dataset_mc", "dataset_season"]
     stages = [task.task_id.removeprefix("dataset.") for task in dag.topological_sort()]
     assert stages == ["plan", *chain, "completion"]
+    assert dag.get_task("completion").trigger_rule == "all_done"
+
+
+def test_sources_are_analysed_once_a_day_from_what_was_published(dag_bag):
+    from airflow.sdk import CronTriggerTimetable
+
+    dag = dag_bag.dags["analyse_seasons"]
+    assert isinstance(dag.timetable, CronTriggerTimetable)
+    assert dag.max_active_runs == 1
+    assert [asset.name for asset in dag.get_task("plan").inlets] == ["stereo_dl3"]
+    assert set(dag.params) == {"source", "first", "last", "production"}
+    stages = [task.task_id for task in dag.topological_sort()]
+    assert stages == ["plan", "season.season_analysis", "completion"]
     assert dag.get_task("completion").trigger_rule == "all_done"

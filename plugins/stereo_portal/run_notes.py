@@ -1,0 +1,43 @@
+"""A note on each run of `process_night` that says which night it is: a run's id does not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+
+from stereo_portal.airflow_runs import DAG
+from stereo_tasks.errors import StereoError
+from stereo_tasks.nights import Night
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+_log = logging.getLogger(__name__)
+
+
+def night_of(partition_key: str | None, conf: Mapping[str, Any] | None) -> tuple[Night, str] | None:
+    """Return night and production of a run; None if it does not say."""
+    from stereo_tasks.dispatch.partitions import read_key
+    from stereo_tasks.settings import load_settings
+
+    asked = conf or {}
+    try:
+        night, named = read_key(partition_key or str(asked.get("night") or ""))
+        return night, load_settings().production(asked.get("production") or named).name
+    except StereoError:
+        return None
+
+
+@hookimpl
+def on_dag_run_running(dag_run: DagRun, msg: str) -> None:
+    """Note the night on a run that begins. The scheduler calls this, with the run in its session."""
+    if dag_run.dag_id != DAG or dag_run.note:
+        return
+    try:
+        if found := night_of(dag_run.partition_key, dag_run.conf):
+            dag_run.note = f"Night {found[0]}, production {found[1]}"
+    except Exception as error:  # noqa: BLE001 - a note is not worth a scheduler
+        _log.warning("no note of the night on %s: %s", dag_run.run_id, type(error).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Response, status
 from fastapi.exceptions import RequestValidationError
@@ -78,7 +78,7 @@ def add_error_pages(app: FastAPI, pages: Pages) -> None:
 
 
 def _needs_login(request: Request, error: HTTPException) -> bool:
-    """Tell whether a person in front of a browser has no login, or one that is no longer (or never was) of this site."""
+    """Tell whether a person in front of a browser has no login that is good for this site."""
     # Airflow's own middleware leaves the user here where the login is valid: a 403 is then about rights.
     known = getattr(request.state, "user", None) is not None
     reads = request.method == "GET" and "text/html" in request.headers.get("accept", "")
@@ -87,7 +87,7 @@ def _needs_login(request: Request, error: HTTPException) -> bool:
 
 def _login(request: Request) -> str:
     # Without the name of the host, which a reverse proxy may have changed.
-    back = request.scope.get("root_path", "") + request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    back = quote(request.scope["path"])
     if request.url.query:
         back += f"?{request.url.query}"
     return f"{home_of(request)}../{LOGIN}?{urlencode({'next': back})}"

@@ -67,7 +67,8 @@ def _with_siblings(status: SourceStatus, waiting: Iterable[str]) -> SourceStatus
     others = [name for name in waiting if name != status.source]
     if status.state != NightState.READY or not others:
         return status
-    return replace(status, state=NightState.WAITING, reason=f"all files are there; the night waits for {', '.join(others)}")
+    reason = f"all files are there; the night waits for {', '.join(others)}"
+    return replace(status, state=NightState.WAITING, reason=reason)
 
 
 def _standing(
@@ -223,7 +224,8 @@ def _by_files(row: NightRow, policy: Policy, now: dt.datetime, detected: bool) -
         return _Standing(NightState.NOT_ASKED, f"nobody asked for it; {why}")
     if seen is None:
         return _Standing(NightState.WAITING, "detection has not looked at it yet")
-    return _Standing(NightState.READY, "it goes on with what there is" if seen.partial else "all files are there", seen.checked_utc)
+    reason = "it goes on with what there is" if seen.partial else "all files are there"
+    return _Standing(NightState.READY, reason, seen.checked_utc)
 
 
 def _waits(row: NightRow) -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
@@ -228,6 +229,11 @@ class Scene:
                 **values,
             )
         )
+
+    def logs(self, night: Night, log: str) -> None:
+        """Let all records of a night name a log."""
+        with Session(self.catalog.engine) as session, session.begin():
+            session.execute(update(ElementRecord).where(ElementRecord.night == night.evening).values(log=log))
 
     def changed(self, night: Night, kind: str, hours: float, source: str = "CrabNebula", **more: Any) -> None:
         values = {"before": {"same_wobble_min": 75.0}, "after": {"same_wobble_min": 60.0}, **more}

@@ -55,7 +55,7 @@ def test_a_link_within_the_output_is_served_and_so_is_an_output_behind_a_link(
     page.symlink_to(output / "kept.html")
     assert "the page that was kept" in client.get(address).text
     (root / "behind").symlink_to(output)
-    monkeypatch.setattr("stereo_portal.app._output", lambda: root / "behind")
+    monkeypatch.setattr("stereo_portal.night_pages.output_folder", lambda: root / "behind")
     assert "the page that was kept" in client.get(address).text
 
 
@@ -126,7 +126,7 @@ def test_every_answer_has_the_headers(client, nights, monkeypatch):
         422: careless.get("/number"),
         307: client.get(f"/mcp062/{night}/", follow_redirects=False),
     }
-    monkeypatch.setattr("stereo_portal.app._output", broken)
+    monkeypatch.setattr("stereo_portal.night_pages.output_folder", broken)
     answers[500] = careless.get(f"/mcp062/CrabNebula/{night}")
     monkeypatch.setenv("STEREO_CATALOG_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
     answers[503] = client.get("/")

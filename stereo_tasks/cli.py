@@ -96,10 +96,13 @@ def _mount_commands() -> None:
         engine,
         explain,
         holds,
+        overrule,
         plan,
         production,
         run,
+        runs,
         select,
+        sign_off,
         sources,
         status,
     )
@@ -113,6 +116,9 @@ def _mount_commands() -> None:
     app.command("status")(status.status_command)
     app.command("hold")(holds.hold_command)
     app.command("release")(holds.release_command)
+    app.command("runs")(runs.runs_command)
+    app.command("overrule")(overrule.overrule_command)
+    app.command("sign-off")(sign_off.sign_off_command)
     app.command("backfill")(backfill.backfill_command)
     app.add_typer(config.app, name="config")
     app.add_typer(engine.app, name="engine")

@@ -161,12 +161,17 @@ def night_pages(pages: Pages) -> APIRouter:
     @router.get("/{production}/{source}/{night}", response_class=HTMLResponse)
     def qa_page(production: str, source: str, night: str) -> HTMLResponse:
         """Show the QA page of a night and source."""
-        from stereo_tasks.settings import load_settings
-
-        page = read_page(load_settings().site.paths.output, production, source, night)
+        page = read_page(output_folder(), production, source, night)
         return HTMLResponse(page, headers=HEADERS | {"Content-Security-Policy": QA_POLICY})
 
     return router
+
+
+def output_folder() -> Path:
+    """Return the output tree of the site."""
+    from stereo_tasks.settings import load_settings
+
+    return load_settings().site.paths.output
 
 
 def _in_words(report: NightReport) -> dict[str, Any]:

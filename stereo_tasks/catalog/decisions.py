@@ -1,4 +1,4 @@
-"""What only people know (holds, releases, requests), in files beside the products, too.
+"""What only people know (holds, requests, overrules, sign-offs), in files beside the products, too.
 
 The database is backed up once a day, and the rest of it can be made again. Decisions cannot: each is also a line in
 ``{output}/decisions/YYYY-MM.jsonl``, a JSON object with ``kind``, ``at`` and the columns of its row.
@@ -14,13 +14,14 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync
 
 _log = logging.getLogger(__name__)
-Kind: TypeAlias = Literal["hold", "release", "request"]
+Kind: TypeAlias = Literal["hold", "release", "request", "overrule", "lift overrule", "sign-off", "lift sign-off"]
+KINDS = get_args(Kind)
 Decision: TypeAlias = dict[str, Any]
 
 
@@ -94,7 +95,7 @@ def _decisions(entry: dict[str, Any]) -> Iterator[Decision]:
     if old_request:
         entry = {**entry, "kind": "request", "requested_by": entry["asked_by"]}
         del entry["asked_by"]
-    if entry["kind"] in ("hold", "release") or (entry["kind"] == "request" and "requested_by" in entry):
+    if entry["kind"] in KINDS and (entry["kind"] != "request" or "requested_by" in entry):
         at, night = dt.datetime.fromisoformat(entry["at"]), dt.date.fromisoformat(entry["night"])
         until = entry.get("until_utc")
         yield {**entry, "at": at, "night": night, "until_utc": until and dt.datetime.fromisoformat(until)}

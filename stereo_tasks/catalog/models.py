@@ -416,3 +416,87 @@ class QaRow(Base):
     runs: Mapped[dict[str, Any]]
     """Verdict of each LST-1 run, by its number."""
     page: Mapped[str]
+
+
+class RunVerdict(Base):
+    """What QA says of an LST-1 run, and what it said before."""
+
+    __tablename__ = "run_verdicts"
+    __table_args__ = (
+        # One that counts at a time; those before are kept.
+        Index(
+            "uq_run_verdicts_current", "production", "night", "source", "run", unique=True,
+            postgresql_where=text("superseded_utc IS NULL"),
+        ),
+        Index(None, "production", "source", "night"),
+        Index(None, "run"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    production: Mapped[str]
+    night: Mapped[dt.date]
+    source: Mapped[str]
+    run: Mapped[int]
+    """Of LST-1; the observation id of its DL3."""
+    level: Mapped[str]
+    """``good``, ``warning`` or ``bad``."""
+    reasons: Mapped[list[Any]]
+    """Why it is not good, one line each."""
+    metrics: Mapped[dict[str, Any]]
+    """By name: value and level of each, and what else QA says of it."""
+    zenith_deg: Mapped[float | None]
+    live_time_s: Mapped[float | None]
+    plan: Mapped[str]
+    """Digest of the plan whose products were judged; empty if QA did not say."""
+    judged_utc: Mapped[dt.datetime]
+    """When the file was written that said this first."""
+    superseded_utc: Mapped[dt.datetime | None]
+    """When another one, or none, was read in; None: it counts."""
+
+
+class Overrule(Base):
+    """A person's level of a run, which counts instead of that of QA until it is lifted."""
+
+    __tablename__ = "overrules"
+    __table_args__ = (
+        # One open overrule of a run at a time; lifted ones are kept.
+        Index(
+            "uq_overrules_open", "production", "night", "source", "run", unique=True,
+            postgresql_where=text("lifted_utc IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    production: Mapped[str]
+    night: Mapped[dt.date]
+    source: Mapped[str]
+    run: Mapped[int]
+    level: Mapped[str]
+    """``good``, ``warning`` or ``bad``."""
+    verdict: Mapped[str]
+    """What QA said then."""
+    reason: Mapped[str]
+    decided_by: Mapped[str]
+    decided_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    lifted_by: Mapped[str | None]
+    lifted_utc: Mapped[dt.datetime | None]
+    lift_reason: Mapped[str | None]
+
+
+class SignOffRow(Base):
+    """A person looked at a night: its verdicts and what was published of it then."""
+
+    __tablename__ = "sign_offs"
+    __table_args__ = (Index(None, "production", "night", "decided_utc"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    production: Mapped[str]
+    night: Mapped[dt.date]
+    remark: Mapped[str]
+    signed: Mapped[dict[str, Any]]
+    """What was looked at, by source: see `sign_offs.evidence`."""
+    decided_by: Mapped[str]
+    decided_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    lifted_by: Mapped[str | None]
+    lifted_utc: Mapped[dt.datetime | None]
+    lift_reason: Mapped[str | None]

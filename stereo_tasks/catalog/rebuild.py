@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog import log_versions, publications, telescope_runs, tree
+from stereo_tasks.catalog import log_versions, publications, run_verdicts, telescope_runs, tree
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import (
     Base,
@@ -90,6 +90,7 @@ def rebuild(catalog: Catalog, settings: Settings) -> Rebuilt:
             _follow_log(session, log, settings)
         found = _Tree()
         found.read(session, settings.site.paths.output)
+        run_verdicts.supersede_without_page(session)
         runs = [row for rows in telescope_runs.parts(files).values() for row in rows]
         write_rows(session, TelescopeRun, runs)
         observations = session.scalar(select(func.count()).select_from(Base.metadata.tables["observations"]))
@@ -209,8 +210,10 @@ class _Tree:
 
     def _night(self, session: Session, plan: Plan, night: Night) -> None:
         of = (Path(plan.root), plan.production, night, plan.source)
-        if (quality := tree.qa_values(*of)) is not None:
+        quality, runs = tree.qa_values(*of) or (None, [])
+        if quality is not None:
             self._waiting[QaRow].append(quality)
+        run_verdicts.write(session, runs, production=plan.production, night=night.evening, source=plan.source)
         found = tree.publication_values(*of)
         publications.write(session, found)
         self.publications += len(found)

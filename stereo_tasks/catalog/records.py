@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog import publications, tree
+from stereo_tasks.catalog import publications, run_verdicts, tree
 from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.models import ElementRecord, PlanRow, ProductionRow, ProductRow, QaRow
 from stereo_tasks.catalog.tree import Row
@@ -87,7 +87,7 @@ class SourceSummary:
 def ingest(catalog: Catalog, plan: Plan | Path | str) -> Ingested:
     """Read what became of a plan from the tree into the catalog; doing it again changes nothing.
 
-    That is: its records, the files they name, the QA verdict and the publications of its night and source. An element
+    That is: its records, the files they name, QA's verdicts and the publications of its night and source. An element
     whose record is gone, unreadable or of something else than this plan goes from the catalog, too: it is not done.
 
     Parameters
@@ -117,6 +117,13 @@ def ingest(catalog: Catalog, plan: Plan | Path | str) -> Ingested:
         if loaded.night is not None:
             _write_night(session, loaded, Night(loaded.night))
     return Ingested(len(records), len(loaded.elements) - len(records))
+
+
+def read_night(catalog: Catalog, plan: Plan) -> None:
+    """Read the verdicts of QA and the publications of a plan's night and source into the catalog, and no record."""
+    with catalog.transaction(writes=True) as session:
+        take(session, Lock.TREE, f"{plan.production} {plan.name}")
+        _write_night(session, plan, Night(plan.night or ""))
 
 
 def night_summary(catalog: Catalog, night: Night, production: str | None = None) -> tuple[SourceSummary, ...]:
@@ -206,19 +213,16 @@ def _forget(session: Session, plan: Plan, records: list[Row], products: list[Row
 
 
 def _write_night(session: Session, plan: Plan, night: Night) -> None:
-    of = (Path(plan.root), plan.production, night, plan.source)
-    quality = tree.qa_values(*of)
+    key: dict[str, Any] = {"production": plan.production, "night": night.evening, "source": plan.source}
+    quality, runs = tree.qa_values(Path(plan.root), plan.production, night, plan.source) or (None, [])
     if quality is None:
-        session.execute(
-            delete(QaRow).where(
-                QaRow.production == plan.production, QaRow.night == night.evening, QaRow.source == plan.source
-            )
-        )
+        session.execute(delete(QaRow).filter_by(**key))
     else:
         statement = insert(QaRow).values(**quality)
         columns = {name: statement.excluded[name] for name in quality}
-        session.execute(statement.on_conflict_do_update(index_elements=["production", "night", "source"], set_=columns))
-    publications.write(session, tree.publication_values(*of))
+        session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=columns))
+    run_verdicts.write(session, runs, **key)
+    publications.write(session, tree.publication_values(Path(plan.root), plan.production, night, plan.source))
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

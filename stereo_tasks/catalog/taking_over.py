@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog import decisions
+from stereo_tasks.catalog import decisions, liftable
 from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.decisions import Decision
 from stereo_tasks.catalog.holds import ENDED
@@ -38,8 +38,10 @@ def take_over(catalog: Catalog) -> int:
     kept = list(decisions.read(folder))
     with catalog.transaction(writes=True) as session:
         take(session, Lock.HOLDS)
+        take(session, Lock.JUDGEMENTS)
         ordered = sorted([*decisions.read(folder.parent / JOURNAL), *kept], key=lambda decision: decision["at"])
         number = _requests(session, ordered) + _holds(session, ordered)
+        number += sum(kind.take_over(session, ordered) for kind in liftable.KINDS)
         _complete(session, folder, kept)
     return number
 
@@ -95,10 +97,12 @@ def _as_rows(found: Iterable[Decision]) -> list[dict[str, Any]]:
     return list(reversed(rows.values()))
 
 
-def _complete(session: Session, folder: Path, kept: Iterable[Decision]) -> None:
+def _complete(session: Session, folder: Path, kept: Sequence[Decision]) -> None:
     """Append what only the catalog has: rows of a program that kept no files of decisions."""
     known = {(one["kind"], one["night"], one["production"], one.get("source"), one["at"]) for one in kept}
     missing: list[tuple[Any, decisions.Kind, dict[str, Any]]] = []
+    for kind_ in liftable.KINDS:
+        missing += kind_.missing(session, kept)
     for hold in session.scalars(select(HoldRow)):
         key = hold.night, hold.production, hold.source
         common = {"night": hold.night, "production": hold.production, "source": hold.source}

@@ -61,22 +61,39 @@ def product_values(row: Row, record: Record) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def qa_values(root: Path, production: str, night: Night, source: str) -> Row | None:
-    """Return the verdict of the QA page of a night and source; None if there is none that can be read."""
+def qa_values(root: Path, production: str, night: Night, source: str) -> tuple[Row, list[Row]] | None:
+    """Return what the QA page of a night and source says, of the night and of each run; None if none can be read."""
     page, numbers = NightTree(root, night, "").qa
     try:
+        judged = moment(numbers.stat().st_mtime_ns)
         content = json.loads(numbers.read_text())
-        verdict = content["verdict"]
+        of = {"production": production, "night": night.evening, "source": source}
+        runs = [{**of, **_run_values(run, str(content.get("plan", "")), judged)} for run in content["runs"]]
         return {
-            "production": production, "night": night.evening, "source": source, "verdict": plain(verdict["level"]),
-            "reason": plain(verdict["reason"]), "metrics": plain(dict(content["metrics"])),
-            "runs": {str(run["lst_run"]): plain(run["level"]) for run in content["runs"]}, "page": plain(page),
-        }  # fmt: skip
+            **of, "verdict": plain(content["verdict"]["level"]), "reason": plain(content["verdict"]["reason"]),
+            "metrics": plain(dict(content["metrics"])), "runs": {str(run["run"]): run["level"] for run in runs},
+            "page": plain(page),
+        }, runs  # fmt: skip
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         _log.warning("%s is left out: %s %s", numbers, type(error).__name__, error)
         return None
+
+
+def _run_values(run: Row, plan: str, judged: dt.datetime) -> Row:
+    """Return the row of a run, without its night, from its part of ``qa.json``."""
+    metrics, verdicts = run.get("metrics", {}), run.get("verdicts", [])
+    values = {name: dict(value) if isinstance(value, dict) else {"value": value} for name, value in metrics.items()}
+    for one in verdicts:  # values and levels may stand in two places
+        values.setdefault(one["metric"], {"value": one.get("value")}).setdefault("level", one["level"])
+    numbers = {name: run.get(name, values.get(name, {}).get("value")) for name in ("zenith_deg", "live_time_s")}
+    return {
+        "run": int(run["lst_run"]), "level": plain(str(run["level"])),
+        "reasons": plain(list(run.get("reasons") or [one["reason"] for one in verdicts if one["reason"]])),
+        "metrics": plain(values), "plan": plain(plan), "judged_utc": judged,
+        **{name: None if value is None else float(value) for name, value in numbers.items()},
+    }  # fmt: skip
 
 
 def publication_values(root: Path, production: str, night: Night, source: str) -> list[Row]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stereo_tasks.commands.person import ByOption, name_of
 from stereo_tasks.errors import StereoError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 NightArgument = Annotated[str, typer.Argument(help="Evening date, such as 2024-01-10.")]
 SourceOption = Annotated[str, typer.Option("--source", help="Only this source of the night; else the whole night.")]
 ProductionOption = Annotated[str | None, typer.Option(help="Name of the production; the site's default if not given.")]
-ByOption = Annotated[str | None, typer.Option("--by", help="Who does it; your user name if not given.")]
 
 
 class HoldError(StereoError):
@@ -47,7 +46,7 @@ def hold_command(
         raise HoldError("a hold needs a reason: somebody else will find it")
     catalog = Catalog.of_site(settings)
     _check_source(catalog, one, source)
-    if not holds.hold(catalog, one, name, reason, by=by or _user(), source=source, until=end):
+    if not holds.hold(catalog, one, name, reason, by=name_of(by), source=source, until=end):
         found = [row for row in holds.open_holds(catalog, name, night=one) if row.source == source]
         said = _described(found[0]) if found else "somebody was quicker"
         raise HoldError(f"{_subject(one, source)} of {name} is held already, {said}. Release it first to change that")
@@ -73,7 +72,7 @@ def release_command(
     catalog = Catalog.of_site(settings)
     found = holds.open_holds(catalog, name, night=one)
     mine = [row for row in found if row.source == source]
-    if not mine or not holds.release(catalog, one, name, by=by or _user(), source=source):
+    if not mine or not holds.release(catalog, one, name, by=name_of(by), source=source):
         raise HoldError(_nothing_to_release(one, source, name, found))
     typer.echo(f"{_subject(one, source)} of {name} is released; it was held, {_described(mine[0])}")
     if others := [row for row in found if row not in mine]:
@@ -138,10 +137,3 @@ def _subject(night: Night, source: str) -> str:
 
 def _time(time: dt.datetime) -> str:
     return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        raise HoldError("this user has no name: say who you are with --by NAME") from None

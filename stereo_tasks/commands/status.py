@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from stereo_tasks.status import Alarm, AlarmLine, SourceStatus, StatusTable
+    from stereo_tasks.status.runs import RunRow
 
 # Both as words and in colour: not everybody sees the colours.
 STYLES = {
@@ -39,6 +40,7 @@ def status_command(
 ) -> None:
     """Show where the nights stand, why, and what needs care."""
     from stereo_tasks.catalog.database import Catalog
+    from stereo_tasks.catalog.sign_offs import sign_offs
     from stereo_tasks.settings import load_settings
     from stereo_tasks.status import (
         NightState,
@@ -48,6 +50,7 @@ def status_command(
         parse_range,
         status_table,
     )
+    from stereo_tasks.status.runs import list_runs
 
     settings, now = load_settings(), dt.datetime.now(dt.UTC)
     if unknown := set(state or ()) - {word.value for word in NightState}:
@@ -62,6 +65,8 @@ def status_command(
         )  # fmt: skip
         alarms = find_alarms(catalog, settings, production=production, now=now)
         newest = newest_known_night(catalog, table.production, now)
+        runs = list_runs(catalog, table.production, first=first, last=last) if first == last else []
+        signed = sign_offs(catalog, table.production, first, last).get(first) if first == last else None
     if as_json:
         typer.echo(json.dumps(_as_json(table, alarms), indent=1))
         return
@@ -69,7 +74,8 @@ def status_command(
     _print_alarms(console, alarm_lines(alarms))
     _print_table(console, table)
     if first == last:
-        _print_details(console, table)
+        _print_details(console, table, runs)
+        console.print(f"\nsigned off: {signed or 'by nobody'}")
     _print_totals(console, table, filtered=bool(source or wanted))
     if not table.sources and newest and newest < first:
         console.print(f"the newest known night is {newest}: stereo status {newest}")
@@ -135,7 +141,7 @@ def _line(cells: tuple[str, ...], widths: tuple[int, ...]) -> Text:
     return line
 
 
-def _print_details(console: Console, table: StatusTable) -> None:
+def _print_details(console: Console, table: StatusTable, runs: Iterable[RunRow]) -> None:
     """Print what does not fit into a line, for a single night."""
     from rich.padding import Padding
     from rich.text import Text
@@ -155,6 +161,7 @@ def _print_details(console: Console, table: StatusTable) -> None:
             "published": [row.published.path] if row.published else [],
             "run": [f"{row.run.run_id} {row.run.state}", *(line.strip() for line in row.run.lines)] if row.run else [],
             "QA": [f"{row.quality.verdict}: {row.quality.reason}", row.quality.page] if row.quality else [],
+            "LST-1": [f"{run.run} {run.effective} {run.why}".rstrip() for run in runs if run.source == status.source],
             "to do": [status.what_to_do] if status.what_to_do else [],
         }  # fmt: skip
         console.print()

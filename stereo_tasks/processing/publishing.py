@@ -5,11 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.catalog.database import DECISIONS, Catalog, Lock, take
+from stereo_tasks.catalog.errors import NoCatalogError
+from stereo_tasks.catalog.models import Overrule
+from stereo_tasks.catalog.overrules import open_overrules, overrules_in_files
 from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
 from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.nights import Night
@@ -49,10 +54,18 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     ------
     PublicationError
         If index and files do not agree.
+    CatalogError
+        If the site has a catalog, and it does not tell what people say of the runs.
     """
     plan = plan if isinstance(plan, Plan) else Plan.load(plan)
     if plan.night is None:
         raise ValueError("Monte Carlo products are not published: they lie in autoMCP's tree")
+    settings = settings or load_settings()
+    with overrules_of(plan, settings) as overruled:
+        return _publish(plan, settings, overruled)
+
+
+def _publish(plan: Plan, settings: Settings, overruled: Mapping[int, Overrule]) -> Path | None:
     states = ElementStates(plan)
     index = [element for _, element in plan.of_stage(INDEX)]
     if not index or states.state(index[0]) != State.DONE:
@@ -70,11 +83,36 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
         published_folder(plan),
         dl3,
         outputs,
-        _story(plan, runs),
-        judgements(_qa_data(plan)),
+        _story(plan, runs) | {"overruled": {str(run): _told(one) for run, one in overruled.items()}},
+        judgements(_qa_data(plan), {run: one.level for run, one in overruled.items()}),
         others=[Path(path) for page in pages for path in page.outputs],
-        describe=partial(_description, plan, records, settings or load_settings()),
+        describe=partial(_description, plan, records, settings),
     ).folder
+
+
+@contextmanager
+def overrules_of(plan: Plan, settings: Settings) -> Iterator[dict[int, Overrule]]:
+    """Give what people say of the runs of a plan, and keep others from publishing the same night and source meanwhile.
+
+    So of two who publish at once, the later one knows all that was decided before it began. Where a site has no catalog
+    (a night by hand, on a laptop), the files of decisions tell, and nobody is kept away.
+    """
+    night = Night(plan.night or "")
+    try:
+        catalog = Catalog.of_site(settings)
+    except NoCatalogError:
+        folder = settings.site.paths.output / DECISIONS
+        yield {one.run: one for one in overrules_in_files(folder, plan.production, night, plan.source)}
+        return
+    with catalog.transaction() as session:
+        take(session, Lock.PUBLICATION, f"{plan.production} {plan.name}")
+        found = open_overrules(session, plan.production, source=plan.source, first=night, last=night)
+        yield {one.run: one for one in found}
+
+
+def _told(overruled: Overrule) -> dict[str, str]:
+    """Return what readers of a publication are told of an overrule; not by whom."""
+    return {name: getattr(overruled, name) for name in ("level", "verdict", "reason")}
 
 
 def _description(plan: Plan, records: Sequence[Record], settings: Settings, folder: Path) -> dict[str, Any]:
@@ -122,11 +160,12 @@ def qa_verdict(plan: Plan) -> str:
     return str(_qa_data(plan).get("verdict", {}).get("level", ""))
 
 
-def judgements(qa: Mapping[str, Any]) -> dict[int, Judgement]:
-    """Return what the numbers behind a QA page say of each LST-1 run."""
+def judgements(qa: Mapping[str, Any], overruled: Mapping[int, str] | None = None) -> dict[int, Judgement]:
+    """Return what is said of each LST-1 run: its level by a person, else by the numbers behind the QA page."""
+    levels = overruled or {}
     return {
         int(run["lst_run"]): Judgement(
-            QUALITY.get(run["level"], UNKNOWN_QUALITY),
+            QUALITY.get(levels.get(int(run["lst_run"]), run["level"]), UNKNOWN_QUALITY),
             math.nan if (lost := run["metrics"].get("lost_time_s")) is None else float(lost),
             str(run.get("lost_cause", "")),
         )

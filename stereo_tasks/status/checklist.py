@@ -9,6 +9,7 @@ from stereo_tasks.status.night_report import NightReport
 from stereo_tasks.status.state import NightState, SourceStatus
 
 _SETTLED = (NightState.DONE, NightState.PARTIAL, NightState.NOT_TAKEN, NightState.NOTHING)
+_SHOWN = 3
 _PROCESSED = (NightState.DONE, NightState.PARTIAL)
 
 
@@ -50,8 +51,13 @@ def _checks(report: NightReport, observed: list[SourceStatus]) -> Iterator[Check
         yield Check("The theta² plots show what is expected of each source", None, "; ".join(seen))
     unpublished = [status.source for status in processed if status.row.published is None]
     yield Check("DL3 is published", bool(processed) and not unpublished, ", ".join(unpublished) or _none(processed))
+    bad = [f"{run.source} {run.run}: {run.why}" for run in report.verdicts if run.effective == "bad"]
+    yield Check("No run is bad", not bad or None, "; ".join(bad[:_SHOWN]) + (" …" if len(bad) > _SHOWN else ""))
     holds = [f"{hold.source or 'the night'}, by {hold.held_by}" for hold in report.holds if hold.released_utc is None]
     yield Check("Nobody holds it", not holds, "; ".join(holds))
+    if processed:
+        signed = report.sign_off
+        yield Check("Somebody has signed it off", True if signed else None, str(signed or ""))
 
 
 def _none(processed: list[SourceStatus]) -> str:

@@ -25,10 +25,12 @@ from stereo_tasks.catalog.models import (
 )
 from stereo_tasks.catalog.records import SourceSummary, night_summary
 from stereo_tasks.catalog.requests import requests_of
+from stereo_tasks.catalog.sign_offs import SignOff, sign_offs
 from stereo_tasks.catalog.telescope_runs import telescope_runs_of
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.status.collecting import status_table
+from stereo_tasks.status.runs import RunRow, list_runs
 from stereo_tasks.status.state import SourceStatus
 
 GOOD_JOB = "COMPLETED"
@@ -79,6 +81,9 @@ class NightReport:
     publications: tuple[Publication, ...]
     holds: tuple[HoldRow, ...]
     """Released ones, too."""
+    verdicts: tuple[RunRow, ...]
+    """What QA, or a person, says of each run."""
+    sign_off: SignOff | None
 
 
 def night_report(
@@ -106,6 +111,7 @@ def night_report(
     """
     table = status_table(catalog, night, night, settings=settings, production=production, now=now)
     name, jobs = table.production, jobs_of(catalog, night, table.production)
+    verdicts, signed = list_runs(catalog, name, first=night, last=night), sign_offs(catalog, name, night, night)
 
     with catalog.transaction() as session:
 
@@ -131,6 +137,8 @@ def night_report(
             bad_jobs=tuple(row for row in jobs if row.state != GOOD_JOB),
             publications=rows(Publication, Publication.published_utc),
             holds=rows(HoldRow, HoldRow.held_utc),
+            verdicts=tuple(verdicts),
+            sign_off=signed.get(night),
         )
 
 

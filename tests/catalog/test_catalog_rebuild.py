@@ -15,7 +15,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from stereo_tasks.catalog import dispatches, holds, jobs, log_versions, processing_runs, requests
+from stereo_tasks.catalog import (
+    dispatches,
+    holds,
+    jobs,
+    log_versions,
+    overrules,
+    processing_runs,
+    requests,
+    run_verdicts,
+    sign_offs,
+)
 from stereo_tasks.catalog import rebuild as rebuilding
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Base, EngineWithdrawal
@@ -167,7 +177,10 @@ class Life:
         page.write_text("<html>")
         numbers.write_text(json.dumps({
             "verdict": {"level": level, "reason": "because"}, "metrics": {"significance_sigma": 7.5},
-            "runs": [{"lst_run": 3265, "level": level}],
+            "runs": [{
+                "lst_run": 3265, "level": level, "metrics": {"zenith_deg": 20.5, "live_time_s": 1100.0},
+                "verdicts": [{"metric": "zenith_deg", "level": level, "reason": "" if level == "good" else "high"}],
+            }],
         }))  # fmt: skip
 
     def publish(self, plan: Plan, version: str) -> None:
@@ -218,6 +231,16 @@ class Life:
                 stage="stereo", production=V, night=FIRST.evening, source="CrabNebula", reason="width, row 3",
             ))  # fmt: skip
 
+    def judge(self) -> None:
+        """What people say of the verdicts."""
+        run = run_verdicts.find_run(self.catalog, V, f"{SECOND}/CrabNebula/3265")
+        overrules.overrule(self.catalog, run, "good", "looked at it", by="expert")
+        overrules.lift(self.catalog, run, "looked again", by="expert")
+        overrules.overrule(self.catalog, run, "bad", "clouds", by="other")
+        for night in (FIRST, SECOND):
+            sign_offs.sign_off(self.catalog, night, V, "fine", by="shifter")
+        sign_offs.lift(self.catalog, SECOND, V, by="shifter")
+
     def products(self) -> None:
         old, new = self.plan(FIRST, "CrabNebula", 4), self.plan(FIRST, "CrabNebula", 2)
         monte_carlo = self.plan(None, "mc/ST0316A/NSB1.5/v1/dec_2276", versions={"mcp": "0.6.1"})
@@ -229,6 +252,7 @@ class Life:
                 self.qa(plan, "good" if plan is new else "warning")
                 self.publish(plan, plan.digest)
             ingest(self.catalog, plan)
+        self.judge()
         jobs.save_jobs(self.catalog, new, "stereo_dl3", [
             {"token": "t", "job": number, "job_id": f"12_{number}", "elements": (number,), "state": "COMPLETED",
              "submitted_utc": NOW, "started_utc": NOW + dt.timedelta(seconds=3),
@@ -254,6 +278,7 @@ def empty(fresh, life) -> Catalog:
 
 COPIES = (
     "observations", "holds", "requests", "plans", "element_records", "products", "productions", "qa", "telescope_runs",
+    "overrules", "sign_offs",
 )  # fmt: skip
 """Tables that can be made again without the database, as far as they are not history."""
 
@@ -274,7 +299,7 @@ def test_a_lost_catalog_has_its_copies_and_decisions_again(catalog, life, empty)
     life.all()
     original = dump(catalog)
     found = rebuild(empty, life.settings)
-    assert found.decisions == 4 + 2
+    assert found.decisions == 4 + 2 + 4
     rebuilt = dump(empty)
     for name in COPIES:
         times = {"first_seen_utc", "changed_utc"}
@@ -376,3 +401,33 @@ def test_a_plan_that_cannot_be_read_is_left_out(catalog, life, caplog):
     assert "plan_broken.json" in caplog.text
     with catalog.transaction() as session:
         assert session.scalar(select(func.count()).select_from(Base.metadata.tables["plans"])) == 1
+
+
+def test_verdicts_that_count_are_read_in_again_and_a_sign_off_still_holds(catalog, life, empty):
+    life.all()
+    rebuild(empty, life.settings)
+
+    def said(one: Catalog) -> list[tuple[Any, ...]]:
+        with one.transaction() as session:
+            return [
+                (row.night, row.run, row.level, row.reasons, row.zenith_deg, row.live_time_s, row.judged_utc)
+                for row in run_verdicts.current_verdicts(session, V)
+            ]
+
+    assert said(empty) == said(catalog)
+    assert [row[2:6] for row in said(empty)] == [
+        ("good", [], 20.5, 1100.0), ("warning", ["high"], 20.5, 1100.0),
+    ]  # fmt: skip
+    kept = sign_offs.sign_offs(empty, V, FIRST, SECOND)
+    assert kept == sign_offs.sign_offs(catalog, V, FIRST, SECOND)
+    assert [(night, one.by, one.holds) for night, one in kept.items()] == [(FIRST, "shifter", True)]
+
+
+def test_a_verdict_without_its_page_counts_no_more(catalog, life):
+    life.all()
+    for night in (FIRST, SECOND):
+        NightTree(life.paths.output / V / "CrabNebula", night, "").qa[1].unlink()
+    rebuild(catalog, life.settings)
+    with catalog.transaction() as session:
+        assert run_verdicts.current_verdicts(session, V) == []
+    assert len(run_verdicts.verdict_history(catalog, V, FIRST, "CrabNebula", 3265)) == 2

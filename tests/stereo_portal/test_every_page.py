@@ -22,7 +22,9 @@ def site(output, nights, scene):
     season = output / "mcp062" / "CrabNebula" / "Season" / "all"
     season.mkdir(parents=True)
     (season / "season.html").write_text("<html><body>the season</body></html>")
-    (season / "results.yaml").write_text("counts:\n  significance_sigma: 41.234567\n  on: 1234\nversions: {gammapy: '2.1'}\n")
+    (season / "results.yaml").write_text(
+        "counts:\n  significance_sigma: 41.234567\n  on: 1234\nversions: {gammapy: '2.1'}\n"
+    )
     portal = create_app()
     portal.dependency_overrides[get_user] = lambda: "somebody"
     app = FastAPI()

@@ -30,7 +30,7 @@ class RunFilter:
     zenith_max_deg: float | None = None
 
     def fits(self, run: RunRow) -> bool:
-        """Return whether a run of the range and source is wanted; without a zenith distance it is in no range of that."""
+        """Return whether a run of the range and source is wanted; one without a zenith distance is in no range."""
         if self.level and run.effective != self.level:
             return False
         if self.zenith_min_deg is None and self.zenith_max_deg is None:

@@ -13,7 +13,8 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
 
 # For scenes and catalog_fixtures, and for serving.
-sys.path[:0] = [str(Path(__file__).parents[1] / "status"), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[1] / "status"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from catalog_fixtures import migrated, server  # noqa: F401
 from playwright.sync_api import sync_playwright

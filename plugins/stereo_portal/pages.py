@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from stereo_portal.headers import HEADERS
 
@@ -28,7 +29,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"utc": utc, "stable": _stable, "hours": _hours}
+        self._templates.filters |= {"utc": utc, "stable": _stable, "hours": _hours, "marked": _marked}
 
     def render(self, request: Request, name: str, status: int = 200, *, here: str = "", **values: Any) -> HTMLResponse:
         """Return a page.
@@ -62,6 +63,13 @@ def home_of(request: Request) -> str:
 def utc(time: dt.datetime | None) -> str:
     """Return a time for a person, in UTC; empty for None."""
     return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M}" if time else ""
+
+
+def _marked(text: str) -> Markup:
+    """Show what stands between backticks as what is typed."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(text.split("`"))
+    )
 
 
 def _hours(seconds: float | None) -> str:

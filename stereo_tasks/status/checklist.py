@@ -45,14 +45,16 @@ def _checks(report: NightReport, observed: list[SourceStatus]) -> Iterator[Check
     yield Check("No input was left out", not finding or None, finding)
     processed = [status for status in observed if status.state in _PROCESSED]
     finding = "; ".join(f"{status.source}: {_verdict(status)}" for status in processed if status.qa != "good")
-    yield Check("QA finds every source good", not finding or None, finding)
+    if processed:
+        yield Check("QA finds every source good", not finding or None, finding)
     seen = [text for status in processed if (text := _significance(status))]
     if seen:
         yield Check("The theta² plots show what is expected of each source", None, "; ".join(seen))
     unpublished = [status.source for status in processed if status.row.published is None]
     yield Check("DL3 is published", bool(processed) and not unpublished, ", ".join(unpublished) or _none(processed))
     bad = [f"{run.source} {run.run}: {run.why}" for run in report.verdicts if run.effective == "bad"]
-    yield Check("No run is bad", not bad or None, "; ".join(bad[:_SHOWN]) + (" …" if len(bad) > _SHOWN else ""))
+    if report.verdicts:
+        yield Check("No run is bad", not bad or None, "; ".join(bad[:_SHOWN]) + (" …" if len(bad) > _SHOWN else ""))
     holds = [f"{hold.source or 'the night'}, by {hold.held_by}" for hold in report.holds if hold.released_utc is None]
     yield Check("Nobody holds it", not holds, "; ".join(holds))
     if processed:

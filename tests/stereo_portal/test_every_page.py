@@ -25,6 +25,8 @@ def site(output, nights, scene):
     (season / "results.yaml").write_text(
         "counts:\n  significance_sigma: 41.234567\n  on: 1234\nversions: {gammapy: '2.1'}\n"
     )
+    for number, name in enumerate(("done", "partial", "failed")):
+        scene.judged(nights[name], "good", "warning", "bad", first_run=100 * number)
     portal = create_app()
     portal.dependency_overrides[get_user] = lambda: "somebody"
     app = FastAPI()

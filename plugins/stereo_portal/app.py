@@ -10,6 +10,7 @@ from stereo_portal.headers import SafeHeaders
 from stereo_portal.night_pages import night_pages
 from stereo_portal.overview_pages import overview_pages
 from stereo_portal.pages import Pages
+from stereo_portal.views import view_routes
 
 
 def create_app() -> FastAPI:
@@ -19,6 +20,7 @@ def create_app() -> FastAPI:
     app.add_middleware(SafeHeaders)
     add_error_pages(app, pages)
     # Of two that fit an address the first one answers.
+    app.include_router(view_routes())
     app.include_router(overview_pages(pages))
     app.include_router(night_pages(pages))
     return app

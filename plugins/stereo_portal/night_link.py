@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.models.dagrun import DagRun
 from airflow.sdk.bases.operatorlink import BaseOperatorLink
-from airflow.utils.session import create_session
-from sqlalchemy import select
 
 from stereo_portal.airflow_runs import DAG
-from stereo_portal.run_notes import night_of
+from stereo_portal.run_notes import night_of_run
 
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -27,10 +24,5 @@ class NightLink(BaseOperatorLink):
 
         if ti_key.dag_id != DAG:
             return ""
-        statement = select(DagRun.partition_key, DagRun.conf).where(
-            DagRun.dag_id == ti_key.dag_id, DagRun.run_id == ti_key.run_id
-        )
-        with create_session() as session:
-            row = session.execute(statement).first()
-        found = night_of(*row) if row else None
+        found = night_of_run(ti_key.run_id)
         return f"{get_cookie_path().rstrip('/')}/nights/{found[1]}/{found[0].lst_date}" if found else ""

@@ -9,6 +9,7 @@ from stereo_portal.app import create_app
 from stereo_portal.base_path import ToBasePath
 from stereo_portal.night_link import NightLink
 from stereo_portal.timetable import OnRequest
+from stereo_portal.views import VIEWS
 
 PREFIX = "/nights"
 
@@ -19,11 +20,7 @@ class StereoPortalPlugin(AirflowPlugin):
     name = "stereo_portal"
     fastapi_apps = [{"app": create_app(), "url_prefix": PREFIX, "name": "Nights"}]  # noqa: RUF012
     fastapi_root_middlewares = [{"middleware": ToBasePath, "args": [], "kwargs": {}, "name": "to the base path"}]  # noqa: RUF012
-    # Without a leading slash the address survives a reverse proxy. Without a route it opens as a page of its own:
-    # Airflow would show it in a frame that lets no link out, and no login in.
-    external_views = [  # noqa: RUF012
-        {"name": "Nights", "href": "nights/", "destination": "nav", "nav_top_level": True},
-    ]
+    react_apps = VIEWS
     global_operator_extra_links = [NightLink()]  # noqa: RUF012
     listeners = [run_notes]  # noqa: RUF012
     timetables = [OnRequest]  # noqa: RUF012

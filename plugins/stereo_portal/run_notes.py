@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.listeners import hookimpl
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from sqlalchemy import select
 
 from stereo_portal.airflow_runs import DAG
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
-
-if TYPE_CHECKING:
-    from airflow.models.dagrun import DagRun
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,14 @@ def night_of(partition_key: str | None, conf: Mapping[str, Any] | None) -> tuple
         return night, load_settings().production(asked.get("production") or named).name
     except StereoError:
         return None
+
+
+def night_of_run(run_id: str) -> tuple[Night, str] | None:
+    """Return night and production of a run of `process_night`; None if there is none, or it does not say."""
+    statement = select(DagRun.partition_key, DagRun.conf).where(DagRun.dag_id == DAG, DagRun.run_id == run_id)
+    with create_session() as session:
+        row = session.execute(statement).first()
+    return night_of(*row) if row else None
 
 
 @hookimpl

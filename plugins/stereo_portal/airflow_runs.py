@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from airflow.models.taskinstance import TaskInstance
@@ -41,7 +42,7 @@ def run_address(run_id: str) -> str:
 
 def tasks_of(runs: Iterable[str]) -> dict[str, tuple[Task, ...]]:
     """Return the tasks of some runs in the order in which they begin; nothing where Airflow's database is away."""
-    columns = (
+    columns: tuple[Any, ...] = (
         TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index, TaskInstance.rendered_map_index,
         TaskInstance.state, TaskInstance.start_date,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from stereo_portal.airflow_runs import DAG
 from stereo_portal.run_notes import night_of_run
 
 if TYPE_CHECKING:
-    from airflow.models.taskinstancekey import TaskInstanceKey
+    from airflow.sdk.types import TaskInstanceKey
 
 
 class NightLink(BaseOperatorLink):

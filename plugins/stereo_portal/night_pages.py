@@ -139,7 +139,7 @@ def night_pages(pages: Pages) -> APIRouter:
         settings, of = load_settings(), Night(night)
         with Catalog.kept(settings) as catalog:
             found = elements_of(catalog, of, settings.production(production).name, source)
-        values = {"elements": found, "night": of, "source": source, "at_most": MOST_ELEMENTS}
+        values: dict[str, Any] = {"elements": found, "night": of, "source": source, "at_most": MOST_ELEMENTS}
         return pages.render(request, "elements.html", **values)
 
     @router.get("/{production}/{night}/element", response_class=HTMLResponse)

@@ -96,29 +96,29 @@ def trend(
         Only this one.
     """
     said = RunVerdict.metrics[metric]
-    value = cast(said["value"].astext, Float)
+    value, level = cast(said["value"].astext, Float), func.coalesce(said["level"].astext, RunVerdict.level)
+    of = [RunVerdict.night, RunVerdict.source, said["limit"].label("limit"), said["unit"].astext.label("unit")]
     wanted = [
         RunVerdict.production == production, RunVerdict.superseded_utc.is_(None),
-        RunVerdict.night.between(first.evening, last.evening), func.jsonb_typeof(said["value"]) == "number",
+        RunVerdict.night.between(first.evening, last.evening),
     ]  # fmt: skip
     if source:
         wanted.append(RunVerdict.source == source)
+    known = [*wanted, func.jsonb_typeof(said["value"]) == "number"]
     with catalog.transaction(snapshot=True) as session:
-        number = session.scalar(select(func.count()).where(*wanted)) or 0
-        by_night = number > MOST_POINTS
-        level = func.coalesce(said["level"].astext, RunVerdict.level)
-        columns = [RunVerdict.night, RunVerdict.source]
+        by_night = (session.scalar(select(func.count()).where(*wanted)) or 0) > MOST_POINTS
         if by_night:
-            statement = select(*columns, func.avg(value), _worst(level)).where(*wanted).group_by(*columns)
+            statement = select(*of, func.avg(value), _worst(level)).where(*known).group_by(*of)
         else:
-            statement = select(*columns, value, level, RunVerdict.run).where(*wanted)
-        rows = session.execute(statement.order_by(*columns)).all()
-        limits = tuple(_limits(session, said, wanted))
-        unit = session.scalar(select(func.max(said["unit"].astext)).where(*wanted)) or ""
+            statement = select(*of, value, level, RunVerdict.run).where(*known)
+        rows = session.execute(statement.order_by(RunVerdict.night, RunVerdict.source)).all()
         marks = tuple(_marks(session, production, first, last))
-    nights = {row[0]: Night(row[0]) for row in rows}
-    points = tuple(Point(nights[row[0]], row[1], None if by_night else row[4], row[2], row[3] or "") for row in rows)
-    return Trend(metric, unit, points, by_night, limits, marks)
+    nights = {row.night: Night(row.night) for row in rows}
+    points = tuple(
+        Point(nights[row.night], row.source, None if by_night else row.run, row[4], row[5] or "") for row in rows
+    )
+    unit = next((row.unit for row in rows if row.unit), "")
+    return Trend(metric, unit, points, by_night, tuple(_limits(rows)), marks)
 
 
 def _worst(level: Any) -> Any:
@@ -127,19 +127,15 @@ def _worst(level: Any) -> Any:
     )
 
 
-def _limits(session: Session, said: Any, wanted: Iterable[Any]) -> Iterable[DatedLimit]:
-    """Yield each good range that runs were judged by, with its first and last night."""
-    limit = said["limit"]
-    statement = (
-        select(limit, func.min(RunVerdict.night), func.max(RunVerdict.night))
-        .where(*wanted, limit.is_not(None))
-        .group_by(limit)
-        .order_by(func.min(RunVerdict.night))
-    )
-    for content, begin, end in session.execute(statement):
-        good = content.get("good") if isinstance(content, Mapping) else content
+def _limits(rows: Iterable[Any]) -> Iterable[DatedLimit]:
+    """Yield each good range that runs were judged by, with its first and last night; the rows are in their order."""
+    found: dict[tuple[float | None, float | None], list[dt.date]] = {}
+    for row in rows:
+        good = row.limit.get("good") if isinstance(row.limit, Mapping) else row.limit
         if isinstance(good, list) and len(good) == 2:
-            yield DatedLimit(Night(begin), Night(end), *good)
+            found.setdefault((good[0], good[1]), []).append(row.night)
+    for (low, high), nights in found.items():
+        yield DatedLimit(Night(nights[0]), Night(nights[-1]), low, high)
 
 
 def _marks(session: Session, production: str, first: Night, last: Night) -> Iterable[Mark]:

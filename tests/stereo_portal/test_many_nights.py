@@ -51,7 +51,7 @@ def test_every_page_is_quick_and_small(full, client, address):
     assert answer.status_code == 200
     # Processor time is the page's own, however busy the machine is.
     assert min(cpu) < 0.3, cpu
-    assert min(times) < 1.5, times  # below 0.3 s on two idle cores
+    assert min(times) < 3.0, times  # what the database does is in no processor time of ours
     assert len(answer.content) < 250_000
 
 

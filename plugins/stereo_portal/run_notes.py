@@ -10,6 +10,7 @@ from airflow.listeners import hookimpl
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from stereo_portal.airflow_runs import DAG
 from stereo_tasks.errors import StereoError
@@ -34,8 +35,12 @@ def night_of(partition_key: str | None, conf: Mapping[str, Any] | None) -> tuple
 def night_of_run(run_id: str) -> tuple[Night, str] | None:
     """Return night and production of a run of `process_night`; None if there is none, or it does not say."""
     statement = select(DagRun.partition_key, DagRun.conf).where(DagRun.dag_id == DAG, DagRun.run_id == run_id)
-    with create_session() as session:
-        row = session.execute(statement).first()
+    try:
+        with create_session() as session:
+            row = session.execute(statement).first()
+    except SQLAlchemyError as error:
+        _log.warning("cannot ask which night a run is of: %s", type(error).__name__)
+        return None
     return night_of(*row) if row else None
 
 

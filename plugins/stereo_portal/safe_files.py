@@ -36,10 +36,11 @@ def tail_within(path: str, folder: Path, most_bytes: int = MOST_BYTES) -> str:
         If it is not there, lies elsewhere, is no plain file, or leads through a link.
     """
     descriptor = _open_below(path, folder)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotReadError("it is no plain file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise NotReadError("it is no plain file")
         file.seek(max(status.st_size - most_bytes, 0))
         content = file.read(most_bytes)
     text = content.decode(errors="replace")

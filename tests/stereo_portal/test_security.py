@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from stereo_portal.app import create_app
 from stereo_portal.qa_page import MOST_BYTES
 
+LAST_LINE = "<script>alert(1)</script>\x1b[31m the end\n"
 pytestmark = pytest.mark.usefixtures("output")
 
 
@@ -178,7 +179,8 @@ def test_a_season_is_shown_from_the_output_alone(client, output, nights, tmp_pat
 @pytest.mark.parametrize("path", ["/seasons/mcp062/..%2f..", "/seasons/nope/CrabNebula", "/seasons/mcp062/Crab/%2e%2e",
                                   "/seasons/mcp062/CrabNebula/..%2fx", "/calendar?year=1e9", "/calendar?year=-1",
                                   "/runs?zenith_min=nan", "/runs?zenith_max=-1", "/runs?first=x", "/trends?last=x",
-                                  "/calendar?production=x", "/seasons?production=x", "/run?id=nothing", "/runs.csv?last=x",
+                                  "/calendar?production=x", "/seasons?production=x", "/run?id=nothing",
+                                  "/runs.csv?last=x",
                                   "/mcp062/20240110/element?source=x&name=../x"])  # fmt: skip
 def test_what_nothing_is_called_is_no_page(client, path):
     answer = client.get(path)

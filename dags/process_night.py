@@ -150,6 +150,7 @@ with DAG(
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
+        from stereo_tasks.catalog.sign_offs import sign_offs
         from stereo_tasks.catalog.withdrawals import withdraw
         from stereo_tasks.planning.plan import Plan
         from stereo_tasks.processing.completion import completion as completion_of
@@ -172,6 +173,8 @@ with DAG(
         success = result.done and bool(plans) and not lines
         problems = ti.xcom_pull(task_ids="plan", key="problems") or []
         lines = [*(f"unreadable row of the stereo log: {problem}" for problem in problems), *lines, *result.lines]
+        signed = sign_offs(catalog, request["production"], request["night"], request["night"]).values()
+        lines += [f"signed off: {one}" for one in signed if not one.holds]
         print("\n".join(lines))
         end_run(catalog, *run, DONE if success else FAILED, lines)
         if not success:

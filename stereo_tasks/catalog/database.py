@@ -21,8 +21,6 @@ from stereo_tasks.settings.site import CATALOG_URL_FILE, Site
 
 URL_VARIABLE = "STEREO_CATALOG_URL"
 URL_FILE_VARIABLE = "STEREO_CATALOG_URL_FILE"
-DECISIONS = "decisions"
-"""Folder below the output tree with what people decided."""
 _UNDEFINED = {"42P01", "42703"}  # SQLSTATE: no such table, no such column
 _UNREACHABLE = ("08", "28", "3D", "53", "57")  # classes: connection, login, database, resources, shut down
 _ARGUMENTS: dict[str, Any] = {"connect_timeout": 10, "application_name": "stereo catalog"}
@@ -40,7 +38,6 @@ class Lock(IntEnum):
     READINESS = 0x57E2E5
     TREE = 0x57E2E6
     JUDGEMENTS = 0x57E2E7
-    PUBLICATION = 0x57E2E8
 
 
 def take(session: Session, lock: Lock, of: str = "") -> None:
@@ -122,7 +119,7 @@ class Catalog:
     def of_site(cls, settings: Settings | None = None) -> Self:
         """Return the catalog of a site, see `catalog_url`; of ``$STEREO_SITE`` by default."""
         settings = settings or load_settings()
-        return cls(catalog_url(settings), settings.site.paths.output / DECISIONS)
+        return cls(catalog_url(settings), settings.site.paths.output / decisions.FOLDER)
 
     @classmethod
     @contextmanager

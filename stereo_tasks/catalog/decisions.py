@@ -22,6 +22,8 @@ from stereo_tasks.products.files import fsync
 _log = logging.getLogger(__name__)
 Kind: TypeAlias = Literal["hold", "release", "request", "overrule", "lift overrule", "sign-off", "lift sign-off"]
 KINDS = get_args(Kind)
+FOLDER = "decisions"
+"""Of the files, in the output tree."""
 Decision: TypeAlias = dict[str, Any]
 
 

@@ -124,17 +124,27 @@ def open_overrules(
     return tuple(session.scalars(statement.order_by(Overrule.id)))
 
 
-def overrules_in_files(folder: Path, production: str, night: Night, source: str) -> list[Overrule]:
-    """Return the open overrules of a night and source by the files of decisions, where no catalog is within reach.
+def overruled_runs(folder: Path, production: str, night: Night, source: str) -> dict[int, Overrule]:
+    """Return the open overrules of a night and source, by run.
+
+    Asked of the files of decisions: a publication must know them on machines without a catalog, too.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the files of decisions.
+    production, night, source
+        Of what is published.
 
     Raises
     ------
     DecisionError
         If a file is there and cannot be read.
     """
-    rows = [Overrule(**row) for row in OVERRULE.rows(decisions.read(folder)) if row["lifted_utc"] is None]
     of = production, night.evening, source
-    return [row for row in rows if (row.production, row.night, row.source) == of]
+    rows = [Overrule(**row) for row in reversed(OVERRULE.rows(decisions.read(folder)))]  # the newest counts
+    open_ = [row for row in rows if row.lifted_utc is None]
+    return {row.run: row for row in open_ if (row.production, row.night, row.source) == of}
 
 
 def described(row: Overrule) -> str:

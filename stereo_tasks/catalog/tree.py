@@ -90,7 +90,7 @@ def _run_values(run: Row, plan: str, judged: dt.datetime) -> Row:
     numbers = {name: run.get(name, values.get(name, {}).get("value")) for name in ("zenith_deg", "live_time_s")}
     return {
         "run": int(run["lst_run"]), "level": plain(str(run["level"])),
-        "reasons": plain(list(run.get("reasons") or [one["reason"] for one in verdicts if one["reason"]])),
+        "reasons": plain(list(run.get("reasons", [one["reason"] for one in verdicts if one["reason"]]))),
         "metrics": plain(values), "plan": plain(plan), "judged_utc": judged,
         **{name: None if value is None else float(value) for name, value in numbers.items()},
     }  # fmt: skip

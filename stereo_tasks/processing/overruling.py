@@ -13,12 +13,17 @@ from stereo_tasks.catalog.models import Overrule
 from stereo_tasks.catalog.records import read_night
 from stereo_tasks.catalog.run_verdicts import find_run
 from stereo_tasks.errors import StereoError
+from stereo_tasks.gadf.format import QUALITY
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.publishing import publish, published_folder
 from stereo_tasks.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+
+class NotFollowedError(StereoError):
+    """What is published does not say what a person decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +86,32 @@ def lift(catalog: Catalog, settings: Settings, production: str, run: str, reason
 
 def _follow(catalog: Catalog, settings: Settings, run: Any, decided: Overrule) -> Followed:
     night, folders = Night(run.night), []
+    level = decided.level if decided.lifted_utc is None else run.level
     for row in publications.published(catalog, run.production, first=night, last=night, source=run.source):
         try:
             plan = Plan.load(row.plan)
             before = published_folder(plan).readlink()
             folder = publish(plan, settings)
             if folder is None:
-                raise StereoError("its products are not what they were when it was published")
+                raise NotFollowedError("its products are not what they were when it was published")
             read_night(catalog, plan)
             if folder.readlink() != before:
                 folders.append(folder)
+            _check(folder, run.run, level)
         except (StereoError, OSError, ValueError, KeyError) as error:  # the decision stands, whatever becomes of it
             _log.warning("%s of %s is not published anew: %s", run.source, night, error)
             problem = f"{error}. It follows when the night is processed again: stereo backfill {night} {night}"
             return Followed(run, decided, tuple(folders), problem)
     return Followed(run, decided, tuple(folders), "")
+
+
+def _check(folder: Path, run: int, level: str) -> None:
+    """See what users read of a run, if it is there for them at all."""
+    from astropy.table import Table
+
+    from stereo_tasks.gadf.check import OBS_INDEX
+
+    index = Table.read(folder / OBS_INDEX)
+    said = [int(row["QUALITY"]) for row in index if row["OBS_ID"] == run]
+    if any(quality != QUALITY[level] for quality in said):
+        raise NotFollowedError(f"{folder} stays as it is, with QUALITY {said[0]} of the run")

@@ -5,23 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stereo_tasks.catalog.database import DECISIONS, Catalog, Lock, take
-from stereo_tasks.catalog.errors import NoCatalogError
+from stereo_tasks.catalog.decisions import FOLDER
 from stereo_tasks.catalog.models import Overrule
-from stereo_tasks.catalog.overrules import open_overrules, overrules_in_files
+from stereo_tasks.catalog.overrules import overruled_runs
 from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
 from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.planning.element_state import ElementStates, is_made_like
 from stereo_tasks.planning.plan import Element, Plan
 from stereo_tasks.products import publication
-from stereo_tasks.products.record import Record
+from stereo_tasks.products.record import Record, read_record
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.provenance.crate import Described, crate_of
 from stereo_tasks.settings import Settings, load_settings
@@ -54,18 +52,12 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     ------
     PublicationError
         If index and files do not agree.
-    CatalogError
-        If the site has a catalog, and it does not tell what people say of the runs.
+    DecisionError
+        If the files of decisions cannot be read: they say which verdicts people overruled.
     """
     plan = plan if isinstance(plan, Plan) else Plan.load(plan)
     if plan.night is None:
         raise ValueError("Monte Carlo products are not published: they lie in autoMCP's tree")
-    settings = settings or load_settings()
-    with overrules_of(plan, settings) as overruled:
-        return _publish(plan, settings, overruled)
-
-
-def _publish(plan: Plan, settings: Settings, overruled: Mapping[int, Overrule]) -> Path | None:
     states = ElementStates(plan)
     index = [element for _, element in plan.of_stage(INDEX)]
     if not index or states.state(index[0]) != State.DONE:
@@ -77,37 +69,25 @@ def _publish(plan: Plan, settings: Settings, overruled: Mapping[int, Overrule]) 
     ]
     dl3 = [Path(element.outputs[0]) for element, _ in runs]
     outputs = [Path(path) for path in index[0].outputs]
-    pages = [element for _, element in plan.of_stage(QA) if states.state(element) == State.DONE]
-    records = [record for one in (*(run for run, _ in runs), index[0], *pages) if (record := states.record(one))]
+    pages = [record for _, element in plan.of_stage(QA) if (record := _page(plan, element))]
+    made = [record for one in (*(run for run, _ in runs), index[0]) if (record := states.record(one))]
+    settings = settings or load_settings()
+    overruled = overruled_runs(settings.site.paths.output / FOLDER, plan.production, Night(plan.night), plan.source)
     return publication.publish(
         published_folder(plan),
         dl3,
         outputs,
         _story(plan, runs) | {"overruled": {str(run): _told(one) for run, one in overruled.items()}},
         judgements(_qa_data(plan), {run: one.level for run, one in overruled.items()}),
-        others=[Path(path) for page in pages for path in page.outputs],
-        describe=partial(_description, plan, records, settings),
+        others=[Path(mark.path) for page in pages for mark in page.outputs],
+        describe=partial(_description, plan, [*made, *pages], settings),
     ).folder
 
 
-@contextmanager
-def overrules_of(plan: Plan, settings: Settings) -> Iterator[dict[int, Overrule]]:
-    """Give what people say of the runs of a plan, and keep others from publishing the same night and source meanwhile.
-
-    So of two who publish at once, the later one knows all that was decided before it began. Where a site has no catalog
-    (a night by hand, on a laptop), the files of decisions tell, and nobody is kept away.
-    """
-    night = Night(plan.night or "")
-    try:
-        catalog = Catalog.of_site(settings)
-    except NoCatalogError:
-        folder = settings.site.paths.output / DECISIONS
-        yield {one.run: one for one in overrules_in_files(folder, plan.production, night, plan.source)}
-        return
-    with catalog.transaction() as session:
-        take(session, Lock.PUBLICATION, f"{plan.production} {plan.name}")
-        found = open_overrules(session, plan.production, source=plan.source, first=night, last=night)
-        yield {one.run: one for one in found}
+def _page(plan: Plan, element: Element) -> Record | None:
+    """Return the record of a QA page that tells of this plan, though comparisons may have come since; else None."""
+    record = read_record(element.record_path)
+    return record if record and record.state == State.DONE and is_made_like(record, plan, element) else None
 
 
 def _told(overruled: Overrule) -> dict[str, str]:
@@ -162,15 +142,15 @@ def qa_verdict(plan: Plan) -> str:
 
 def judgements(qa: Mapping[str, Any], overruled: Mapping[int, str] | None = None) -> dict[int, Judgement]:
     """Return what is said of each LST-1 run: its level by a person, else by the numbers behind the QA page."""
-    levels = overruled or {}
-    return {
-        int(run["lst_run"]): Judgement(
-            QUALITY.get(levels.get(int(run["lst_run"]), run["level"]), UNKNOWN_QUALITY),
-            math.nan if (lost := run["metrics"].get("lost_time_s")) is None else float(lost),
+    said = {run: Judgement(QUALITY[level]) for run, level in (overruled or {}).items()}
+    for run in qa.get("runs", ()):
+        number, lost = int(run["lst_run"]), {**run["metrics"], **run}.get("lost_time_s")
+        said[number] = Judgement(
+            said[number].quality if number in said else QUALITY.get(run["level"], UNKNOWN_QUALITY),
+            math.nan if lost is None else float(lost),
             str(run.get("lost_cause", "")),
         )
-        for run in qa.get("runs", ())
-    }
+    return said
 
 
 def _qa_data(plan: Plan) -> dict[str, Any]:

@@ -25,12 +25,13 @@ def scene(catalog) -> Scene:  # noqa: F811
 @pytest.fixture
 def stereo():
     """Run a command as the command line does; gives what it printed, or its error."""
-    from stereo_tasks.commands import backfill, doctor, holds, status
+    from stereo_tasks.commands import backfill, doctor, holds, overrule, runs, sign_off, status
     from stereo_tasks.errors import StereoError
 
     app = typer.Typer(pretty_exceptions_enable=False)
     for name, command in {
         "status": status.status_command, "hold": holds.hold_command, "release": holds.release_command,
+        "runs": runs.runs_command, "overrule": overrule.overrule_command, "sign-off": sign_off.sign_off_command,
         "doctor": doctor.doctor_command, "backfill": backfill.backfill_command,
     }.items():  # fmt: skip
         app.command(name)(command)

@@ -96,5 +96,5 @@ def _mail(news: News) -> str:
     parts.append("</ul>")
     if news.over:
         parts.append(f"<p>No longer there: {html.escape('; '.join(news.over[:20]))}</p>")
-    parts.append("<p>All alarms are on the page Browse &gt; Nights, and in <code>stereo status</code>.</p>")
+    parts.append("<p>All alarms are on the page Nights of Airflow's menu, and in <code>stereo status</code>.</p>")
     return "".join(parts)

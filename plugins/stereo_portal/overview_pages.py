@@ -159,6 +159,8 @@ def overview_pages(pages: Pages) -> APIRouter:
             names = metric_names(catalog, name)
             chosen = metric or next(iter(names), "")
             found = trend(catalog, name, chosen, begin, end, source=source or None) if chosen else None
+            if found and found.points and not first:
+                begin = found.points[0].night
             sources = tuple(months_of(catalog, name))
         return pages.render(
             request,

@@ -154,7 +154,11 @@ def _marks(session: Session, production: str, first: Night, last: Night) -> Iter
     before: dict[str, str] | None = None
     for night, path in session.execute(statement):
         now = session.scalar(select(ElementRecord.versions).where(ElementRecord.record_path == path)) or {}
-        if before is not None and (changed := [f"{key} {now[key]}" for key in now if now[key] != before.get(key)]):
+        if (
+            night
+            and before is not None
+            and (changed := [f"{key} {now[key]}" for key in now if now[key] != before.get(key)])
+        ):
             yield Mark(Night(night), ", ".join(changed))
         before = dict(now)
 

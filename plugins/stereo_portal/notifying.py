@@ -135,7 +135,7 @@ def _subject(news: News) -> str:
     return " ".join((text if len(news.new) == 1 else f"{len(news.new)} new alarms, such as: {text}").split())
 
 
-_WHERE = "All alarms are on the page Browse > Nights, and in `stereo status`."
+_WHERE = "All alarms are on the page Nights of Airflow's menu, and in `stereo status`."
 
 
 def _text(news: News) -> str:

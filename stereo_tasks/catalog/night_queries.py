@@ -21,6 +21,7 @@ from stereo_tasks.catalog.models import (
     ReadinessRow,
     Request,
 )
+from stereo_tasks.stages.night import DL3
 
 _Query: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -35,6 +36,8 @@ class Range:
     source: str | None = None
     nights: tuple[dt.date, ...] | None = None
     """Only these of them; None: all."""
+    brief: bool = False
+    """Only what the states of the nights are judged by."""
 
     def of(self, statement: _Query, table: Any) -> _Query:
         """Restrict a query to the nights and the production."""
@@ -73,7 +76,10 @@ def latest_plans(asked: Range) -> _Query:
 
 
 def element_states(asked: Range) -> _Query:
-    """Count elements and losses by plan, stage and state."""
+    """Count elements and losses by plan, stage and state.
+
+    Where `asked` is brief, only DL3 and what is not done are counted: of all others a year has too many.
+    """
     statement = select(
         ElementRecord.plan_path,
         ElementRecord.stage,
@@ -82,6 +88,8 @@ def element_states(asked: Range) -> _Query:
         func.count().filter(ElementRecord.state == "done", func.jsonb_array_length(ElementRecord.lost) > 0)
         .label("losses"),
     )  # fmt: skip
+    if asked.brief:
+        statement = statement.where(or_(ElementRecord.state != "done", ElementRecord.stage == DL3.name))
     return asked.of_source(statement, ElementRecord).group_by(
         ElementRecord.plan_path, ElementRecord.stage, ElementRecord.state
     )
@@ -139,13 +147,14 @@ _OF_NIGHTS = (Dispatch, Request, ProcessingRun, NightLock)
 _OF_SOURCES = (ObservationRow, ReadinessRow, PlanRow, Publication, QaRow, HoldRow)
 
 
-def newest_known(asked: Range, number: int) -> _Query:
-    """Select the newest nights of a range of which anything is known; of a source, if one is asked for."""
+def known(asked: Range, number: int, *, oldest: bool = False) -> _Query:
+    """Select the newest (or oldest) nights of a range of which anything is known; of a source, if one is asked for."""
     tables = _OF_SOURCES if asked.source is not None else (*_OF_SOURCES, *_OF_NIGHTS)
     found = []
     for table in tables:
         of_table = asked.of_source if table in _OF_SOURCES else asked.of
-        newest = of_table(select(table.night), table).distinct().order_by(table.night.desc()).limit(number).subquery()
-        found.append(select(newest.c.night))
+        order = table.night if oldest else table.night.desc()
+        first = of_table(select(table.night), table).distinct().order_by(order).limit(number).subquery()
+        found.append(select(first.c.night))
     nights = union(*found).subquery()
-    return select(nights.c.night).order_by(nights.c.night.desc()).limit(number)
+    return select(nights.c.night).order_by(nights.c.night if oldest else nights.c.night.desc()).limit(number)

@@ -11,7 +11,6 @@ from typing import Any
 from stereo_tasks.catalog import night_queries
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.records import StageSummary
-from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.products.publication import stable_path
 
@@ -30,6 +29,7 @@ class Observed:
     lst_runs: tuple[int, ...]
     observation_min: float
     same_wobble_min: float
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,7 @@ def night_overview(
     *,
     source: str | None = None,
     only: Collection[Night] | None = None,
+    brief: bool = False,
     now: dt.datetime | None = None,
 ) -> tuple[NightRow, ...]:
     """Return all that is known of each source of a range of nights, by night and source.
@@ -205,12 +206,14 @@ def night_overview(
         Only this one; rows of a night without any source are then left out.
     only : collection of Night, optional
         Only these nights, instead of all of the range.
+    brief : bool, optional
+        Count only elements of DL3 and those that are not done, for ranges of hundreds of nights.
     now : datetime.datetime, optional
         The time for holds that end by themselves; the database's by default.
     """
     facts = _Facts()
     nights = None if only is None else tuple(night.evening for night in only)
-    asked = night_queries.Range(production, first.evening, last.evening, source, nights)
+    asked = night_queries.Range(production, first.evening, last.evening, source, nights, brief)
     with catalog.transaction(snapshot=True) as session:
         _take_sources(facts, asked, session)
         _take_nights(facts, asked, session)
@@ -221,34 +224,12 @@ def night_overview(
     return tuple(_rows(facts, production, source))
 
 
-def newest_known_nights(
-    catalog: Catalog, production: str, first: Night, last: Night, *, number: int, source: str | None = None
-) -> tuple[Night, ...]:
-    """Return the newest nights of a range of which the catalog knows anything, the newest first.
-
-    Parameters
-    ----------
-    catalog : Catalog
-        The catalog.
-    production : str
-        Name of the production.
-    first, last : Night
-        The range, both included.
-    number : int
-        At most so many.
-    source : str, optional
-        Only nights of this one.
-    """
-    asked = night_queries.Range(production, first.evening, last.evening, source and plain(source))
-    with catalog.transaction() as session:
-        return tuple(Night(night) for night in session.scalars(night_queries.newest_known(asked, number)))
-
-
 def _take_sources(facts: _Facts, asked: night_queries.Range, session: Any) -> None:
     for one in session.execute(night_queries.observations(asked)):
         facts.source[one.night, one.source]["observed"] = Observed(
             one.in_log, one.accepted, one.reason, tuple(one.content.get("lst_runs", ())),
             float(one.content.get("observation_min") or 0), float(one.content.get("same_wobble_min") or 0),
+            str(one.content.get("notes") or ""),
         )  # fmt: skip
     for one in session.execute(night_queries.readiness(asked)):
         facts.source[one.night, one.source]["readiness"] = Waits(

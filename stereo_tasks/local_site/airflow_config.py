@@ -40,6 +40,16 @@ def dags_folder() -> Path:
     return Path(os.environ.get("STEREO_DAGS") or Path(__file__).parents[2] / "dags").absolute()
 
 
+def base_path(settings: Settings) -> str:
+    """Return the path that the interface is served at.
+
+    Cookies know hosts and paths, and no ports: with a path of its own, the login of a site is not taken for that of
+    another one on the same host.
+    """
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in settings.site.name)
+    return f"/{name}-{site_id(settings.site.root)[:6]}"
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment of the Airflow components; there is no secret of the site in it."""
     # Airflow's variables of the caller belong to another installation and would override this site's configuration.
@@ -103,7 +113,7 @@ def _options(settings: Settings, *, port: int, paused: bool) -> dict[str, dict[s
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
             "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in site.users.items()),
             "simple_auth_manager_passwords_file": login_file(settings),
-            "execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
+            "execution_api_server_url": f"http://127.0.0.1:{port}{base_path(settings)}/execution/",
             "fernet_key": keys["fernet"],
             "min_serialized_dag_update_interval": 5,
         },
@@ -111,7 +121,7 @@ def _options(settings: Settings, *, port: int, paused: bool) -> dict[str, dict[s
         "api": {
             "host": site.host,
             "port": port,
-            "base_url": f"http://localhost:{port}",
+            "base_url": f"http://localhost:{port}{base_path(settings)}",
             "workers": 1,
             "secret_key": keys["api"],
             "expose_config": False,

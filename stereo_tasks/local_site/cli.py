@@ -41,14 +41,15 @@ def down_command() -> None:
 
 def site_status_command() -> None:
     """Say what runs of the site; exit code 0 if everything does, 3 if not."""
-    status = control.status(load_settings())
+    settings = load_settings()
+    status = control.status(settings)
     for name, condition in status.services.items():
         typer.echo(f"{name:15} {condition}")
     if status.healthy:
         typer.echo("health:         " + ", ".join(f"{name} {word}" for name, word in status.healthy.items()))
     typer.echo(f"{status.processes} processes, {status.memory_mb:.0f} MB")
     if status.running and status.port:
-        typer.echo(control.address(status.port))
+        typer.echo(control.address(settings, status.port))
     raise typer.Exit(0 if status.running else 3)
 
 

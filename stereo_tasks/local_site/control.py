@@ -17,7 +17,7 @@ import psutil
 
 from stereo_tasks.airflow_api.client import access_file
 from stereo_tasks.local_site import airflow_site
-from stereo_tasks.local_site.airflow_config import login_file, write_config
+from stereo_tasks.local_site.airflow_config import base_path, login_file, write_config
 from stereo_tasks.local_site.cluster import PrivateCluster, uses_private_cluster
 from stereo_tasks.local_site.database import EmbeddedPostgres, needs_embedded
 from stereo_tasks.local_site.errors import SiteError
@@ -83,7 +83,7 @@ def up(settings: Settings, *, port: int | None = None, paused: bool = False, ech
     with signals_interrupt(), _lock(settings):
         known = status(settings)
         if known.running and known.port:
-            return address(known.port)
+            return address(settings, known.port)
         if not known.stopped:
             echo("ending what an earlier start has left")
             _end_all(settings)
@@ -129,9 +129,9 @@ def status(settings: Settings) -> SiteStatus:
     )
 
 
-def address(port: int) -> str:
+def address(settings: Settings, port: int) -> str:
     """Return the address of the user interface."""
-    return f"http://localhost:{port}"
+    return f"http://localhost:{port}{base_path(settings)}/"
 
 
 def login_path(settings: Settings) -> Path:
@@ -196,12 +196,12 @@ def _start(settings: Settings, port: int, *, paused: bool, echo: Echo) -> str:
     write_private_json(_note(settings), {"port": port, "private_cluster": private_cluster})
     write_private_json(access_file(settings), _access(settings, port))
     airflow_site.wait_until_healthy(settings, port=port, since=since, report=lambda name: echo(f"{name} healthy"))
-    return address(port)
+    return address(settings, port)
 
 
 def _access(settings: Settings, port: int) -> dict[str, str]:
     """Return where Airflow is, and the login of the first administrator."""
-    address = {"address": f"http://127.0.0.1:{port}"}
+    address = {"address": f"http://127.0.0.1:{port}{base_path(settings)}"}
     for user, role in settings.site.airflow.users.items():
         if role == "admin":
             return address | {"user": user, "password": logins(settings)[user]}

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from stereo_tasks.catalog.database import Catalog
+from stereo_tasks.catalog.known_nights import newest_known_nights
 from stereo_tasks.catalog.models import ElementRecord
-from stereo_tasks.catalog.nights import NightRow, newest_known_nights, night_overview
+from stereo_tasks.catalog.nights import NightRow, night_overview
 from stereo_tasks.nights import FIRST_NIGHT, Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.stages import run_stages

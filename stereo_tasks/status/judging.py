@@ -67,7 +67,8 @@ def _with_siblings(status: SourceStatus, waiting: Iterable[str]) -> SourceStatus
     others = [name for name in waiting if name != status.source]
     if status.state != NightState.READY or not others:
         return status
-    return replace(status, state=NightState.WAITING, reason=f"complete; the night waits for {', '.join(others)}")
+    reason = f"all files are there; the night waits for {', '.join(others)}"
+    return replace(status, state=NightState.WAITING, reason=reason)
 
 
 def _standing(
@@ -89,7 +90,7 @@ def _standing(
 def _at_work(row: NightRow) -> _Standing | None:
     if row.locked is None or _rejected(row):
         return None
-    return _Standing(NightState.RUNNING, row.locked.owner, row.locked.since_utc)
+    return _Standing(NightState.RUNNING, "a run is at work on it", row.locked.since_utc)
 
 
 def _held_by_person(row: NightRow) -> _Standing | None:
@@ -103,15 +104,19 @@ def _held_by_person(row: NightRow) -> _Standing | None:
 def _requested(row: NightRow) -> _Standing | None:
     """Return whether the night was handed on after its latest run began."""
     request = row.request
-    candidates = [(row.dispatch.dispatched_utc, row.dispatch.reason)] if row.dispatch else []
+    candidates = [(row.dispatch.dispatched_utc, _handed_on(row.dispatch.reason))] if row.dispatch else []
     if request and request.outcome == "requested" and _was_wanted(row):
-        candidates.append((request.requested_utc, f"by {request.by}" if request.by else "by a person"))
+        candidates.append((request.requested_utc, f"asked for by {request.by or 'a person'}"))
     if not candidates or _rejected(row):
         return None
     at, reason = max(candidates)
     if row.run is not None and row.run.started_utc > at - _DISPATCH_TO_RUN:
         return None
     return _Standing(NightState.REQUESTED, reason, at)
+
+
+def _handed_on(reason: str) -> str:
+    return f"detection handed it on: {'all files are there' if reason == 'complete' else reason}"
 
 
 def _was_wanted(row: NightRow) -> bool:
@@ -219,7 +224,8 @@ def _by_files(row: NightRow, policy: Policy, now: dt.datetime, detected: bool) -
         return _Standing(NightState.NOT_ASKED, f"nobody asked for it; {why}")
     if seen is None:
         return _Standing(NightState.WAITING, "detection has not looked at it yet")
-    return _Standing(NightState.READY, "with what there is" if seen.partial else "complete", seen.checked_utc)
+    reason = "it goes on with what there is" if seen.partial else "all files are there"
+    return _Standing(NightState.READY, reason, seen.checked_utc)
 
 
 def _waits(row: NightRow) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.nights import newest_known_nights
+from stereo_tasks.catalog.known_nights import newest_known_nights
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.status.collecting import StatusTable, status_table

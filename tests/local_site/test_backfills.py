@@ -166,7 +166,8 @@ def _the_page_is_there(site):
     from stereo_tasks.local_site import control
 
     port, logins = control.status(site).port, control.logins(site)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+    address = control.address(site, port).replace("localhost", "127.0.0.1")
+    with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
         assert client.get("/nights/").status_code == 401
         body = {"username": "shifter", "password": logins["shifter"]}
         token = client.post("/auth/token", json=body).json()["access_token"]

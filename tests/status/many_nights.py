@@ -60,6 +60,15 @@ _STATEMENTS = (
     FROM observations
     """,
     """
+    INSERT INTO run_verdicts (production, night, source, run, level, reasons, metrics, zenith_deg, live_time_s, plan,
+    judged_utc)
+    SELECT 'mcp062', night, source, (night - DATE '2000-01-01') * 10 + n,
+    (ARRAY['good', 'good', 'warning', 'bad'])[n % 4 + 1], '["the rate is low"]',
+    '{"stereo_rate_hz": {"value": 52.5, "unit": "Hz", "level": "good", "limit": {"good": [40, 60]}}}',
+    10 + 5 * n, 1100, 'p', now()
+    FROM observations, generate_series(1, 10) n
+    """,
+    """
     INSERT INTO qa (production, night, source, verdict, reason, metrics, runs, page)
     SELECT 'mcp062', night, source, 'good', 'rates are steady', '{"significance_sigma": 22.7}', '{}', '/report.html'
     FROM observations

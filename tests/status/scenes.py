@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
@@ -25,6 +26,7 @@ from stereo_tasks.catalog.models import (
     QaRow,
     ReadinessRow,
     Request,
+    RunVerdict,
 )
 from stereo_tasks.nights import Night
 
@@ -228,6 +230,25 @@ class Scene:
                 **values,
             )
         )
+
+    def judged(self, night: Night, *levels: str, source: str = "CrabNebula", first_run: int = 1) -> None:
+        """Judge runs, one a level, by a metric whose limits changed ten days ago."""
+        new = night.evening > self.now.date() - dt.timedelta(days=5)
+        limit = {"good": [40.0, 60.0] if new else [30.0, 80.0], "usable": None}
+        for number, level in enumerate(levels):
+            metric = {"value": 50.0 - 20 * number, "unit": "Hz", "level": level, "limit": limit}
+            self.add(
+                RunVerdict(
+                    production=PRODUCTION, night=night.evening, source=source, run=first_run + number, level=level,
+                    reasons=[] if level == "good" else ["the rate is low"], metrics={"stereo_rate_hz": metric},
+                    zenith_deg=20.0 + 10 * number, live_time_s=1100.0, plan="p", judged_utc=self.ago(1),
+                )
+            )  # fmt: skip
+
+    def logs(self, night: Night, log: str) -> None:
+        """Let all records of a night name a log."""
+        with Session(self.catalog.engine) as session, session.begin():
+            session.execute(update(ElementRecord).where(ElementRecord.night == night.evening).values(log=log))
 
     def changed(self, night: Night, kind: str, hours: float, source: str = "CrabNebula", **more: Any) -> None:
         values = {"before": {"same_wobble_min": 75.0}, "after": {"same_wobble_min": 60.0}, **more}

@@ -47,7 +47,7 @@ def test_every_state_has_its_word_and_reason(scene, status):
     assert found[nights["held"]].reason.startswith("IRFs: no irf")
     assert found[nights["by person"]].by_person
     assert "stereo release" in found[nights["by person"]].what_to_do
-    assert found[nights["running"]].reason == "process_night/r1"
+    assert found[nights["running"]].reason == "a run is at work on it"
 
 
 def test_totals_and_filters(scene, status):

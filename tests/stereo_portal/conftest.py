@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "status"))  # for scenes and catalog_fixtures
+# For scenes and catalog_fixtures, and for serving.
+sys.path.insert(0, str(Path(__file__).parents[1] / "status"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from catalog_fixtures import migrated, server  # noqa: F401
+from playwright.sync_api import sync_playwright
 from scenes import Scene, every_state
 from sqlalchemy import text
 from stereo_portal.app import create_app
@@ -62,3 +66,13 @@ def client() -> TestClient:
     app = create_app()
     app.dependency_overrides[get_user] = lambda: "somebody"
     return TestClient(app)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium")
+    assert program, "the tests need a browser. As root: apt-get install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])  # tests may run as root
+        yield running
+        running.close()

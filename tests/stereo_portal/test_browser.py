@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import shutil
-import socket
 import threading
-import time
 
 import pytest
-import uvicorn
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
-from playwright.sync_api import sync_playwright
+from serving import served
 from stereo_portal.app import create_app
 
 ATTACKS = {
@@ -25,16 +21,6 @@ ATTACKS = {
     "popup": '<a href="{thief}" target="_blank"><h1>click</h1></a>',
 }
 CLICKS = {"form": "button", "popup": "h1"}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium")
-    assert program, "the tests need a browser. As root: apt-get install chromium"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])  # tests may run as root
-        yield running
-        running.close()
 
 
 @pytest.fixture
@@ -71,13 +57,8 @@ def site(output, attack):
     app = FastAPI()
     app.mount("/nights", portal)
     app.get("/unprotected")(lambda: HTMLResponse(attack[0]))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-        threading.Thread(target=server.run, args=([listening],), daemon=True).start()
-        while not server.started:
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture

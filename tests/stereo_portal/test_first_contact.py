@@ -44,9 +44,11 @@ def test_the_path_of_published_dl3_is_the_one_that_stays(client, scene):
 
 
 def test_a_log_that_nobody_reads_is_told_once(client, monkeypatch):
-    monkeypatch.setattr("stereo_portal.app.paused_dags", dict)  # Airflow's tables are shared by all tests
+    monkeypatch.setattr("stereo_portal.night_pages.paused_dags", dict)  # Airflow's tables are shared by all tests
     assert "log unread" in client.get("/").text
-    monkeypatch.setattr("stereo_portal.app.paused_dags", lambda: {"detect_nights": "new nights are not noticed"})
+    monkeypatch.setattr(
+        "stereo_portal.night_pages.paused_dags", lambda: {"detect_nights": "new nights are not noticed"}
+    )
     text = client.get("/").text
     assert "log unread" not in text
     assert "detect_nights is paused" in text

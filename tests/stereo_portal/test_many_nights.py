@@ -33,26 +33,26 @@ def queries():
 
 
 @pytest.mark.parametrize(
-    "query",
-    ["", f"first={FIRST}", f"first={FIRST}&state=failed", f"first={FIRST}&state=done", f"first={FIRST}&source=Mrk421",
-     f"last={FIRST + dt.timedelta(days=9)}"],
+    "address",
+    ["", f"?first={FIRST}", f"?first={FIRST}&state=failed", f"?first={FIRST}&state=done",
+     f"?first={FIRST}&source=Mrk421", f"?last={FIRST + dt.timedelta(days=9)}", f"mcp062/{FIRST:%Y%m%d}",
+     f"calendar?year={FIRST.year + 1}", f"calendar?year={FIRST.year + 1}&source=Mrk421", "runs",
+     f"runs?first={FIRST}&level=bad", f"runs?first={FIRST}&zenith_min=80", "trends", f"trends?first={FIRST}",
+     f"trends?first={FIRST}&source=Mrk421", "seasons", "seasons/mcp062/CrabNebula"],
 )  # fmt: skip
-def test_every_page_is_quick_and_small(full, client, query, record_property):
-    times = []
+def test_every_page_is_quick_and_small(full, client, address):
+    times, cpu = [], []
     for _ in range(3):
-        started = time.perf_counter()
-        answer = client.get(f"/?{query}")
+        started, used = time.perf_counter(), time.process_time()
+        answer = client.get(f"/{address}")
         times.append(time.perf_counter() - started)
-    print(f"/?{query}: {min(times):.3f} s, {len(answer.content) / 1000:.0f} kB")
+        cpu.append(time.process_time() - used)
+    print(f"/{address}: {min(times):.3f} s, {min(cpu):.3f} s of CPU, {len(answer.content) / 1000:.0f} kB")
     assert answer.status_code == 200
-    assert min(times) < 1.0, times  # 0.2 s on two idle cores; four years took 2.3 s before
-    assert len(answer.content) < 100_000
-
-
-def test_the_page_of_a_night_is_quick(full, client):
-    started = time.perf_counter()
-    assert client.get(f"/mcp062/{FIRST:%Y%m%d}").status_code == 200
-    assert time.perf_counter() - started < 1.0
+    # Processor time is the page's own, however busy the machine is.
+    assert min(cpu) < 0.3, cpu
+    assert min(times) < 3.0, times  # what the database does is in no processor time of ours
+    assert len(answer.content) < 250_000
 
 
 def test_four_years_take_as_many_queries_as_a_night(full, client, queries):

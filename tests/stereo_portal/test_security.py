@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from stereo_portal.app import create_app
 from stereo_portal.qa_page import MOST_BYTES
 
+LAST_LINE = "<script>alert(1)</script>\x1b[31m the end\n"
 pytestmark = pytest.mark.usefixtures("output")
 
 
@@ -55,7 +56,7 @@ def test_a_link_within_the_output_is_served_and_so_is_an_output_behind_a_link(
     page.symlink_to(output / "kept.html")
     assert "the page that was kept" in client.get(address).text
     (root / "behind").symlink_to(output)
-    monkeypatch.setattr("stereo_portal.app._output", lambda: root / "behind")
+    monkeypatch.setattr("stereo_portal.night_pages.output_folder", lambda: root / "behind")
     assert "the page that was kept" in client.get(address).text
 
 
@@ -108,6 +109,110 @@ def test_nights_behind_the_end_of_the_calendar_are_no_pages(client, night):
     assert client.get(f"/mcp062/{night}").status_code == 404
 
 
+@pytest.fixture
+def failed(nights, scene, output):
+    """The element that failed: a function that names its log, and gives the pages that would show it."""
+    night = nights["failed"]
+
+    def pages(client, log):
+        scene.logs(night, str(log))
+        addresses = (f"/mcp062/{night.lst_date}", f"/mcp062/{night.lst_date}/element?source=CrabNebula&name=dl2/00001")
+        return [client.get(address) for address in addresses]
+
+    return pages
+
+
+def test_the_log_of_an_element_is_shown_from_its_end_and_escaped(client, failed, output):
+    log = output / "mcp062" / "one.log"
+    log.write_text(
+        "the beginning\n" + "x" * 79 + "\n" + "a line\n" * 50_000 + "<script>alert(1)</script>\x1b[31m the end\n"
+    )
+    for answer in failed(client, log):
+        assert answer.status_code == 200
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;[31m the end" in answer.text
+        assert "<script>" not in answer.text
+        assert "the beginning" not in answer.text
+        assert len(answer.content) < 100_000
+
+
+@pytest.mark.parametrize(
+    "way", ["outside", "up", "link", "folder link", "pipe", "folder", "not there", "nothing", "odd"]
+)
+def test_a_log_that_is_none_of_ours_is_not_shown(client, failed, output, tmp_path, way):
+    secret = tmp_path / "keys.json"
+    secret.write_text("hunter2")
+    below = output / "mcp062" / way
+    below.mkdir()
+    (below / "link.log").symlink_to(secret)
+    (below / "linked").symlink_to(tmp_path)
+    os.mkfifo(below / "pipe")  # to read it would wait for ever
+    log = {
+        "outside": secret, "up": f"{output}/mcp062/../../{secret.name}", "link": below / "link.log",
+        "folder link": below / "linked" / "keys.json", "pipe": below / "pipe", "folder": below,
+        "not there": below / "none.log", "nothing": "", "odd": f"{below}/\u202e{'a' * 300}",
+    }[way]  # fmt: skip
+    for answer in failed(client, log):
+        assert answer.status_code == 200
+        assert "hunter2" not in answer.text
+        assert way == "nothing" or "It is not shown: " in answer.text
+
+
+def test_a_season_is_shown_from_the_output_alone(client, output, nights, tmp_path):
+    folder = output / "mcp062" / "CrabNebula" / "Season" / "all"
+    folder.mkdir(parents=True)
+    (tmp_path / "results.yaml").write_text("password: hunter2")
+    (folder / "results.yaml").symlink_to(tmp_path / "results.yaml")
+    (folder / "season.html").symlink_to(tmp_path / "results.yaml")
+    text = client.get("/seasons/mcp062/CrabNebula").text
+    assert "its numbers are not shown: its path leads through a link" in text
+    assert "hunter2" not in text
+    assert "leads out of the output tree" in client.get("/seasons/mcp062/CrabNebula/all").text
+    (folder / "results.yaml").unlink()
+    (folder / "results.yaml").write_text("a: &a [x]\nb: [*a, *a]\nname: <script>\nobject: !!python/object:os.system {}")
+    assert "its numbers cannot be read" in client.get("/seasons/mcp062/CrabNebula").text
+    (folder / "season.html").unlink()
+    (folder / "season.html").write_text("<script>1</script>")
+    policy = client.get("/seasons/mcp062/CrabNebula/all").headers["Content-Security-Policy"]
+    assert policy.split(";")[0] == "sandbox"
+
+
+@pytest.mark.parametrize("path", ["/seasons/mcp062/..%2f..", "/seasons/nope/CrabNebula", "/seasons/mcp062/Crab/%2e%2e",
+                                  "/seasons/mcp062/CrabNebula/..%2fx", "/calendar?year=1e9", "/calendar?year=-1",
+                                  "/runs?zenith_min=nan", "/runs?zenith_max=-1", "/runs?first=x", "/trends?last=x",
+                                  "/calendar?production=x", "/seasons?production=x", "/run?id=nothing",
+                                  "/runs.csv?last=x",
+                                  "/mcp062/20240110/element?source=x&name=../x"])  # fmt: skip
+def test_what_nothing_is_called_is_no_page(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "All nights" in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_no_form_puts_markup_into_a_page(client):
+    attack = '"><script>alert(1)</script>'
+    for path in ("runs", "trends", "calendar", "mcp062/20240110/elements"):
+        for field in ("source", "level", "metric", "zenith_min", "production"):
+            answer = client.get(f"/{path}", params={"source": "x", field: attack})
+            assert answer.status_code in (200, 404)
+            assert "<script>" not in answer.text
+
+
+def test_a_table_for_other_programs_holds_no_formula(client, scene, nights):
+    from stereo_tasks.catalog.models import RunVerdict
+
+    night = nights["done"]
+    scene.add(
+        RunVerdict(
+            production="mcp062", night=night.evening, source="=1+1", run=7, level="bad", reasons=["=cmd()"], metrics={},
+            zenith_deg=None, live_time_s=None, plan="p", judged_utc=scene.now,
+        )
+    )  # fmt: skip
+    answer = client.get("/runs.csv", params={"first": night, "last": night})
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    assert f"mcp062,{night},'=1+1,7,,,bad,bad,,'=cmd(),False" in answer.text
+
+
 def test_every_answer_has_the_headers(client, nights, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("something else")
@@ -119,14 +224,15 @@ def test_every_answer_has_the_headers(client, nights, monkeypatch):
     app.add_api_route("/number", lambda number: number, dependencies=[])
     careless = TestClient(app, raise_server_exceptions=False)
     answers = {
-        200: client.get("/"),
+        200: client.get("/runs.csv"),
+        303: stranger.get("/runs", headers={"Accept": "text/html"}, follow_redirects=False),
         401: stranger.get("/"),
         404: client.get("/no/such/page/here"),
         405: client.post("/"),
         422: careless.get("/number"),
         307: client.get(f"/mcp062/{night}/", follow_redirects=False),
     }
-    monkeypatch.setattr("stereo_portal.app._output", broken)
+    monkeypatch.setattr("stereo_portal.night_pages.output_folder", broken)
     answers[500] = careless.get(f"/mcp062/CrabNebula/{night}")
     monkeypatch.setenv("STEREO_CATALOG_URL", "postgresql+psycopg2://nobody@127.0.0.1:1/none")
     answers[503] = client.get("/")
@@ -138,7 +244,7 @@ def test_every_answer_has_the_headers(client, nights, monkeypatch):
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
-        if status not in (200, 307):
+        if status not in (200, 303, 307):
             assert "All nights" in answer.text
     assert "something else" not in answers[500].text
     assert "stereo doctor" in answers[500].text

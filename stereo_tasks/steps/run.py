@@ -83,6 +83,7 @@ def run_element(states: ElementStates, element: Element) -> Record:
                 end = end_of(element.stage, error)
                 if not isinstance(error, NoProductError):
                     traceback.print_exc()
+            inputs = input_marks(states.plan, element)
         counts = {**context.counts, **(made.counts if made else {})}
         marked = states.fingerprint(element, counts)
         states.forget(element)
@@ -97,7 +98,7 @@ def run_element(states: ElementStates, element: Element) -> Record:
         reason=end.reason if end else "",
         fingerprint=marked,
         plan=str(states.plan.path),
-        inputs=input_marks(states.plan, element),
+        inputs=inputs,
         outputs=outputs,
         lost=tuple(made.lost) if made else (),
         used=tuple(made.used) if made else (),

@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,22 @@ def slurm_times(rows: Sequence[JobRow]) -> dict[str, dict[str, float]]:
     return found
 
 
+def pauses(rows: Sequence[JobRow]) -> list[tuple[str, str, float]]:
+    """Return from which array to which nothing worked, and how long (s): from a last end to the next first start.
+
+    The clock of SLURM's accounts has whole seconds.
+    """
+    spans = sorted(
+        (min(row.started_utc for row in of_array), max(row.ended_utc for row in of_array), of_array[0].stage)
+        for of_array in (
+            [row for row in rows if row.token == token and row.started_utc and row.ended_utc]
+            for token in {row.token for row in rows}
+        )
+        if of_array
+    )
+    return [(before[2], after[2], (after[0] - before[1]).total_seconds()) for before, after in pairwise(spans)]
+
+
 def measure(root: Path) -> dict[str, Any]:
     """Process the night once."""
     os.environ |= {"STEREO_SITE": str(root), "STEREO_CLUSTER": "slurm"}
@@ -166,6 +183,7 @@ def measure(root: Path) -> dict[str, Any]:
             for name, times in night.tasks.items()
         },
         "slurm": slurm_times(rows),
+        "pauses": pauses(rows),
     }  # fmt: skip
 
 
@@ -189,6 +207,8 @@ def report(result: dict[str, Any]) -> list[str]:
             f"{stage:<18} {times['jobs']:>4.0f} {times['to_start_s']:>9.1f} {times['worked_s']:>24.1f} "
             f"{times['together_s']:>15.1f}"
         )
+    lines += ["", "from the last end to the next start  (s)"]
+    lines += [f"{before + ' to ' + after:<30} {seconds:>5.0f}" for before, after, seconds in result["pauses"]]
     return lines
 
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gadf"))
 
 from empty_products import work
 
-from stereo_tasks.steps import __main__, run
+from stereo_tasks.steps import __main__, marks, run
 
 
 def _work(context):
@@ -29,5 +29,7 @@ def _work(context):
 
 
 run.resolve = lambda name: _work
+# A raw file's checksum is taken of what its tool has just read, and counted with it (`make bench`).
+marks._is_hashed_here = lambda *_: False
 run.validate = lambda stage, files: None
 sys.exit(__main__.main())

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import select
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.models import Overrule, Publication
+from stereo_tasks.catalog.models import Overrule, Publication, WithdrawalRow
 from stereo_tasks.catalog.overrules import open_overrules
 from stereo_tasks.catalog.run_verdicts import current_verdicts
 from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
 from stereo_tasks.nights import Night
+from stereo_tasks.products.withdrawn import WHOLE_NIGHT
 
 GOOD = next(iter(QUALITY))
 
@@ -47,6 +48,8 @@ class RunRow:
     overruled: Overruled | None
     published: bool
     """Whether its DL3 is among what users read."""
+    withdrawn: bool
+    """Whether a person has said that it is not to be used."""
 
     @property
     def effective(self) -> str:
@@ -91,7 +94,7 @@ def list_runs(
     first, last : Night, optional
         Only nights from the first to the last, both included.
     good : bool, optional
-        Only those whose level that counts is ``good``.
+        Only those whose level that counts is ``good``, and that are not withdrawn.
     """
     with catalog.transaction(snapshot=True) as session:
         found = current_verdicts(session, production, source=source, first=first, last=last)
@@ -105,16 +108,29 @@ def list_runs(
                 select(Publication.night, Publication.source).where(Publication.production == production).distinct()
             )
         }
+        withdrawn = {
+            tuple(row)
+            for row in session.execute(
+                select(WithdrawalRow.night, WithdrawalRow.source, WithdrawalRow.run).where(
+                    WithdrawalRow.production == production, WithdrawalRow.lifted_utc.is_(None)
+                )
+            )
+        }
     nights = {row.night: Night(row.night) for row in found}
+    unusable = {(row.night, row.source, row.run) for row in found if {
+        (row.night, row.source, row.run), (row.night, row.source, WHOLE_NIGHT)
+    } & withdrawn}  # fmt: skip
     rows = [
         RunRow(
             production, nights[row.night], row.source, row.run, row.zenith_deg, row.live_time_s, row.level,
             tuple(row.reasons), row.judged_utc, said.get((row.night, row.source, row.run)),
-            row.live_time_s is not None and (row.night, row.source) in published,
+            row.live_time_s is not None and (row.night, row.source) in published and key not in unusable,
+            key in unusable,
         )
         for row in found
+        for key in [(row.night, row.source, row.run)]
     ]  # fmt: skip
-    return [row for row in rows if row.effective == GOOD] if good else rows
+    return [row for row in rows if row.effective == GOOD and not row.withdrawn] if good else rows
 
 
 def _overruled(row: Overrule | Any) -> Overruled:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from stereo_tasks.catalog.models import Overrule, Publication, RunVerdict
+from stereo_tasks.catalog.models import Overrule, Publication, RunVerdict, WithdrawalRow
 from stereo_tasks.catalog.sign_offs import sign_off
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import load_settings
@@ -66,6 +66,20 @@ def test_a_person_counts_before_qa(catalog):
     assert found["CrabNebula", 3].why == "rate 50 % low; zenith 71 deg"
     assert found["CrabNebula", 1].why == ""
     assert [key for key, row in found.items() if not row.published] == [("Mrk421", 9), ("CrabNebula", 5)]
+
+
+@pytest.mark.usefixtures("runs")
+def test_what_is_withdrawn_is_neither_good_nor_published(scene, catalog):
+    common = {"production": PRODUCTION, "source": "CrabNebula", "reason": "wrong offset", "withdrawn_by": "ana"}
+    first, second = NIGHTS
+    scene.add(
+        WithdrawalRow(night=first.evening, run=2, **common), WithdrawalRow(night=second.evening, run=0, **common),
+        WithdrawalRow(night=first.evening, run=1, lifted_utc=AT, lifted_by="ana", lifted_reason="right", **common),
+    )  # fmt: skip
+    found = list_runs(catalog, PRODUCTION, source="CrabNebula")
+    assert [row.run for row in found if row.withdrawn] == [2, 3, 4, 5]
+    assert [row.run for row in found if row.published] == [1]
+    assert [row.run for row in list_runs(catalog, PRODUCTION, source="CrabNebula", good=True)] == [1]
 
 
 @pytest.mark.usefixtures("runs")

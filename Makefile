@@ -108,7 +108,7 @@ bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, m
 bench-dry: programs setup  ## a night of real size through Airflow and SLURM, with tools that take no time
 	$(CONTROL)/bin/python tests/benchmarks/dry_night.py
 
-closure: setup  ## twelve simulated nights at three zenith angles: do injected flux and index come back? (about half an hour)
+closure: setup  ## twelve simulated nights at three zenith angles: do injected flux and index come back?
 	$(CONTROL)/bin/python tests/benchmarks/closure.py
 
 clean:  ## remove environments and caches; never data

@@ -27,7 +27,7 @@ SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/summary tests/qa
 ANALYSIS_TESTS := tests/analysis
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
-.PHONY: help setup demo up down test programs lint lock clean bench bench-dry
+.PHONY: help setup demo up down test programs lint lock clean bench bench-dry closure
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -107,6 +107,9 @@ bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, m
 
 bench-dry: programs setup  ## a night of real size through Airflow and SLURM, with tools that take no time
 	$(CONTROL)/bin/python tests/benchmarks/dry_night.py
+
+closure: setup  ## twelve simulated nights at three zenith angles: do injected flux and index come back?
+	$(CONTROL)/bin/python tests/benchmarks/closure.py
 
 clean:  ## remove environments and caches; never data
 	rm -rf $(CONTROL) $(SCIENCE) $(ANALYSIS) .cache .mypy_cache .ruff_cache .pytest_cache

@@ -4,6 +4,9 @@
 
 Everything is simulated as the demo's night is, processed by the steps themselves from raw files to DL3, and judged.
 What is in FOLDER already is used again; the judgement is always made anew.
+
+On 26 November 2026: all eight defects found, the run without one good; 20 clean nights without a false alarm (the
+references stem from the first nine). Largest distance of images by chance: 0.073, where 0.11 is the limit.
 """
 
 from __future__ import annotations
@@ -50,7 +53,10 @@ class Defect:
 DEFECTS = (
     Defect("nothing", (), ()),
     Defect("rate 50 % low", ({"kind": "low_rate", "kept_fraction": 0.5},), ("lst1_rate_hz", "stereo_rate_hz")),
-    Defect("pointing 8 arcmin apart", ({"kind": "pointing_apart", "separation_arcmin": 8.0},), (), "6 arcmin"),
+    Defect(
+        "pointing 8 arcmin apart", ({"kind": "pointing_apart", "separation_arcmin": 8.0},),
+        ("pointing_separation_arcmin",),
+    ),
     Defect("offset jumps by 1 us", ({"kind": "clock_jump", "subrun": 2, "jump_us": 1.0},), ("time_offset_step_us",)),
     Defect(
         "offset drifts by 1.2 us", ({"kind": "broken_gps", "clock_offset_s": 0.0, "clock_drift_us_per_s": 0.03},),

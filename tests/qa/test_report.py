@@ -81,7 +81,8 @@ def test_what_is_said_of_each_metric(fake_night, crab_fixed, tmp_path):
     html, data = _read(tmp_path)
     run, other = data["runs"]
     assert {"level", "reasons", "live_time_s", "on_time_s", "lost_time_s", "zenith_deg", "lst_run"} <= run.keys()
-    assert (run["level"], other["level"]) == ("warning", "good")
+    assert (run["level"], other["level"]) == ("bad", "good")
+    assert run["reasons"][0].startswith("rate of events with LST-1 and MAGIC 0.1 Hz, good is 5")  # the worst first
     assert run["metrics"]["time_offset_step_us"] == {
         "value": pytest.approx(1.05), "unit": "us", "level": "warning", "limit": "0 to 0.3",
         "reason": "time offset jumps between subruns by 1.05 us, good is 0 to 0.3",

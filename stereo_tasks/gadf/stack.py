@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from stereo_tasks.gadf import format as gadf
 from stereo_tasks.gadf.check import HDU_INDEX, OBS_INDEX
+from stereo_tasks.gadf.times import REFERENCE_MJD
 
 VERSION_CARD = "SEASON"
 """In both indices: a reader that opened them one after the other can tell whether they belong together."""
@@ -105,6 +106,9 @@ def _read(folder: Path) -> _Indices | str:
 
 
 def _does_not_fit(found: _Indices, reference: _Indices | None, known: set[int]) -> str:
+    header = found.obs.header
+    if (since := (header.get("MJDREFI"), header.get("MJDREFF"))) != (REFERENCE_MJD, 0):
+        return f"its times count from MJD {since}, and not from {REFERENCE_MJD}, as before 0.5: process the night again"
     if reference is None:
         return ""
     cards = [{card: one.obs.header.get(card) for card in gadf.TIME_CARDS} for one in (found, reference)]

@@ -97,9 +97,7 @@ class Liftable:
     def end(self, session: Session, id_: int, by: str, reason: str) -> Any:
         """Lift a row; return it as it is then."""
         moment = {"lifted_utc": func.clock_timestamp(), "lifted_by": by, "lift_reason": reason}
-        return session.scalar(
-            update(self.table).where(self.table.id == id_).values(**moment).returning(self.table)
-        )  # fmt: skip
+        return session.scalar(update(self.table).where(self.table.id == id_).values(**moment).returning(self.table))
 
     def _identity(self, row: Any) -> tuple[Any, ...]:
         return (*(getattr(row, name) for name in self.key), row.decided_utc)

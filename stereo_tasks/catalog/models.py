@@ -494,7 +494,7 @@ class SignOffRow(Base):
     night: Mapped[dt.date]
     remark: Mapped[str]
     signed: Mapped[dict[str, Any]]
-    """What was looked at, by source: see `sign_offs.evidence`."""
+    """What was looked at: see `sign_offs.Evidence`."""
     decided_by: Mapped[str]
     decided_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
     lifted_by: Mapped[str | None]

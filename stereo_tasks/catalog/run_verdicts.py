@@ -36,9 +36,7 @@ def write(session: Session, rows: Iterable[dict[str, Any]], *, production: str, 
         Of all rows.
     """
     key = {"production": production, "night": night, "source": source}
-    current = {
-        one.run: one for one in session.scalars(select(RunVerdict).filter_by(**key, superseded_utc=None))
-    }  # fmt: skip
+    current = {one.run: one for one in session.scalars(select(RunVerdict).filter_by(**key, superseded_utc=None))}
     said = {row["run"]: row for row in rows}
     new = [row for run, row in said.items() if run not in current or _differs(current[run], row)]
     over = {run for run in current if run not in said} | {row["run"] for row in new}
@@ -80,9 +78,7 @@ def current_verdicts(
 ) -> list[Any]:
     """Return the verdicts that count, by night, source and run: plain rows of all columns but the metrics."""
     columns = [column for column in RunVerdict.__table__.columns if column.name != "metrics"]
-    statement = select(*columns).where(
-        RunVerdict.production == production, RunVerdict.superseded_utc.is_(None)
-    )  # fmt: skip
+    statement = select(*columns).where(RunVerdict.production == production, RunVerdict.superseded_utc.is_(None))
     if source is not None:
         statement = statement.where(RunVerdict.source == source)
     if first is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from pathlib import Path
 
 import many_nights
+import psutil
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
 FIRST = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=2001)
@@ -17,6 +19,20 @@ FIRST = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=2001)
 def full(scene):
     many_nights.fill(scene.catalog, FIRST + dt.timedelta(days=1999), nights=2000)
     return scene
+
+
+@pytest.fixture(scope="module")
+def database_cpu_s(full):
+    """Processor time that the database's processes have used, in s."""
+    with full.catalog.engine.connect() as connection:
+        folder = connection.scalar(text("SHOW data_directory"))
+    server = psutil.Process(int(Path(folder, "postmaster.pid").read_text().split()[0]))
+
+    def used() -> float:
+        times, ended = [process.cpu_times() for process in server.children()], server.cpu_times()
+        return sum(one.user + one.system for one in times) + ended.children_user + ended.children_system
+
+    return used
 
 
 @pytest.fixture
@@ -40,18 +56,16 @@ def queries():
      f"runs?first={FIRST}&level=bad", f"runs?first={FIRST}&zenith_min=80", "trends", f"trends?first={FIRST}",
      f"trends?first={FIRST}&source=Mrk421", "seasons", "seasons/mcp062/CrabNebula"],
 )  # fmt: skip
-def test_every_page_is_quick_and_small(full, client, address):
-    times, cpu = [], []
+def test_every_page_is_quick_and_small(full, client, database_cpu_s, address):
+    """By processor time, of ours and the database's: the other tests at work beside this one do not count."""
+    took = []
     for _ in range(3):
-        started, used = time.perf_counter(), time.process_time()
+        started = time.process_time() + database_cpu_s()
         answer = client.get(f"/{address}")
-        times.append(time.perf_counter() - started)
-        cpu.append(time.process_time() - used)
-    print(f"/{address}: {min(times):.3f} s, {min(cpu):.3f} s of CPU, {len(answer.content) / 1000:.0f} kB")
+        took.append(time.process_time() + database_cpu_s() - started)
+    print(f"/{address}: {min(took):.3f} s, {len(answer.content) / 1000:.0f} kB")
     assert answer.status_code == 200
-    # Processor time is the page's own, however busy the machine is.
-    assert min(cpu) < 0.3, cpu
-    assert min(times) < 3.0, times  # what the database does is in no processor time of ours
+    assert min(took) < 0.4, took  # below 0.3 s on idle cores; one that is shared with others has cold caches
     assert len(answer.content) < 250_000
 
 

@@ -48,11 +48,11 @@ with DAG(
     def plan(*, params) -> list[dict]:
         """Write the plans, one a period, NSB level and declination line."""
         from stereo_tasks.catalog.database import Catalog
-        from stereo_tasks.catalog.withdrawals import withdrawn
+        from stereo_tasks.catalog.suspensions import suspended
         from stereo_tasks.processing.night_plans import plan_monte_carlo
 
-        only, against = params["only"], withdrawn(Catalog.of_site())
-        plans = plan_monte_carlo(params["production"], only=only, withdrawn=against)
+        only, against = params["only"], suspended(Catalog.of_site())
+        plans = plan_monte_carlo(params["production"], only=only, suspended=against)
         return [{"plan": str(plan.save()), "name": plan.name} for plan in plans]
 
     @task_group

@@ -150,7 +150,7 @@ with DAG(
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.processing_runs import DONE, FAILED, NOTHING, end_run
         from stereo_tasks.catalog.records import ingest
-        from stereo_tasks.catalog.withdrawals import withdraw
+        from stereo_tasks.catalog.suspensions import suspend
         from stereo_tasks.planning.plan import Plan
         from stereo_tasks.processing.completion import completion as completion_of
 
@@ -166,7 +166,7 @@ with DAG(
             raise AirflowFailException("the night was not planned: see the log of plan")
         for item in plans:
             ingest(catalog, item["plan"])
-            if differing := withdraw(catalog, Plan.load(item["plan"])):
+            if differing := suspend(catalog, Plan.load(item["plan"])):
                 print(f"the kernels of {', '.join(differing)} are out of use: see the comparisons of {item['name']}")
         result = completion_of([item["plan"] for item in plans])
         success = result.done and bool(plans) and not lines

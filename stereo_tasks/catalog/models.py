@@ -242,13 +242,13 @@ class HoldRow(Base):
     released_utc: Mapped[dt.datetime | None]
 
 
-class EngineWithdrawal(Base):
+class EngineSuspension(Base):
     """A stage whose kernel made something else than magic-cta-pipe: it is out of use until a person allows it again."""
 
-    __tablename__ = "engine_withdrawals"
+    __tablename__ = "engine_suspensions"
     __table_args__ = (
-        # One open withdrawal of a stage at a time; those that were lifted are kept.
-        Index("uq_engine_withdrawals_open", "stage", unique=True, postgresql_where=text("allowed_utc IS NULL")),
+        # One open suspension of a stage at a time; those that were lifted are kept.
+        Index("uq_engine_suspensions_open", "stage", unique=True, postgresql_where=text("allowed_utc IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -258,7 +258,7 @@ class EngineWithdrawal(Base):
     source: Mapped[str]
     reason: Mapped[str]
     """What differed where."""
-    withdrawn_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    suspended_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
     allowed_utc: Mapped[dt.datetime | None]
     allowed_by: Mapped[str | None]
     allowed_reason: Mapped[str | None]

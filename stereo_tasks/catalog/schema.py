@@ -93,7 +93,7 @@ def write_revision(catalog: Catalog, message: str) -> Path:
     made: list[Path] = []
 
     def write(config: Config) -> None:
-        number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
+        number = int(ScriptDirectory.from_config(config).get_current_head() or 0) + 1
         script = command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
         made.extend(Path(one.path) for one in ([script] if not isinstance(script, list) else script) if one)
 

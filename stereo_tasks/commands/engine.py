@@ -18,14 +18,14 @@ def status_command(
 ) -> None:
     """Print who makes the products of each stage, and why it is not a kernel."""
     from stereo_tasks.catalog.database import Catalog
-    from stereo_tasks.catalog.withdrawals import withdrawn
+    from stereo_tasks.catalog.suspensions import suspended
     from stereo_tasks.planning.engines import choose_engines
     from stereo_tasks.products.provenance import science_versions
     from stereo_tasks.settings import load_settings
     from stereo_tasks.stages import stages
 
     settings = load_settings()
-    versions, out_of_use = science_versions(settings.site.science_python), withdrawn(Catalog.of_site(settings))
+    versions, out_of_use = science_versions(settings.site.science_python), suspended(Catalog.of_site(settings))
     chosen = choose_engines(stages(), settings.production(production), versions, out_of_use)
     for stage in stages():
         if stage.tool:
@@ -41,7 +41,7 @@ def allow_command(
 ) -> None:
     """Use kernels again that were out of use, since they made something else than magic-cta-pipe."""
     from stereo_tasks.catalog.database import Catalog
-    from stereo_tasks.catalog.withdrawals import allow
+    from stereo_tasks.catalog.suspensions import allow
 
     allowed = allow(Catalog.of_site(), stages, by=by or getpass.getuser(), reason=reason)
     for stage in stages:

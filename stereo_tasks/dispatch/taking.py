@@ -13,7 +13,7 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.dispatches import note_taken
 from stereo_tasks.catalog.locks import NightLockedError, acquire_night
 from stereo_tasks.catalog.processing_runs import LOCKED, begin_run, end_run, locked_out, take_over
-from stereo_tasks.catalog.withdrawals import withdrawn
+from stereo_tasks.catalog.suspensions import suspended
 from stereo_tasks.dispatch.candidates import held_sources
 from stereo_tasks.dispatch.partitions import combined
 from stereo_tasks.nights import Night
@@ -92,7 +92,7 @@ def plan_and_take(
     wanted = combined([*(run.choice for run in left_behind), choice])
     held = held_sources(catalog, night, production)
     planned = plan_night(
-        night, production=production, sources=wanted["sources"] or None, held=held, withdrawn=withdrawn(catalog),
+        night, production=production, sources=wanted["sources"] or None, held=held, suspended=suspended(catalog),
         settings=settings,
     )  # fmt: skip
     for plan in planned.plans:

@@ -10,7 +10,7 @@ from stereo_tasks.stages import Engine, EngineChoice, Stage
 
 
 def choose_engines(
-    stages: Iterable[Stage], production: Production, versions: Mapping[str, str], withdrawn: Mapping[str, str]
+    stages: Iterable[Stage], production: Production, versions: Mapping[str, str], suspended: Mapping[str, str]
 ) -> dict[str, EngineChoice]:
     """Choose an engine for each stage.
 
@@ -22,7 +22,7 @@ def choose_engines(
         What is wanted.
     versions : mapping of str to str
         Versions of the science environment.
-    withdrawn : mapping of str to str
+    suspended : mapping of str to str
         Stages whose kernel is out of use until a person has looked, each with the reason.
     """
     other_versions = not_covered(versions)
@@ -30,15 +30,15 @@ def choose_engines(
     for stage in stages:
         engine, reason = production.engine_of(stage), ""
         if engine is Engine.FAST:
-            reason = _against(stage, other_versions, withdrawn)
+            reason = _against(stage, other_versions, suspended)
             engine = Engine.MCP if reason else Engine.FAST
         choices[stage.name] = EngineChoice(engine, reason if stage.tool else "")
     return choices
 
 
-def _against(stage: Stage, other_versions: str, withdrawn: Mapping[str, str]) -> str:
+def _against(stage: Stage, other_versions: str, suspended: Mapping[str, str]) -> str:
     if not stage.kernel:
         return "there is no kernel of this stage"
     if other_versions:
         return other_versions
-    return f"out of use: {withdrawn[stage.name]}" if stage.name in withdrawn else ""
+    return f"out of use: {suspended[stage.name]}" if stage.name in suspended else ""

@@ -28,7 +28,7 @@ def plan_monte_carlo(
     *,
     given: tuple[ModelFile, ...] = (),
     irf_sets: Sequence[IrfSet] = (),
-    withdrawn: Mapping[str, str] | None = None,
+    suspended: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan forests and IRFs of one period, NSB level, version and declination line.
 
@@ -40,12 +40,12 @@ def plan_monte_carlo(
         The DL1 files of ``GammaTrain``, ``ProtonTrain`` and ``GammaTest`` that were found.
     given : tuple of ModelFile, optional
         Forests that somebody else made: they are taken as they are, and nothing is trained.
-    settings, production, versions, withdrawn
+    settings, production, versions, suspended
         As for a night.
     irf_sets : sequence of IrfSet, optional
         Which IRFs are made of the forests; those of the production if not given.
     """
-    engines = choose_engines(MC_STAGES, production, versions, withdrawn or {})
+    engines = choose_engines(MC_STAGES, production, versions, suspended or {})
     irf_sets = irf_sets or (IrfSet(tree.irf_folder, production.mcp["create_irf"]),)
     return MonteCarloPlanner(tree, samples, settings, production, engines, irf_sets, given).plan(versions)
 

@@ -36,7 +36,7 @@ def plan_source(
     versions: dict[str, str],
     *,
     others: Iterable[Observation] = (),
-    withdrawn: Mapping[str, str] | None = None,
+    suspended: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan one night and source.
 
@@ -56,7 +56,7 @@ def plan_source(
         Versions of the science environment.
     others : iterable of Observation
         The other rows that the log has for this night: MAGIC runs of theirs are not taken.
-    withdrawn : mapping of str to str, optional
+    suspended : mapping of str to str, optional
         Stages whose kernel is out of use, each with the reason.
 
     Returns
@@ -67,7 +67,7 @@ def plan_source(
     """
     first = observations[0]
     chosen = choose(first.night, first.source, settings, production, observations)
-    against = dict(withdrawn or {})
+    against = dict(suspended or {})
     if unpacked := [path for found in models.values() for path in found.unpacked]:
         against[DL2.name] = f"{len(unpacked)} files of forests are not packed: run 'stereo prepare-mc'"
     engines = choose_engines(night_stages(), production, versions, against)

@@ -49,7 +49,7 @@ def plan_night(
     production: str | None = None,
     sources: Sequence[str] | None = None,
     held: Mapping[str, str] | None = None,
-    withdrawn: Mapping[str, str] | None = None,
+    suspended: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> NightPlans:
     """Plan every source of a night. Nothing is written: `Plan.save` does that.
@@ -64,8 +64,8 @@ def plan_night(
         Only these sources.
     held : mapping of str to str, optional
         Sources that are left out, each with its reason; an empty name stands for all. See `candidates.held_sources`.
-    withdrawn : mapping of str to str, optional
-        Stages whose kernel is out of use, each with its reason. See `stereo_tasks.catalog.withdrawals`.
+    suspended : mapping of str to str, optional
+        Stages whose kernel is out of use, each with its reason. See `stereo_tasks.catalog.suspensions`.
     settings : Settings, optional
         Loaded from the site if not given.
     """
@@ -96,7 +96,7 @@ def plan_night(
         models = find_all(trees, high_density=effective.high_density)
         others = [row for row in rows if row.source != source]
         plans.append(
-            plan_source(observations, files, models, settings, effective, versions, others=others, withdrawn=withdrawn)
+            plan_source(observations, files, models, settings, effective, versions, others=others, suspended=suspended)
         )
         blockers = plans[-1].blockers
         contents += [
@@ -129,7 +129,7 @@ def plan_monte_carlo(
     production: str | None = None,
     *,
     only: Sequence[str] = (),
-    withdrawn: Mapping[str, str] | None = None,
+    suspended: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> tuple[Plan, ...]:
     """Plan forests and IRFs for every period and declination line of which there is Monte Carlo DL1.
@@ -138,7 +138,7 @@ def plan_monte_carlo(
 
     Parameters
     ----------
-    production, withdrawn, settings
+    production, suspended, settings
         As for a night.
     only : sequence of str, optional
         Only these, by `MonteCarloTree.key`, of whatever NSB level.
@@ -158,7 +158,7 @@ def plan_monte_carlo(
         if any(samples.values()):
             sets, given = tuple(irf_sets[root].values()), given_forests(tree)
             plans.append(
-                plan_tree(tree, samples, settings, effective, versions, given=given, irf_sets=sets, withdrawn=withdrawn)
+                plan_tree(tree, samples, settings, effective, versions, given=given, irf_sets=sets, suspended=suspended)
             )
     if not plans:
         wanted = f": {', '.join(only)}" if only else f" and NSB {chosen.nsb}, or an NSB that the stereo log needs,"

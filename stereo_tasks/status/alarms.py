@@ -15,7 +15,7 @@ from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.locks import HeldLock, held_locks
 from stereo_tasks.catalog.log_versions import latest_log_version
 from stereo_tasks.catalog.models import Dispatch, LogVersion, ObservationChange, ProcessingRun, ReadinessRow, Request
-from stereo_tasks.catalog.withdrawals import open_withdrawals
+from stereo_tasks.catalog.suspensions import open_suspensions
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError
@@ -120,7 +120,7 @@ def find_alarms(
     found += _log_changes(catalog, settings, now)
     found += [
         Alarm(AlarmKind.KERNEL_DIFFERS, row.stage, f"{Night(row.night)} {row.source}: {row.reason}")
-        for row in open_withdrawals(catalog)
+        for row in open_suspensions(catalog)
     ]
     for name in names:
         nights = _nights_of_interest(catalog, settings, name, now)

@@ -21,6 +21,7 @@ from stereo_tasks.catalog.schema import VERSION_TABLE, downgrade, migrate, write
 from stereo_tasks.nights import Night
 
 NIGHTS = Night("2020-12-15"), Night("2020-12-16")
+HEAD = "0006"
 THEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
@@ -91,7 +92,7 @@ def test_upgrading_keeps_every_row_and_downgrading_what_the_older_knows(first):
     }
     kept = _without_column(before, columns, "made_for_plan")
     assert _without_column(_rows(first, columns), columns, "made_for_plan") == kept
-    assert schema.revisions(first) == schema.Revisions("0001", "0004")
+    assert schema.revisions(first) == schema.Revisions("0001", HEAD)
     migrate(first)
     assert _rows_by_old_names(first, columns) == kept
     assert schema.revisions(first).up_to_date
@@ -190,7 +191,7 @@ def test_a_revision_that_is_not_known_is_an_error_that_says_so(first):
 
 def test_a_database_without_tables_has_no_revision(fresh):
     found = schema.revisions(Catalog(fresh("bare")))
-    assert (found.current, found.head, found.up_to_date) == ("", "0004", False)
+    assert (found.current, found.head, found.up_to_date) == ("", HEAD, False)
 
 
 def test_a_new_revision_is_written_with_what_changed(first, monkeypatch, tmp_path):
@@ -202,7 +203,7 @@ def test_a_new_revision_is_written_with_what_changed(first, monkeypatch, tmp_pat
     with first.engine.begin() as connection:
         connection.execute(text("ALTER TABLE requests DROP COLUMN force"))
     written = write_revision(first, "force is back")
-    assert (written.parent, written.name) == (folder / "versions", "0005_force_is_back.py")
+    assert (written.parent, written.name) == (folder / "versions", f"{int(HEAD) + 1:04d}_force_is_back.py")
     compile(written.read_text(), str(written), "exec")
     assert "add_column" in written.read_text()
-    assert "down_revision = '0004'" in written.read_text()
+    assert f"down_revision = '{HEAD}'" in written.read_text()

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from stereo_tasks.catalog import dispatches, holds, jobs, log_versions, processing_runs, requests
 from stereo_tasks.catalog import rebuild as rebuilding
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.models import Base, EngineWithdrawal
+from stereo_tasks.catalog.models import Base, EngineSuspension
 from stereo_tasks.catalog.observations import update_observations
 from stereo_tasks.catalog.readiness import write_readiness
 from stereo_tasks.catalog.rebuild import Rebuilt, rebuild
@@ -214,7 +214,7 @@ class Life:
         self.decisions()
         self.products()
         with self.catalog.transaction(writes=True) as session:
-            session.add(EngineWithdrawal(
+            session.add(EngineSuspension(
                 stage="stereo", production=V, night=FIRST.evening, source="CrabNebula", reason="width, row 3",
             ))  # fmt: skip
 

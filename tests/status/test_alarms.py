@@ -8,8 +8,8 @@ import json
 import pytest
 from scenes import every_state
 
-from stereo_tasks.catalog.models import EngineWithdrawal
-from stereo_tasks.catalog.withdrawals import allow
+from stereo_tasks.catalog.models import EngineSuspension
+from stereo_tasks.catalog.suspensions import allow
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import load_settings
 from stereo_tasks.status import Alarm, AlarmKind, alarm_lines, find_alarms
@@ -59,7 +59,7 @@ def test_a_site_in_order_has_no_alarm(scene, alarms):
 def test_a_kernel_that_is_out_of_use_is_told_until_somebody_allows_it(scene, alarms):
     scene.reading()
     with scene.catalog.transaction(writes=True) as session:
-        session.add(EngineWithdrawal(
+        session.add(EngineSuspension(
             stage="stereo", production="v1", night=dt.date(2020, 12, 15), source="CrabNebula", reason="h_max, row 3",
         ))  # fmt: skip
     assert alarms() == {AlarmKind.KERNEL_DIFFERS: ["2020-12-15 CrabNebula: h_max, row 3"]}

@@ -249,7 +249,7 @@ def test_another_engine_makes_nothing_stale(plan, rounded_site):
 
 
 def test_a_kernel_that_is_out_of_use_is_not_asked(plan):
-    (other,) = plan_night("2024-01-10", withdrawn={"calibrate": "width, row 3"}).plans
+    (other,) = plan_night("2024-01-10", suspended={"calibrate": "width, row 3"}).plans
     assert (other.engine("calibrate").engine, other.engine("calibrate").reason) == (
         Engine.MCP, "out of use: width, row 3",
     )  # fmt: skip

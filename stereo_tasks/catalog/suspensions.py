@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.models import EngineWithdrawal
+from stereo_tasks.catalog.models import EngineSuspension
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
@@ -18,7 +18,7 @@ from stereo_tasks.stages import stage as stage_of
 from stereo_tasks.stages.night import COMPARE
 
 
-def withdraw(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
+def suspend(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
     """Take the kernels out of use of which the comparisons of a plan found that they differ.
 
     Returns
@@ -38,25 +38,25 @@ def withdraw(catalog: Catalog, plan: Plan) -> tuple[str, ...]:
         }  # fmt: skip
         # One that somebody has allowed since it was found is not found anew when the night is looked at again.
         with catalog.transaction(writes=True) as session:
-            known = select(EngineWithdrawal.id).where(
-                EngineWithdrawal.stage == values["stage"], EngineWithdrawal.reason == values["reason"],
-                EngineWithdrawal.night == values["night"], EngineWithdrawal.source == values["source"],
+            known = select(EngineSuspension.id).where(
+                EngineSuspension.stage == values["stage"], EngineSuspension.reason == values["reason"],
+                EngineSuspension.night == values["night"], EngineSuspension.source == values["source"],
             )  # fmt: skip
             if session.scalar(known.limit(1)) is None:
-                statement = insert(EngineWithdrawal).values(**values).on_conflict_do_nothing()
-                if session.scalar(statement.returning(EngineWithdrawal.id)) is not None:
+                statement = insert(EngineSuspension).values(**values).on_conflict_do_nothing()
+                if session.scalar(statement.returning(EngineSuspension.id)) is not None:
                     new.append(values["stage"])
     return tuple(dict.fromkeys(map(str, new)))
 
 
-def withdrawn(catalog: Catalog) -> dict[str, str]:
+def suspended(catalog: Catalog) -> dict[str, str]:
     """Return the stages whose kernel is out of use, each with the reason."""
-    return {row.stage: row.reason for row in open_withdrawals(catalog)}
+    return {row.stage: row.reason for row in open_suspensions(catalog)}
 
 
-def open_withdrawals(catalog: Catalog) -> tuple[EngineWithdrawal, ...]:
-    """Return the withdrawals that nobody has lifted, the oldest first."""
-    statement = select(EngineWithdrawal).where(EngineWithdrawal.allowed_utc.is_(None)).order_by(EngineWithdrawal.id)
+def open_suspensions(catalog: Catalog) -> tuple[EngineSuspension, ...]:
+    """Return the suspensions that nobody has lifted, the oldest first."""
+    statement = select(EngineSuspension).where(EngineSuspension.allowed_utc.is_(None)).order_by(EngineSuspension.id)
     with catalog.transaction() as session:
         return tuple(session.scalars(statement))
 
@@ -73,10 +73,10 @@ def allow(catalog: Catalog, stages: Iterable[Stage | str], *, by: str, reason: s
         raise ValueError("say what you found: somebody else will want to know")
     names = [stage_of(stage).name for stage in stages]
     statement = (
-        update(EngineWithdrawal)
-        .where(EngineWithdrawal.stage.in_(names), EngineWithdrawal.allowed_utc.is_(None))
+        update(EngineSuspension)
+        .where(EngineSuspension.stage.in_(names), EngineSuspension.allowed_utc.is_(None))
         .values(allowed_utc=func.clock_timestamp(), allowed_by=plain(by), allowed_reason=plain(reason))
-        .returning(EngineWithdrawal.stage)
+        .returning(EngineSuspension.stage)
     )
     with catalog.transaction(writes=True) as session:
         return tuple(session.scalars(statement))

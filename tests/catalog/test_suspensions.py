@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stereo_tasks.catalog.withdrawals import allow, open_withdrawals, withdraw, withdrawn
+from stereo_tasks.catalog.suspensions import allow, open_suspensions, suspend, suspended
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.plan import Element, Plan
@@ -43,29 +43,29 @@ def compared(plan, number, state, reason=""):
 def test_what_is_equal_stays_in_use(catalog, plan):
     compared(plan, 0, State.DONE)
     compared(plan, 1, State.SKIPPED, "not made by a kernel")
-    assert withdraw(catalog, plan) == ()
-    assert withdrawn(catalog) == {}
+    assert suspend(catalog, plan) == ()
+    assert suspended(catalog) == {}
 
 
 def test_a_difference_takes_the_kernel_out_of_use_once(catalog, plan):
     compared(plan, 0, State.HELD, DIFFERS)
     compared(plan, 1, State.HELD, DIFFERS.replace("0000", "0001"))
-    assert withdraw(catalog, plan) == ("stereo",)
-    assert withdrawn(catalog) == {"stereo": DIFFERS}
-    assert withdraw(catalog, plan) == ()
+    assert suspend(catalog, plan) == ("stereo",)
+    assert suspended(catalog) == {"stereo": DIFFERS}
+    assert suspend(catalog, plan) == ()
 
 
 def test_who_has_looked_allows_it_and_the_same_difference_does_not_come_back(catalog, plan):
     compared(plan, 0, State.HELD, DIFFERS)
-    withdraw(catalog, plan)
+    suspend(catalog, plan)
     with pytest.raises(ValueError, match="say what you found"):
         allow(catalog, ["stereo"], by="me", reason=" ")
     with pytest.raises(ValueError, match="no stage"):
         allow(catalog, ["nothing"], by="me", reason="looked")
     assert allow(catalog, ["stereo", "dl2"], by="me", reason="another BLAS") == ("stereo",)
-    assert withdrawn(catalog) == {}
-    assert withdraw(catalog, plan) == ()  # the night is looked at again
+    assert suspended(catalog) == {}
+    assert suspend(catalog, plan) == ()  # the night is looked at again
     compared(plan, 1, State.HELD, DIFFERS.replace("row 3", "row 4"))
-    assert withdraw(catalog, plan) == ("stereo",)
-    (row,) = open_withdrawals(catalog)
+    assert suspend(catalog, plan) == ("stereo",)
+    (row,) = open_suspensions(catalog)
     assert "row 4" in row.reason

@@ -12,9 +12,9 @@ from typing import Any
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.plan import Element, Plan
-from stereo_tasks.products.publication import MANIFEST
 from stereo_tasks.products.record import Record
 from stereo_tasks.products.tree import NightTree
+from stereo_tasks.products.versions import MANIFEST
 
 _log = logging.getLogger(__name__)
 _EPOCH = dt.datetime.fromtimestamp(0, tz=dt.UTC)

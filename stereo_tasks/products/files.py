@@ -41,6 +41,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hard_link(source: Path, target: Path) -> None:
+    """Give a file another name; a copy where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file (text as UTF-8) under a temporary name beside the target, then rename it.
 
@@ -131,6 +139,20 @@ def sweep(beside: Path) -> list[Path]:
                 folder.unlink(missing_ok=True)
             removed.append(folder)
     return removed
+
+
+def sweep_all(folder: Path) -> None:
+    """Remove whatever dead writers left in a folder: what nobody has renewed for half an hour."""
+    leftovers = list(folder.glob(f"{_PREFIX}*"))
+    now_s = _file_system_time_s(folder / "sweep") if leftovers else 0.0
+    for path in leftovers:
+        with contextlib.suppress(FileNotFoundError):
+            if now_s - path.lstat().st_mtime <= _DEAD_S:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def _file_system_time_s(beside: Path) -> float:

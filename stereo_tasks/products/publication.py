@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +12,12 @@ from typing import Any
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.gadf.judgement import Judgement
-from stereo_tasks.products.files import fsync, working_folder, write_atomically
+from stereo_tasks.products import versions
+from stereo_tasks.products.files import hard_link, write_atomically
+from stereo_tasks.products.versions import MANIFEST, VERSIONS, RolledBack
+from stereo_tasks.products.withdrawn import CRATE, full_version, without
 
-MANIFEST = "published.json"
-CRATE = "ro-crate-metadata.json"
-"""Description of the folder for other programs (https://w3id.org/ro/crate)."""
-VERSIONS = ".versions"
 SHOWN_PROBLEMS = 20
-_KEEP = 2  # the current publication and the one before: somebody may be reading it
 
 
 class PublicationError(StereoError):
@@ -36,6 +32,8 @@ class Publication:
     """The link that users read."""
     new: bool
     """Whether this call changed it."""
+    rolled_back: RolledBack | None = None
+    """Why it was not turned to this content: somebody had rolled it back."""
 
 
 def publish(
@@ -47,11 +45,12 @@ def publish(
     *,
     others: Sequence[Path] = (),
     describe: Callable[[Path], Mapping[str, Any]] | None = None,
+    withdrawn: Mapping[int, str] | None = None,
 ) -> Publication:
     """Publish DL3 files with their index as one folder, if all of it is true to its format.
 
     The files are hard links into a folder of their own, which is complete before the link `link` is turned to it. A
-    publication of the same content is left as it is.
+    publication of the same content is left as it is. The caller holds the lock of the links, if there are others.
 
     Parameters
     ----------
@@ -69,6 +68,8 @@ def publish(
         What goes with them as it is now, such as the QA page; no reason by itself to publish again.
     describe : callable, optional
         Gives the content of ``ro-crate-metadata.json`` from the folder; called only if there is something to publish.
+    withdrawn : mapping of int to str, optional
+        What is not to be published though it is among the DL3; see `stereo_tasks.products.withdrawn`.
 
     Raises
     ------
@@ -77,14 +78,11 @@ def publish(
     """
     _check(dl3, index)
     judged = judgements or {}
-    name = f"{link.name}.{_digest([*dl3, *index], judged)}"
-    folder = link.parent / VERSIONS / name
-    if link.is_symlink() and link.readlink().name == name and (folder / MANIFEST).exists():
-        return Publication(link, new=False)
-    if not (folder / MANIFEST).exists():
-        with working_folder(folder) as work:
+    full = link.parent / VERSIONS / f"{link.name}.{_digest([*dl3, *index], judged)}"
+    if not (full / MANIFEST).exists():
+        with versions.new_version(full) as work:
             for path in (*dl3, *others):
-                _hard_link(path, work / path.name)
+                hard_link(path, work / path.name)
             from stereo_tasks.gadf.amend import judge_index
             from stereo_tasks.gadf.check import OBS_INDEX
 
@@ -95,11 +93,27 @@ def publish(
             if describe is not None:
                 write_atomically(work / CRATE, json.dumps(describe(work), indent=1))
             write_atomically(work / MANIFEST, json.dumps(story, indent=1, sort_keys=True))
-            fsync(work)
-            shutil.rmtree(folder, ignore_errors=True)
-            work.rename(folder)
-    _turn(link, folder)
-    _forget_old(link)
+    return turn_night(link, full, withdrawn or {})
+
+
+def turn_night(link: Path, full: Path, withdrawn: Mapping[int, str]) -> Publication:
+    """Turn the link of a night to a version, without the runs that are withdrawn.
+
+    Parameters
+    ----------
+    link, withdrawn
+        As for `publish`.
+    full : pathlib.Path
+        Folder of the version with all runs.
+    """
+    before = versions.current(link)
+    is_other = before is None or full_version(before) != full
+    if is_other and (note := versions.rolled_back(full)):
+        return Publication(link, new=False, rolled_back=note)
+    folder = without(full, withdrawn)
+    if before == folder:
+        return Publication(link, new=False)
+    versions.turn(link, folder)
     return Publication(link, new=True)
 
 
@@ -110,13 +124,6 @@ def stable_path(folder: str) -> str:
     """
     path = Path(folder)
     return str(path.parent.parent / path.name.partition(".")[0]) if path.parent.name == VERSIONS else folder
-
-
-def _hard_link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)
 
 
 def _check(dl3: Sequence[Path], index: Sequence[Path]) -> None:
@@ -149,24 +156,3 @@ def _digest(paths: Sequence[Path], judgements: Mapping[int, Judgement]) -> str:
         status = path.stat()
         content.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return content.hexdigest()[:12]
-
-
-def _turn(link: Path, folder: Path) -> None:
-    """Turn the link in one step: a reader sees the old folder or the new."""
-    temporary = link.parent / f".tmp-{folder.name}-{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    temporary.symlink_to(Path(VERSIONS) / folder.name)
-    temporary.replace(link)
-    fsync(link.parent)
-
-
-def _forget_old(link: Path) -> None:
-    versions = link.parent / VERSIONS
-    current = link.readlink().name
-    old = sorted(
-        (path for path in versions.glob(f"{link.name}.*") if path.name != current),
-        key=lambda path: path.stat().st_mtime,
-    )
-    for path in old[: max(len(old) - (_KEEP - 1), 0)]:
-        shutil.rmtree(path, ignore_errors=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from stereo_tasks.nights import Night
 from stereo_tasks.products.models import ModelFile
-from stereo_tasks.products.publication import MANIFEST
 from stereo_tasks.products.tree import NightTree
+from stereo_tasks.products.versions import MANIFEST
 
 _DL3 = re.compile(r"dl3/(\d+)")
 _MAGIC = re.compile(r"dl1_M1\.Run(\d{8})\.h5")

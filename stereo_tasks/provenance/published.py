@@ -11,8 +11,9 @@ from typing import Any
 
 from stereo_tasks.errors import StereoError
 from stereo_tasks.planning.plan import Plan
-from stereo_tasks.products.publication import CRATE, MANIFEST, VERSIONS
 from stereo_tasks.products.record import FileMark, Record
+from stereo_tasks.products.versions import MANIFEST, VERSIONS
+from stereo_tasks.products.withdrawn import CRATE
 from stereo_tasks.stages.night import INDEX
 
 

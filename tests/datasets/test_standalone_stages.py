@@ -12,8 +12,8 @@ from stereo_tasks.datasets.files import meanings
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing.dataset_plans import plan_source
-from stereo_tasks.products.publication import MANIFEST
 from stereo_tasks.products.tree import NightTree
+from stereo_tasks.products.versions import MANIFEST
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.datasets import LST_ALONE, MAGIC_ALONE

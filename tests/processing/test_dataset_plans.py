@@ -6,9 +6,9 @@ import pytest
 
 from stereo_tasks.nights import BadNightError, Night
 from stereo_tasks.processing.dataset_plans import plan_source
-from stereo_tasks.products.publication import MANIFEST
 from stereo_tasks.products.published_nights import published_nights
 from stereo_tasks.products.tree import NightTree
+from stereo_tasks.products.versions import MANIFEST
 from stereo_tasks.settings import SettingsError, load_settings
 
 SOURCE, CUTS = "CrabNebula", "g_dyn_0.9_th_glo_0.2"

@@ -134,14 +134,15 @@ with DAG(
     @task(outlets=[STEREO_DL3], map_index_template="{{ task.op_kwargs['name'] }}")
     def publish(plan, name, *, outlet_events, **context) -> str:
         """Put DL3 and its index where everybody sees them."""
-        from stereo_tasks.processing.publishing import publish
+        from stereo_tasks.processing.publishing import publish, summary
 
         request = _request(context)
         path = publish(plan)
         if path is None:
             raise AirflowSkipException(f"there is no DL3 of {name} to publish")
         outlet_events[STEREO_DL3].add_partitions(request["night"].partition_key)
-        outlet_events[STEREO_DL3].extra = {"source": name, "production": request["production"], "path": str(path)}
+        about = {"source": name, "production": request["production"], "path": str(path)}
+        outlet_events[STEREO_DL3].extra = {**about, **summary(plan)}
         return str(path)
 
     @task

@@ -98,6 +98,7 @@ def _mount_commands() -> None:
         holds,
         plan,
         production,
+        published,
         run,
         select,
         sources,
@@ -113,6 +114,9 @@ def _mount_commands() -> None:
     app.command("status")(status.status_command)
     app.command("hold")(holds.hold_command)
     app.command("release")(holds.release_command)
+    app.command("published")(published.published_command)
+    app.command("rollback")(published.rollback_command)
+    app.command("withdraw")(published.withdraw_command)
     app.command("backfill")(backfill.backfill_command)
     app.add_typer(config.app, name="config")
     app.add_typer(engine.app, name="engine")

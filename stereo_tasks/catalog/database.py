@@ -118,7 +118,7 @@ class Catalog:
     def of_site(cls, settings: Settings | None = None) -> Self:
         """Return the catalog of a site, see `catalog_url`; of ``$STEREO_SITE`` by default."""
         settings = settings or load_settings()
-        return cls(catalog_url(settings), settings.site.paths.output / "decisions")
+        return cls(catalog_url(settings), settings.site.paths.output / decisions.FOLDER)
 
     @classmethod
     @contextmanager

@@ -1,4 +1,4 @@
-"""What only people know (holds, releases, requests), in files beside the products, too.
+"""What only people know (holds, releases, requests, withdrawals, rollbacks), in files beside the products, too.
 
 The database is backed up once a day, and the rest of it can be made again. Decisions cannot: each is also a line in
 ``{output}/decisions/YYYY-MM.jsonl``, a JSON object with ``kind``, ``at`` and the columns of its row.
@@ -20,7 +20,10 @@ from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync
 
 _log = logging.getLogger(__name__)
-Kind: TypeAlias = Literal["hold", "release", "request"]
+Kind: TypeAlias = Literal["hold", "release", "request", "withdrawal", "lift", "rollback"]
+FOLDER = "decisions"
+"""Of the files, in the output tree."""
+_OF_NIGHTS = ("hold", "release", "withdrawal", "lift")
 Decision: TypeAlias = dict[str, Any]
 
 
@@ -94,7 +97,9 @@ def _decisions(entry: dict[str, Any]) -> Iterator[Decision]:
     if old_request:
         entry = {**entry, "kind": "request", "requested_by": entry["asked_by"]}
         del entry["asked_by"]
-    if entry["kind"] in ("hold", "release") or (entry["kind"] == "request" and "requested_by" in entry):
+    if entry["kind"] in ("hold", "release", "withdrawal", "lift") or (
+        entry["kind"] == "request" and "requested_by" in entry
+    ):
         at, night = dt.datetime.fromisoformat(entry["at"]), dt.date.fromisoformat(entry["night"])
         until = entry.get("until_utc")
         yield {**entry, "at": at, "night": night, "until_utc": until and dt.datetime.fromisoformat(until)}

@@ -264,6 +264,32 @@ class EngineSuspension(Base):
     allowed_reason: Mapped[str | None]
 
 
+class WithdrawalRow(Base):
+    """A person's decision that a published run, or a whole night of a source, is not to be used."""
+
+    __tablename__ = "withdrawals"
+    __table_args__ = (
+        # One open withdrawal of a thing at a time; those that were lifted are kept.
+        Index(
+            "uq_withdrawals_open", "production", "night", "source", "run", unique=True,
+            postgresql_where=text("lifted_utc IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    production: Mapped[str]
+    night: Mapped[dt.date]
+    source: Mapped[str]
+    run: Mapped[int]
+    """Of LST-1; 0: the whole night."""
+    reason: Mapped[str]
+    withdrawn_by: Mapped[str]
+    withdrawn_utc: Mapped[dt.datetime] = mapped_column(server_default=_NOW)
+    lifted_by: Mapped[str | None]
+    lifted_reason: Mapped[str | None]
+    lifted_utc: Mapped[dt.datetime | None]
+
+
 class LogVersion(Base):
     """A content of the stereo log: one row each time it became another one."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from stereo_tasks.catalog import decisions
+from stereo_tasks.catalog import decisions, withdrawals
 from stereo_tasks.catalog.database import Catalog, Lock, take
 from stereo_tasks.catalog.decisions import Decision
 from stereo_tasks.catalog.holds import ENDED
@@ -40,6 +40,7 @@ def take_over(catalog: Catalog) -> int:
         take(session, Lock.HOLDS)
         ordered = sorted([*decisions.read(folder.parent / JOURNAL), *kept], key=lambda decision: decision["at"])
         number = _requests(session, ordered) + _holds(session, ordered)
+        number += withdrawals.take_over(session, ordered)
         _complete(session, folder, kept)
     return number
 
@@ -110,5 +111,6 @@ def _complete(session: Session, folder: Path, kept: Iterable[Decision]) -> None:
         if ("request", request.night, request.production, None, request.requested_utc) not in known:
             values = {name: getattr(request, name) for name in _REQUEST}
             missing.append((request.requested_utc, "request", values))
+    missing += withdrawals.not_in(session, kept)
     for at, kind, values in sorted(missing, key=lambda one: one[0]):
         decisions.append(folder, kind, at, values)

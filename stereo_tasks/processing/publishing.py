@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stereo_tasks.catalog import decisions
+from stereo_tasks.catalog.withdrawals import withdrawn_runs
 from stereo_tasks.gadf.format import QUALITY, UNKNOWN_QUALITY
 from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Element, Plan
-from stereo_tasks.products import publication
+from stereo_tasks.products import publication, versions
 from stereo_tasks.products.record import Record
+from stereo_tasks.products.season_publication import publish_season
 from stereo_tasks.products.tree import NightTree
 from stereo_tasks.provenance.crate import Described, crate_of
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import DL3, INDEX, QA
 
+_log = logging.getLogger(__name__)
 _WHAT = {
     DL3.name: "DL3: events of one run with its IRFs",
     INDEX.name: "index of the DL3",
@@ -31,7 +36,9 @@ _WHAT = {
 
 
 def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path | None:
-    """Publish the DL3 of a night and source with their index and QA page.
+    """Publish the DL3 of a night and source with their index and QA page, and renew the season of the source.
+
+    What people withdrew is left out, and what they rolled back stays so.
 
     Parameters
     ----------
@@ -66,15 +73,60 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     outputs = [Path(path) for path in index[0].outputs]
     pages = [element for _, element in plan.of_stage(QA) if states.state(element) == State.DONE]
     records = [record for one in (*(run for run, _ in runs), index[0], *pages) if (record := states.record(one))]
-    return publication.publish(
-        published_folder(plan),
-        dl3,
-        outputs,
-        _story(plan, runs),
-        judgements(_qa_data(plan)),
-        others=[Path(path) for page in pages for path in page.outputs],
-        describe=partial(_description, plan, records, settings or load_settings()),
-    ).folder
+    settings, link = settings or load_settings(), published_folder(plan)
+    withdrawn = withdrawn_runs(settings.site.paths.output / decisions.FOLDER, plan.production, plan.source)
+    with versions.locked(link.parent):
+        published = publication.publish(
+            link,
+            dl3,
+            outputs,
+            _story(plan, runs),
+            judgements(_qa_data(plan)),
+            others=[Path(path) for page in pages for path in page.outputs],
+            describe=partial(_description, plan, records, settings),
+            withdrawn=withdrawn.get(Night(plan.night)),
+        )
+        publish_season(link.parent, retention(settings))
+    if note := published.rolled_back:
+        _log.warning(
+            "%s stays as it is: this version was rolled back by %s (%s); `stereo rollback --to` brings it back",
+            link, note.by, note.reason,
+        )  # fmt: skip
+    return link
+
+
+def retention(settings: Settings) -> versions.Retention:
+    """Return which versions of what is published stay."""
+    return versions.Retention(settings.policy.published_versions_min, settings.policy.published_version_days)
+
+
+def summary(plan: Plan | str | Path) -> dict[str, Any]:
+    """Return what those who follow publications want to know of one: the numbers of the version that users read.
+
+    Returns
+    -------
+    dict of str to Any
+        ``night``, ``version``, ``folder`` (which never changes), ``season`` (the link), ``runs``, ``events``,
+        ``significance_sigma`` (None if there is none), ``qa``, ``cpu_h`` of all elements of the night and source.
+    """
+    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
+    states, link = ElementStates(plan), published_folder(plan)
+    records = [record for element in plan.elements if (record := states.record(element))]
+    folder = versions.current(link)
+    story = json.loads((folder / versions.MANIFEST).read_text()) if folder else {}
+    runs = story.get("runs", {})
+    significance = [one.counts.get("significance_sigma") for one in records if one.stage == QA.name]
+    return {
+        "night": plan.night,
+        "version": versions.version_name(folder) if folder else "",
+        "folder": str(folder or ""),
+        "season": str(link.parent / versions.SEASON),
+        "runs": len(runs),
+        "events": int(sum(run["counts"].get("events_out", 0) for run in runs.values())),
+        "significance_sigma": next((one for one in significance if one is not None and math.isfinite(one)), None),
+        "qa": story.get("qa", ""),
+        "cpu_h": round(sum(record.cpu_s for record in records) / 3600, 3),
+    }
 
 
 def _description(plan: Plan, records: Sequence[Record], settings: Settings, folder: Path) -> dict[str, Any]:

@@ -48,6 +48,11 @@ class Policy(Model):
     log_lost_fraction_max: float = Field(ge=0, le=1)
     """The same as a fraction of the known rows. A single row may always go."""
 
+    published_versions_min: int = Field(ge=1, default=2)
+    """So many versions of a published night or season stay, the current one among them."""
+    published_version_days: float = Field(ge=0, default=14.0)
+    """A published version stays for so long after it was current: somebody may be reading it."""
+
     def lost_too_many(self, lost: int, known: int) -> bool:
         """Return whether a log that lost so many of the known rows is rather damaged than corrected."""
         return lost > self.log_lost_rows_max or (lost > 1 and lost > self.log_lost_fraction_max * known)

@@ -8,6 +8,7 @@ from astropy.table import Table
 
 from stereo_tasks.gadf.judgement import Judgement
 from stereo_tasks.products.publication import PublicationError, publish
+from stereo_tasks.products.versions import Retention, forget
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gadf"))  # for dl3_folder
 
@@ -75,6 +76,7 @@ def test_only_the_publication_before_is_kept(tmp_path, make):
     link = tmp_path / "published" / "20240110"
     for turn in range(4):
         publish(link, *make([1], turn), {})
+    forget(link, Retention(number=2))
     assert len(list((link.parent / ".versions").iterdir())) == 2
 
 

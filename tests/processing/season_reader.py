@@ -34,3 +34,4 @@ with out.open("w", buffering=1) as lines:
         except Exception as error:  # noqa: BLE001 - whatever it is, the test must see it
             read = {"error": repr(error)}
         lines.write(json.dumps(read) + "\n")
+        time.sleep(0.3)  # leaves the processor to the publishers

@@ -138,5 +138,5 @@ def _decide(catalog: Catalog, root: Path, link: Path, now: Path, target: Path, b
         "after": version_name(target), "reason": reason, "by": by,
     }  # fmt: skip
     catalog.note_decision("rollback", dt.datetime.now(dt.UTC), values)
-    versions.note_rollback(now, by, reason)
+    versions.note_rollback(now, target, by, reason)
     versions.lift_rollback(target)

@@ -59,9 +59,11 @@ def publish_season(published: Path, retention: Retention | None = None) -> Publi
     if not nights and not link.is_symlink():
         return None
     folder = _folder(link, nights)
-    if versions.current(link) == folder:
+    before = versions.current(link)
+    if before == folder:
         return Publication(link, new=False)
-    if note := versions.rolled_back(folder):
+    # Holds until another version was read: then nights have changed, and this is what they have come to again.
+    if (note := versions.rolled_back(folder)) and before is not None and before.name == note.to:
         _log.warning("%s was rolled back by %s (%s): it stays as it is", folder.name, note.by, note.reason)
         return Publication(link, new=False, rolled_back=note)
     if not (folder / MANIFEST).exists():
@@ -108,7 +110,7 @@ def _make(folder: Path, nights: Mapping[str, Path]) -> None:
         for name, reason in left_out.items():
             _log.warning("%s is not in the season: %s", name, reason)
         story = {
-            "nights": {night: one.name for night, one in nights.items()},
+            "nights": {night: one.name for night, one in listed.items()},
             "left_out": {name.removeprefix(f"{NIGHTS}/"): reason for name, reason in left_out.items()},
         }
         if len(left_out) == len(listed):

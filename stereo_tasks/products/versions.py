@@ -45,6 +45,8 @@ class RolledBack:
     by: str
     at_utc: str
     reason: str
+    to: str
+    """Name of the folder of the version that is read instead."""
 
 
 def folder_of_versions(link: Path) -> Path:
@@ -118,9 +120,9 @@ def turn(link: Path, folder: Path) -> None:
     fsync(link.parent)
 
 
-def note_rollback(folder: Path, by: str, reason: str) -> None:
-    """Note that a version was rolled back; the note outlives its folder."""
-    note = RolledBack(by, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), reason)
+def note_rollback(folder: Path, to: Path, by: str, reason: str) -> None:
+    """Note that a version was rolled back to another; the note outlives its folder."""
+    note = RolledBack(by, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), reason, to.name)
     write_atomically(_note(folder), json.dumps(asdict(note), indent=1))
 
 

@@ -79,8 +79,10 @@ class PublishedVersion:
 
 
 def version_of(path: Path) -> PublishedVersion | None:
-    """Return the publication that a file or folder belongs to; None if it belongs to none."""
+    """Return the publication of a night that a file or folder belongs to; None if it belongs to none."""
     folder = (path if path.is_dir() else path.parent).resolve()
+    if folder.parent.name != VERSIONS:  # such as that of a season, which is an index of nights
+        return None
     try:
         return PublishedVersion(folder, json.loads((folder / MANIFEST).read_text()))
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from stereo_tasks.catalog import dispatches, holds, jobs, log_versions, processing_runs, requests
+from stereo_tasks.catalog import dispatches, holds, jobs, log_versions, processing_runs, requests, withdrawals
 from stereo_tasks.catalog import rebuild as rebuilding
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Base, EngineSuspension
@@ -195,6 +195,9 @@ class Life:
             self.catalog, FIRST, V, requests.REQUESTED, backfill="7", sources=["Mrk421"], force=True, by="me"
         )
         requests.note_request(self.catalog, SECOND, V, requests.WAITING, "no files", by="me")
+        withdrawals.withdraw(self.catalog, FIRST, "CrabNebula", V, "a cloud", by="me", run=1)
+        withdrawals.lift(self.catalog, FIRST, "CrabNebula", V, "it was the moon", by="boss", run=1)
+        withdrawals.withdraw(self.catalog, SECOND, "CrabNebula", V, "dust", by="me")
         processing_runs.begin_run(self.catalog, FIRST, V, "one")
         processing_runs.end_run(self.catalog, FIRST, V, "two", processing_runs.LOCKED, ["one is at work"])
         processing_runs.end_run(self.catalog, FIRST, V, "one", processing_runs.FAILED, ["not done"])
@@ -253,7 +256,8 @@ def empty(fresh, life) -> Catalog:
 
 
 COPIES = (
-    "observations", "holds", "requests", "plans", "element_records", "products", "productions", "qa", "telescope_runs",
+    "observations", "holds", "requests", "withdrawals", "plans", "element_records", "products", "productions", "qa",
+    "telescope_runs",
 )  # fmt: skip
 """Tables that can be made again without the database, as far as they are not history."""
 
@@ -274,7 +278,7 @@ def test_a_lost_catalog_has_its_copies_and_decisions_again(catalog, life, empty)
     life.all()
     original = dump(catalog)
     found = rebuild(empty, life.settings)
-    assert found.decisions == 4 + 2
+    assert found.decisions == 4 + 2 + 3
     rebuilt = dump(empty)
     for name in COPIES:
         times = {"first_seen_utc", "changed_utc"}

@@ -136,6 +136,9 @@ def test_a_season_is_rolled_back_until_a_night_changes_and_never_to_what_was_wit
     assert observations(nights.published / "season") == {1: 0}
     nights.publish(SECOND, [11, 12])
     assert observations(nights.published / "season") == {1: 0, 11: 0, 12: 0}
+    done = rollback(catalog, nights.settings, SOURCE, Night(SECOND), "clouds", by="me")
+    assert observations(nights.published / "season") == {1: 0, 11: 0}  # what was rolled back before a night changed
+    rollback(catalog, nights.settings, SOURCE, Night(SECOND), "no clouds", by="me", to=done.before)
     withdraw(catalog, nights.settings, 12, "no stars", by="me")
     assert observations(nights.published / "season") == {1: 0, 11: 0}
     with pytest.raises(NotPublishedError, match="no stars"):

@@ -74,8 +74,9 @@ def publish(plan: Plan | str | Path, settings: Settings | None = None) -> Path |
     pages = [element for _, element in plan.of_stage(QA) if states.state(element) == State.DONE]
     records = [record for one in (*(run for run, _ in runs), index[0], *pages) if (record := states.record(one))]
     settings, link = settings or load_settings(), published_folder(plan)
-    withdrawn = withdrawn_runs(settings.site.paths.output / decisions.FOLDER, plan.production, plan.source)
     with versions.locked(link.parent):
+        # Asked within the lock: who withdraws meanwhile waits for it, and takes out what this publishes.
+        withdrawn = withdrawn_runs(settings.site.paths.output / decisions.FOLDER, plan.production, plan.source)
         published = publication.publish(
             link,
             dl3,

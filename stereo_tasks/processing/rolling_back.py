@@ -80,8 +80,8 @@ def rollback(
     name = settings.production(production).name
     root = settings.site.paths.output / name / source
     link = _link(root, night)
-    withdrawn = withdrawals.withdrawn_runs(settings.site.paths.output / decisions.FOLDER, name, source)
     with versions.locked(link.parent):
+        withdrawn = withdrawals.withdrawn_runs(settings.site.paths.output / decisions.FOLDER, name, source)
         now, target = full_version(versions.current(link) or link), _target(link, to)
         if night is None:
             _refuse_withdrawn(link, target, withdrawn)

@@ -105,10 +105,9 @@ def withdraw(
 
 def renew(settings: Settings, link: Path, production: str) -> None:
     """Turn the link of a night to what is not withdrawn of its version, and bring the season up to date."""
-    withdrawn = withdrawals.withdrawn_runs(
-        settings.site.paths.output / decisions.FOLDER, production, link.parents[3].name
-    )
+    folder = settings.site.paths.output / decisions.FOLDER
     with versions.locked(link.parent):
+        withdrawn = withdrawals.withdrawn_runs(folder, production, link.parents[3].name)
         now = versions.current(link)
         if now is not None:
             turn_night(link, full_version(now), withdrawn.get(Night(link.name), {}))

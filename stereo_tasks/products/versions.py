@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync, sweep_all, working_folder, write_atomically
 
 MANIFEST = "published.json"
@@ -26,6 +27,10 @@ SEASON = "season"
 """Name of the link to the index over all nights; those of the nights are dates."""
 _ROLLED_BACK = ".rolled-back"
 _LOCK = ".lock"
+
+
+class NoPermissionError(StereoError):
+    """What is published cannot be changed by this user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,19 @@ def locked(published: Path) -> Iterator[None]:
     ----------
     published : pathlib.Path
         Folder of the links of a source and cuts.
+
+    Raises
+    ------
+    NoPermissionError
+        If this user must not change what is published.
     """
-    published.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(published / _LOCK, os.O_RDWR | os.O_CREAT, 0o664)
+    try:
+        published.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(published / _LOCK, os.O_RDWR | os.O_CREAT, 0o664)
+    except PermissionError as error:
+        raise NoPermissionError(
+            f"{published} cannot be written by you ({error.strerror}): do it as the user that the jobs run as"
+        ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -34,6 +34,8 @@ def without(full: Path, withdrawn: Mapping[int, str]) -> Path:
     pathlib.Path
         `full` itself if it has none of these runs.
     """
+    if not withdrawn:
+        return full
     from stereo_tasks.gadf.stack import files_of, leave_out
 
     files = files_of(full)

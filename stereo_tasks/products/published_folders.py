@@ -10,12 +10,12 @@ from pathlib import Path
 from stereo_tasks.errors import StereoError
 from stereo_tasks.nights import Night
 from stereo_tasks.products.models import ModelFile
-from stereo_tasks.products.publication import MANIFEST
 from stereo_tasks.products.tree import NightTree
 
 SEASON_LINK = "season"
 """Beside the links of the nights: one index over all of them."""
 INDICES = ("hdu-index.fits.gz", "obs-index.fits.gz")
+_MANIFEST = "published.json"
 _NUMBERS = "?" * 8
 """A night's link has its LST date."""
 
@@ -88,7 +88,7 @@ def _published(link: Path) -> PublishedFolder:
 
 def _left_out(folder: Path) -> dict[str, str]:
     try:
-        return {str(name): str(why) for name, why in json.loads((folder / MANIFEST).read_text())["left_out"].items()}
+        return {str(name): str(why) for name, why in json.loads((folder / _MANIFEST).read_text())["left_out"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # of a night, which leaves none out
         return {}
 

@@ -68,7 +68,7 @@ lock: $(CONTROL)/.ready  ## pin anew what pyproject.toml asks for
 demo: $(CONTROL)/.ready $(SCIENCE)/.ready  ## a simulated night through the whole pipeline; CLUSTER=local|slurm says where (SLURM where installed)
 	@$(CONTROL)/bin/stereo demo
 
-up: $(CONTROL)/.ready $(SCIENCE)/.ready  ## start the site (PostgreSQL, SLURM, Airflow) and keep it running; prints address and login
+up: $(CONTROL)/.ready $(SCIENCE)/.ready $(ANALYSIS)/.ready  ## start the site (PostgreSQL, SLURM, Airflow) and keep it running; prints address and login
 	@$(CONTROL)/bin/stereo up
 
 down:  ## end every process of the site

@@ -89,6 +89,8 @@ def _analyse_season(
     plan = plan_source_season(source, begin, end, production=production, settings=settings)
     for choice in plan.choices:
         _say(f"{choice.name}: {choice.value} ({choice.reason})")
+    for notice in plan.notices:
+        _say(f"missing: {notice.subject}: {notice.reason}")
     if plan.blockers:
         raise AnalysisRunError("; ".join(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers))
     plan.save()

@@ -9,7 +9,7 @@ from typing import Any
 from stereo_tasks.planning.datasets import check_set_name
 from stereo_tasks.planning.elements import ElementMaker
 from stereo_tasks.planning.engines import choose_engines
-from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Plan
+from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan
 from stereo_tasks.products.models import ModelFile
 from stereo_tasks.products.published_folders import PublishedFolder
 from stereo_tasks.products.season_tree import SeasonTree
@@ -96,7 +96,7 @@ class SeasonPlanner:
             night=None,
             root=str(self.tree.root),
             choices=self._choices(),
-            notices=(),
+            notices=tuple(Notice(name, why) for folder in self.folders for name, why in folder.left_out.items()),
             blockers=tuple(blockers),
             runs=(),
             elements=self._elements.made,

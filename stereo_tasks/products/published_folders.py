@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stereo_tasks.errors import StereoError
@@ -14,6 +15,7 @@ from stereo_tasks.products.tree import NightTree
 SEASON_LINK = "season"
 """Beside the links of the nights: one index over all of them."""
 INDICES = ("hdu-index.fits.gz", "obs-index.fits.gz")
+_MANIFEST = "published.json"
 _NUMBERS = "?" * 8
 """A night's link has its LST date."""
 
@@ -32,6 +34,8 @@ class PublishedFolder:
     """HDU index and observation index."""
     dl3: tuple[ModelFile, ...]
     """The files that the HDU index lists."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Versions of nights that a season does not list, with the reason."""
 
     @property
     def version(self) -> str:
@@ -79,7 +83,14 @@ def _published(link: Path) -> PublishedFolder:
         dl3 = tuple(_file(path) for path in _listed(folder))
     except (OSError, KeyError, ValueError) as error:
         raise PublishedFolderError(f"{folder} cannot be read ({error}): publish it again") from error
-    return PublishedFolder(folder, index, dl3)
+    return PublishedFolder(folder, index, dl3, _left_out(folder))
+
+
+def _left_out(folder: Path) -> dict[str, str]:
+    try:
+        return {str(name): str(why) for name, why in json.loads((folder / _MANIFEST).read_text())["left_out"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # of a night, which leaves none out
+        return {}
 
 
 def _listed(folder: Path) -> Sequence[Path]:

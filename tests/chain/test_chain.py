@@ -326,7 +326,7 @@ def test_the_data_sets_of_the_source_are_made_of_what_was_published(processed):
     assert {file["state"] for file in json.loads(listed.stdout)} == {"done"}
 
 
-def test_the_source_is_analysed_over_its_published_nights(processed, truth):
+def test_the_source_is_analysed_over_its_published_nights(processed):
     state, run = processed.run("analyse_seasons", conf={"source": "CrabNebula"})
     assert state == "success", processed.why("analyse_seasons", run)
     folder = processed.settings.site.paths.output / "mcp062" / "CrabNebula" / "Season" / "all"

@@ -105,7 +105,11 @@ def test_the_season_that_users_read_is_taken_where_there_is_one(tree):
     season = tree.published / ".versions" / "season.b"
     shutil.copytree(tree.published / "20240112", season)
     (tree.published / "season").symlink_to(".versions/season.b")
+    (season / "published.json").write_text('{"left_out": {"20240201.a": "its index is old: publish it again"}}')
     (element,) = tree.plan().elements
+    assert [(one.subject, one.reason) for one in tree.plan().notices] == [
+        ("20240201.a", "its index is old: publish it again")
+    ]
     assert element.parameters["publications"] == ["season.b"]
     for path in season.glob("*-index.fits.gz"):
         path.unlink()

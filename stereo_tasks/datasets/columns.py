@@ -129,6 +129,9 @@ _STANDALONE = {
     "st_dirY": Column("deg", "reconstructed direction in the camera, along MARS's y"),
 }
 _STANDALONE |= {
+    "log10_intensity_min": Column("", "lower edge of log10(charge of the image in photoelectrons)"),
+    "log10_intensity_max": Column("", "upper edge of log10(charge of the image in photoelectrons)"),
+    "n_showers": Column("", "showers among the triggers of LST-1"),
     "effective_time": Column("s", "time in which LST-1 could trigger: without stops and dead time"),
     "elapsed_time": Column("s", "time without stops of LST-1"),
 }

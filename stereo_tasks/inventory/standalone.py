@@ -6,25 +6,37 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Literal
 
 from stereo_tasks.inventory.files import InventoryError
 from stereo_tasks.inventory.scan import newest_first
 from stereo_tasks.nights import Night
 
-_LST = re.compile(r"dl2_LST-1\.Run(?P<run>\d{5})(?P<subrun>\.\d{4})?\.h5", re.ASCII)
+_LST = {
+    level: re.compile(rf"{level}_LST-1\.Run(?P<run>\d{{5}})(?P<subrun>\.\d{{4}})?\.h5", re.ASCII)
+    for level in ("dl1", "dl2")
+}
 # 20201219_05093711_Q_1ES0647+250-W0.40+035.root: the run in eight digits; a run may have several files.
 _MELIBEA = re.compile(r"(?P<date>\d{8})_(?P<run>\d{8})(?:\.\d{3})?_Q_.+\.root", re.ASCII)
 
 
-def lst_dl2_files(
-    folder: Path | None, night: Night, runs: AbstractSet[int], *, version: str | Sequence[str], tailcut: str | None
+def lst_files(
+    level: Literal["dl1", "dl2"],
+    folder: Path | None,
+    night: Night,
+    runs: AbstractSet[int],
+    *,
+    version: str | Sequence[str],
+    tailcut: str | None,
 ) -> tuple[Path, ...]:
-    """Return lstchain's DL2 files of some runs of LST-1.
+    """Return lstchain's files of some runs of LST-1.
 
     Parameters
     ----------
+    level : str
+        ``dl1`` or ``dl2``.
     folder : pathlib.Path or None
-        Root of the DL2 files, above ``YYYYMMDD/{version}/{tailcut}``; None if the site has none.
+        Root of the files, above ``YYYYMMDD/{version}/{tailcut}``; None if the site has none.
     night : Night
         The night.
     runs : set of int
@@ -50,7 +62,7 @@ def lst_dl2_files(
     for name in newest_first(version):
         place = _cleaned(folder / night.lst_date / name, tailcut)
         of_version: dict[int, list[re.Match[str]]] = {}
-        for match in _matches(place, _LST):
+        for match in _matches(place, _LST[level]):
             of_version.setdefault(int(match["run"]), []).append(match)
         for run in (runs & of_version.keys()) - found.keys():
             whole = [match for match in of_version[run] if not match["subrun"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product as pairs
@@ -12,15 +13,27 @@ from typing import Any
 from stereo_tasks.planning.datasets import DatasetPlanner
 from stereo_tasks.planning.elements import product
 from stereo_tasks.planning.plan import Input
+from stereo_tasks.products import dataset_tree
 from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.stages import Stage
-from stereo_tasks.stages.datasets import COINCIDENCES, COMMON, LST_ALONE, MAGIC_ALONE, MEAN, MERGED, SIMULATED
+from stereo_tasks.stages.datasets import (
+    COINCIDENCES,
+    COMMON,
+    LST_ALONE,
+    MAGIC_ALONE,
+    MEAN,
+    MERGED,
+    SAMPLE,
+    SIMULATED,
+    TRIGGERS,
+)
 
 _COMBINATIONS = ("all_combo", "3tel", "LST1_MI", "LST1_MII", "MI_MII")
 _TELESCOPES = ("total", "LST", "MAGIC")
 _ZENITH_STEP_DEG = 10
 """Width of the ranges of Monte Carlo: those of the seed's notebooks, which had 40 to 50 deg."""
 _EVENTS = "/events/parameters"
+_LST_RUN = re.compile(r"Run(\d+)")
 
 
 def merged(planner: DatasetPlanner, stage: Stage) -> None:
@@ -72,6 +85,16 @@ def coincidences(planner: DatasetPlanner, stage: Stage) -> None:
         planner.add(stage, date, inputs, [planner.tree.night_part("coincidences", date)], parameters)
 
 
+def triggers(planner: DatasetPlanner, stage: Stage) -> None:
+    """One element a night: all triggers of LST-1; none where its DL1 is not there (any more)."""
+    for night in planner.nights:
+        if found := planner.triggers.get(night.night):
+            runs = [int(match[1]) for file in found if (match := _LST_RUN.search(file.path.name))]
+            date = night.night.lst_date
+            output = planner.tree.night_part("triggers", date)
+            planner.add(stage, date, [_found(file) for file in found], [output], {"runs": runs})
+
+
 def common(planner: DatasetPlanner, stage: Stage) -> None:
     """One element a night: the events that all chains of analysis have."""
     for night in planner.nights:
@@ -113,6 +136,33 @@ def season(planner: DatasetPlanner, stage: Stage) -> None:
     for line, parts in _lines(planner).items():
         for kind in ("merged", "mean"):
             _add_file(planner, stage, tree.simulated(kind, line), parts, {"table": f"/events/{kind}"})
+
+
+def sample(planner: DatasetPlanner, stage: Stage) -> None:
+    """One element: what the nights are of which the set is."""
+    inputs = _parts(planner, MERGED, COINCIDENCES, TRIGGERS)
+    indexed = [night for night in planner.nights if night.index]
+    inputs += [_found(night.index, "index") for night in indexed if night.index]
+    outputs = planner.tree.summary("sample", dataset_tree.SAMPLE)
+    planner.add(stage, "", inputs, outputs, {"indexed": [night.night.lst_date for night in indexed]})
+
+
+def performance(planner: DatasetPlanner, stage: Stage) -> None:
+    """One element: how well the chains of analysis reconstruct the common sample, and the Monte Carlo."""
+    inputs = _parts(planner, COMMON, SIMULATED)
+    (of_sample,) = planner.of_stage(SAMPLE)
+    runs = next(path for path in of_sample.outputs if path.endswith("_runs.ecsv"))
+    inputs.append(Input(runs, producer=of_sample.outputs[0], role="runs"))
+    names = (*dataset_tree.PERFORMANCE, *(dataset_tree.SIMULATED if planner.simulated else ()))
+    # What was simulated is told by the files that the nodes were made of.
+    inputs += [_found(file, "simulated") for found in planner.simulated for file in found.nodes.values()]
+    outputs = planner.tree.summary("performance", names)
+    planner.add(stage, "", inputs, outputs, {**(planner.regions or {}), "chains": list(_chains(planner))})
+
+
+def _parts(planner: DatasetPlanner, *stages: Stage) -> list[Input]:
+    """Return the products of stages as inputs; the role is the name of the stage."""
+    return [product(element.outputs[0], of.name) for of in stages for element in planner.of_stage(of)]
 
 
 def _add_file(

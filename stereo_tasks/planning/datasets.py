@@ -26,6 +26,9 @@ from stereo_tasks.stages import DATASET_STAGES, Stage, resolve
 Standalone = Mapping[str, Mapping[Night, Sequence[ModelFile]]]
 """Files of standalone analyses, ``lst`` and ``melibea``, by night."""
 
+Triggers = Mapping[Night, Sequence[ModelFile]]
+"""DL1 of LST-1 of the published runs, by night."""
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedNodes:
@@ -61,6 +64,7 @@ def plan_datasets(
     production: Production,
     versions: dict[str, str],
     standalone: Standalone | None = None,
+    triggers: Triggers | None = None,
 ) -> Plan:
     """Plan the parts and season files of a set.
 
@@ -78,9 +82,12 @@ def plan_datasets(
         As for a night.
     standalone : mapping, optional
         What was found of the analyses of LST-1 alone and MAGIC alone; those that the site does not have are left out.
+    triggers : mapping, optional
+        What was found of LST-1's DL1.
     """
     name = check_set_name(name)
-    return DatasetPlanner(name, source, nights, simulated, settings, production, standalone or {}).plan(versions)
+    planner = DatasetPlanner(name, source, nights, simulated, settings, production, standalone or {}, triggers or {})
+    return planner.plan(versions)
 
 
 class DatasetPlanner:
@@ -90,7 +97,7 @@ class DatasetPlanner:
     ----------
     tree : DatasetTree
         Where the products go.
-    nights, simulated, standalone
+    nights, simulated, standalone, triggers
         What was found.
     production : Production
         The way of processing.
@@ -107,10 +114,12 @@ class DatasetPlanner:
         settings: Settings,
         production: Production,
         standalone: Standalone,
+        triggers: Triggers,
     ) -> None:
         self.nights = [night for night in nights if night.dl2]
         self.simulated = simulated
         self.standalone = standalone
+        self.triggers = triggers
         self.production = production
         self.tree = DatasetTree(settings.site.paths.output / production.name / source, source, name)
         self.blockers: list[Blocker] = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from stereo_tasks.inventory.standalone import lst_dl2_files, melibea_files
+from stereo_tasks.inventory.standalone import lst_files, melibea_files
 from stereo_tasks.nights import Night
-from stereo_tasks.planning.datasets import SimulatedNodes, Standalone, plan_datasets, range_name
+from stereo_tasks.planning.datasets import SimulatedNodes, Standalone, Triggers, plan_datasets, range_name
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.models import ModelFile, pointing_of
@@ -53,6 +54,7 @@ def plan_source(
     return plan_datasets(
         name or range_name(first, last), source, nights, _simulated(source, nights, settings, chosen), settings, chosen,
         science_versions(settings.site.science_python), _standalone(nights, settings, chosen),
+        _triggers(nights, settings, chosen),
     )  # fmt: skip
 
 
@@ -137,11 +139,7 @@ def _standalone(nights: tuple[PublishedNight, ...], settings: Settings, producti
     """Find the files of the standalone analyses that the site has: of the runs of these nights only."""
     paths, found = settings.site.paths, {}
     if paths.lst_dl2:
-        version, tailcut = production.lst_version, production.lst_tailcut
-        found["lst"] = {
-            night.night: lst_dl2_files(paths.lst_dl2, night.night, night.dl2.keys(), version=version, tailcut=tailcut)
-            for night in nights
-        }
+        found["lst"] = {night.night: _lst_files("dl2", paths.lst_dl2, night, production) for night in nights}
     if paths.melibea:
         found["melibea"] = {
             night.night: melibea_files(paths.melibea, night.night, night.magic_runs) for night in nights
@@ -150,6 +148,19 @@ def _standalone(nights: tuple[PublishedNight, ...], settings: Settings, producti
         kind: {night: [_file(path) for path in files] for night, files in of_night.items()}
         for kind, of_night in found.items()
     }
+
+
+def _triggers(nights: tuple[PublishedNight, ...], settings: Settings, production: Production) -> Triggers:
+    """Find the DL1 of LST-1 of the runs of these nights: not there any more where raw files are moved away."""
+    folder = settings.site.paths.lst_dl1
+    return {night.night: [_file(path) for path in _lst_files("dl1", folder, night, production)] for night in nights}
+
+
+def _lst_files(
+    level: Literal["dl1", "dl2"], folder: Path, night: PublishedNight, production: Production
+) -> tuple[Path, ...]:
+    version, tailcut = production.lst_version, production.lst_tailcut
+    return lst_files(level, folder, night.night, night.dl2.keys(), version=version, tailcut=tailcut)
 
 
 def _nodes(folder: Path) -> dict[str, ModelFile]:

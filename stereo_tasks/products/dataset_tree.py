@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 NIGHTS_FOLDER, MC_FOLDER = "nights", "mc_nodes"
 """Folders of the parts, beside those of the sets: no set may have such a name."""
 FOLDER = "datasets"
+SAMPLE = ("runs", "dates", "separations", "subruns", "coincidences", "intensities", "rates")
+PERFORMANCE = (
+    "gammaness", "energies", "energy_ratios", "energy_pairs", "intensities", "theta2", "sensitivity", "angular_resolution", "cores",
+    "directions", "cameras", "h_max",
+)  # fmt: skip
+SIMULATED = ("cuts", "migration")
+"""Results of the two summaries of a set, and those that only Monte Carlo gives: a table and a picture each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,12 @@ class DatasetTree:
     def effective_times(self) -> Path:
         """Effective times of LST-1 alone, run by run."""
         return self.root / "lst" / f"effective_time_lst_{self.source}.h5"
+
+    def summary(self, kind: str, names: Sequence[str]) -> list[Path]:
+        """Page, numbers, tables and pictures of a summary: ``sample`` or ``performance``."""
+        folder = self.root / "summary"
+        results = [folder / f"{kind}_{name}{suffix}" for name in names for suffix in (".ecsv", ".png")]
+        return [folder / f"{kind}.html", folder / f"{kind}.yaml", *results]
 
     def simulated(self, kind: str, line: str) -> Path:
         """Monte Carlo, merged or mean, of a declination line and range of zenith distances."""

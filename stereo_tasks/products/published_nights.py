@@ -30,6 +30,8 @@ class PublishedNight:
     """What should be there, each with what to do."""
     magic_runs: frozenset[int] = frozenset()
     """Those whose DL1 was looked through for coincidences."""
+    index: ModelFile | None = None
+    """The observation index, which has the live times."""
 
 
 def published_nights(
@@ -71,7 +73,8 @@ def _published(tree: NightTree) -> PublishedNight:
             coincident[int(match[1]), int(match[2])] = file
     magic = tree.dl1_merged(1, 0).parent.glob("dl1_M1.Run*.h5")
     runs = frozenset(int(match[1]) for path in magic if (match := _MAGIC.fullmatch(path.name)))
-    return PublishedNight(tree.night, dl2, coincident, tuple(missing), runs)
+    index = _file(tree.published / tree.index[1].name)
+    return PublishedNight(tree.night, dl2, coincident, tuple(missing), runs, index)
 
 
 def _runs(tree: NightTree, missing: list[str]) -> list[int]:

@@ -10,8 +10,8 @@ from stereo_tasks.stages.stage import Cost, Stage, Unit
 _ELEMENTS = "stereo_tasks.planning.dataset_elements"
 _STEPS = "stereo_tasks.steps"
 _TABLES = f"{_STEPS}.dataset_tables:check"
-NIGHT_PARTS, MC_PARTS = "dataset_nights", "dataset_mc"
-"""Chains: the parts of the nights, and those of the Monte Carlo."""
+NIGHT_PARTS, MC_PARTS, SUMMARIES = "dataset_nights", "dataset_mc", "dataset_summaries"
+"""Chains: the parts of the nights, those of the Monte Carlo, and the summaries of the set."""
 
 MERGED = Stage(
     name="dataset_merged",
@@ -60,6 +60,16 @@ COINCIDENCES = Stage(
     check=_TABLES,
     cost=Cost(memory_mb=500, element_s=60),
 )
+# Of 3 million triggers of 600 s (dl1 of 60 subruns): see docs/performance.md.
+TRIGGERS = Stage(
+    name="dataset_triggers",
+    unit=Unit.NIGHT,
+    chain=NIGHT_PARTS,
+    elements=f"{_ELEMENTS}:triggers",
+    work=f"{_STEPS}.dataset_triggers:run",
+    check=_TABLES,
+    cost=Cost(memory_mb=2000, element_s=30, s_per_gb=40),
+)
 COMMON = Stage(
     name="dataset_common",
     unit=Unit.NIGHT,
@@ -87,4 +97,25 @@ SEASON = Stage(
     cost=Cost(memory_mb=1000, element_s=60, s_per_gb=30, elements_per_job=4),
 )
 
-STAGES = (MERGED, MEAN, LST_ALONE, MAGIC_ALONE, COINCIDENCES, COMMON, SIMULATED, SEASON)
+SAMPLE = Stage(
+    name="dataset_sample",
+    unit=Unit.SEASON,
+    chain=SUMMARIES,
+    elements=f"{_ELEMENTS}:sample",
+    work=f"{_STEPS}.dataset_summaries:sample",
+    check=f"{_STEPS}.dataset_summaries:check",
+    cost=Cost(memory_mb=3000, element_s=60, s_per_gb=30, elements_per_job=1),
+)
+PERFORMANCE = Stage(
+    name="dataset_performance",
+    unit=Unit.SEASON,
+    chain=SUMMARIES,
+    elements=f"{_ELEMENTS}:performance",
+    work=f"{_STEPS}.dataset_summaries:performance",
+    check=f"{_STEPS}.dataset_summaries:check",
+    cost=Cost(memory_mb=4000, element_s=120, s_per_gb=60, elements_per_job=1),
+)
+
+STAGES = (
+    MERGED, MEAN, LST_ALONE, MAGIC_ALONE, COINCIDENCES, TRIGGERS, COMMON, SIMULATED, SEASON, SAMPLE, PERFORMANCE,
+)  # fmt: skip

@@ -11,8 +11,8 @@ NIGHTS_FOLDER, MC_FOLDER = "nights", "mc_nodes"
 FOLDER = "datasets"
 SAMPLE = ("runs", "dates", "separations", "subruns", "coincidences", "intensities", "rates")
 PERFORMANCE = (
-    "gammaness", "energies", "energy_ratios", "energy_pairs", "intensities", "theta2", "sensitivity", "angular_resolution", "cores",
-    "directions", "cameras", "h_max",
+    "gammaness", "energies", "energy_ratios", "energy_pairs", "intensities", "theta2", "sensitivity",
+    "angular_resolution", "cores", "directions", "cameras", "h_max",
 )  # fmt: skip
 SIMULATED = ("cuts", "migration")
 """Results of the two summaries of a set, and those that only Monte Carlo gives: a table and a picture each."""

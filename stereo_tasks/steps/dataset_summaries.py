@@ -54,7 +54,7 @@ def sample(context: StepContext) -> Made:
     indexed = zip(context.element.parameters["indexed"], context.inputs("index"), strict=True)
     found.times = {(night, run): times for night, item in indexed for run, times in _times_of(item).items()}
     summary = summarise(found, lost)
-    counts = {name: value for name, value in summary.numbers.items() if isinstance(value, int)}
+    counts: dict[str, float] = {name: value for name, value in summary.numbers.items() if isinstance(value, int)}
     return Made(_written(context, summary), counts, lost)
 
 

@@ -59,8 +59,8 @@ def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     tables : mapping of str to pandas.DataFrame
-        ``merged``, ``mean`` and, where they are, ``lst`` and ``melibea``, with the columns of `wanted`. One night, or one
-        node of the Monte Carlo: ids are unique in it.
+        ``merged``, ``mean`` and, where they are, ``lst`` and ``melibea``, with the columns of `wanted`. Of one night or
+        one node of the Monte Carlo: ids are unique in it.
 
     Returns
     -------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import defaultdict
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -25,7 +26,7 @@ def hours_table(runs: Table) -> Table:
         ``by`` (year, month, hour), ``of``, ``live_time`` in h. Years and months are those of the evening date; the live
         time of a run is spread evenly from its start to its stop over the hours of the day in UTC.
     """
-    sums: Counter[tuple[str, str]] = Counter()
+    sums: defaultdict[tuple[str, str], float] = defaultdict(float)
     for row in runs:
         live_s = float(row["live_time"])
         if not np.isfinite(live_s):
@@ -35,10 +36,9 @@ def hours_table(runs: Table) -> Table:
         for hour, share in _hours_of_day(float(row["start"]), float(row["stop"])).items():
             sums["hour", f"{hour:02d}"] += share * live_s / HOUR_S
     order = {"year": 0, "month": 1, "hour": 2}
-    listed = sorted(sums.items(), key=lambda item: (order[item[0][0]], item[0][1]))
-    table = Table(
-        rows=[(by, of, hours) for (by, of), hours in listed], names=("by", "of", "live_time"), dtype=("U5", "U4", float)
-    )
+    keys = sorted(sums, key=lambda key: (order[key[0]], key[1]))
+    columns: list[list[Any]] = [[key[0] for key in keys], [key[1] for key in keys], [sums[key] for key in keys]]
+    table = Table(columns, names=("by", "of", "live_time"), dtype=("U5", "U4", float))
     table["live_time"].unit = "h"
     table["live_time"].info.format = ".4g"
     return table
@@ -47,7 +47,7 @@ def hours_table(runs: Table) -> Table:
 def _hours_of_day(start_s: float, stop_s: float) -> dict[int, float]:
     """Return which fraction of a time lies in which hour of the day, UTC."""
     length_s = max(stop_s - start_s, 1e-9)
-    shares: Counter[int] = Counter()
+    shares: defaultdict[int, float] = defaultdict(float)
     begin_s = start_s
     while begin_s < stop_s or not shares:
         end_s = min((begin_s // HOUR_S + 1) * HOUR_S, start_s + length_s)

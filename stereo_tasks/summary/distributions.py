@@ -1,4 +1,4 @@
-"""Gammaness, energy and intensity: the chains compared event by event, and simulated gamma rays with the excess of data."""
+"""Gammaness, energy, intensity: the chains compared event by event, and simulated gamma rays with the data's excess."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def excess_weights(events: pd.DataFrame, chain: str, theta2_deg2: float) -> Floa
     theta2_deg2 : float
         Of the regions.
     """
-    weights = (events[f"{chain}_theta2_on"].to_numpy() <= theta2_deg2).astype(np.float64)
+    weights: Floats = (events[f"{chain}_theta2_on"].to_numpy() <= theta2_deg2).astype(np.float64)
     if f"{chain}_off_regions" not in events:
         return weights
     number = events[f"{chain}_off_regions"].to_numpy(np.float64)
     for name in events:
         if str(name).startswith(f"{chain}_theta2_off"):
             weights -= (events[name].to_numpy() <= theta2_deg2) / np.maximum(number, 1)
-    return np.where(number > 0, weights, 0.0)
+    return np.asarray(np.where(number > 0, weights, 0.0))
 
 
 class Distributions:
@@ -199,7 +199,13 @@ class Distributions:
         }
         for (first, second), one in self.pairs.items():
             x, y = np.nonzero(one.counts)
-            listed = [first] * len(x), [second] * len(x), one.centers(0)[x], one.centers(1)[y], one.counts[x, y]
+            listed: list[Any] = [
+                [first] * len(x),
+                [second] * len(x),
+                one.centers(0)[x],
+                one.centers(1)[y],
+                one.counts[x, y],
+            ]
             for values, more in zip(rows.values(), listed, strict=True):
                 values.extend(more)
         table = Table(rows, names=list(rows), dtype=["U8", "U8", float, float, float])

@@ -1,8 +1,8 @@
 """ON and OFF events of a chain by energy, gammaness and theta2; the excess, the best cuts, and the sensitivity.
 
-Sensitivity: the flux, in units of that of the source that was observed, which gives 5 sigma (equation 17 of Li & Ma 1983,
-ApJ 272, 317) in 50 h with an OFF exposure of five times ON (alpha = 1/5), at least 10 excess events, and an excess of at
-least 5 % of the background; by `pyirf.sensitivity.relative_sensitivity`.
+Sensitivity: the flux, in units of that of the source that was observed, which gives 5 sigma (equation 17 of Li & Ma
+1983, ApJ 272, 317) in 50 h with an OFF exposure of five times ON (alpha = 1/5), at least 10 excess events, and an
+excess of at least 5 % of the background; by `pyirf.sensitivity.relative_sensitivity`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from stereo_tasks.summary.counting import Floats, Histogram
 
-ENERGIES_TEV = 10 ** (-1.3 + 0.2 * np.arange(14))
+ENERGIES_TEV = np.logspace(-1.3, 1.3, 14)
 """Edges, shape (14,): those of the seed's sensitivity."""
 DIVISION_TEV = float(10**-0.5)
 """Between low and high energies: the edge next to the seed's 0.3 TeV."""
@@ -108,11 +107,11 @@ class OnOff:
                 histograms["off"].fill(*values, theta2)
 
     def counts(self, half: int | None = None) -> Counts:
-        """Return the counts of a half, or of both, up to the angle that is clear: shape (energies, gammaness, theta2)."""
+        """Return the counts of a half, or of both, up to the clear angle: shape (energies, gammaness, theta2)."""
         within = THETA2_DEG2[1:] <= self.clear_deg**2 * (1 + 1e-9)
         halves = self._halves if half is None else [self._halves[half]]
-        summed = (sum(one[name].counts for one in halves)[..., within] for name in ("on", "background", "off"))
-        return Counts(*(np.asarray(values) for values in summed))
+        names = ("on", "background", "off")
+        return Counts(*(np.sum([one[name].counts for one in halves], axis=0)[..., within] for name in names))
 
 
 def clear_angle_deg(events: pd.DataFrame, source_ra_deg: float, source_dec_deg: float, chain: str = "stereo") -> float:
@@ -171,6 +170,8 @@ def sensitivity(counts: Counts, hours: float) -> Floats:
 def best_cut(counts: Counts, hours: float) -> Cut | None:
     """Return the cuts with the best sensitivity among those that have one; None if none has.
 
+    Cuts that leave fewer than twice `OFF_MIN` OFF events are none: the other half of the events would judge by too few.
+
     Parameters
     ----------
     counts : Counts
@@ -181,6 +182,7 @@ def best_cut(counts: Counts, hours: float) -> Cut | None:
     limits = np.searchsorted(THETA2_DEG2, _THETA2_CUTS_DEG2 - 1e-9) - 1
     limits = np.unique(limits[limits < counts.on.shape[1]])
     values = sensitivity(counts[:, limits], hours)
+    values[counts.off[:, limits] < 2 * OFF_MIN] = np.nan
     if not np.isfinite(values).any():
         return None
     row, column = np.unravel_index(int(np.nanargmin(values)), values.shape)

@@ -1,8 +1,8 @@
 """Intensity spectra of LST-1 by run, from all of its triggers, and which runs are good by them.
 
-The limit is the seed's (juanjq/stereo_processing_magic_lst): a run is good if LST-1 records at least 62 showers a second
-in the bin of 0.014 dex at log10(intensity / p.e.) = 2.1, far above its threshold. Clouds and a lower reflectivity make
-it less. It is one limit for all zenith distances.
+The limit is the seed's (juanjq/stereo_processing_magic_lst): a run is good if LST-1 records at least 62 showers a
+second in the bin of 0.014 dex at log10(intensity / p.e.) = 2.1, far above its threshold. Clouds and a lower
+reflectivity make it less. It is one limit for all zenith distances.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def run_rates(spectrum: pd.DataFrame, times: pd.DataFrame) -> dict[int, dict[str
     Returns
     -------
     dict
-        By run: ``effective_time`` in s, ``rate_lst`` of all showers and ``rate_good`` in the bin of the limit in 1/s, each
-        over the effective time of this very run; ``good``: yes, no, unknown.
+        By run: ``effective_time`` in s; ``rate_lst`` of all showers and ``rate_good`` in the bin of the limit, in 1/s,
+        both over the effective time of this very run; ``good``: yes, no, unknown.
     """
     middle = (spectrum["log10_intensity_min"] + spectrum["log10_intensity_max"]) / 2
     nearest = (middle - GOOD_AT_LOG10).abs().groupby(spectrum["run"]).idxmin()

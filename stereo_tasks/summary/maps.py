@@ -1,4 +1,4 @@
-"""Where showers come from and fall to: directions in the sky, images in the cameras, impact points, heights of maxima."""
+"""Where showers come from and fall to: directions, images in the cameras, impact points, heights of the maxima."""
 
 from __future__ import annotations
 
@@ -115,6 +115,8 @@ class Maps:
             left, right = pictures.panels(figure, 2, height_in=4)
             pictures.draw_map(left, self.heights["data"])
             for name, colour in (("data", pictures.STEREO), ("simulated", pictures.SIMULATED)):
+                if not self.heights[name].counts.any():
+                    continue
                 label = "data" if name == "data" else "simulated gamma rays"
                 middle = np.sqrt(_ENERGIES_TEV[1:] * _ENERGIES_TEV[:-1])
                 for axes in (left, right):

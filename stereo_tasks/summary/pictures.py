@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from stereo_tasks.summary.counting import Floats, Histogram
 from stereo_tasks.summary.result import Result
@@ -53,7 +54,7 @@ def panels(figure: Figure, number: int, columns: int = 3, height_in: float = 3.4
 
 
 def draw_map(axes: Axes, histogram: Histogram, label: str = "events") -> None:
-    """Draw a histogram of two dimensions: the first upwards never, the first along x and the second along y."""
+    """Draw a histogram of two dimensions: the first along x, the second along y."""
     figure, counts = axes.figure, np.ma.masked_less_equal(histogram.counts, 0)
     largest = max(float(histogram.counts.max()), 1e-12)
     smallest = float(counts.min()) if counts.count() else largest / 10
@@ -63,10 +64,13 @@ def draw_map(axes: Axes, histogram: Histogram, label: str = "events") -> None:
 
 
 def logarithmic(axes: Axes, *names: str) -> None:
-    """Set axes to logarithmic scales with plain numbers."""
+    """Set axes to logarithmic scales with plain numbers; within less than a decade, also between the powers of ten."""
     for name in names:
         getattr(axes, f"set_{name}scale")("log")
-        getattr(axes, f"{name}axis").set_major_formatter("{x:g}")
+        low, high = getattr(axes, f"get_{name}lim")()
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}" if 0 < high < 10 * low else NullFormatter())
 
 
 def steps(axes: Axes, edges: Floats, values: Floats, **style: Any) -> None:

@@ -41,7 +41,7 @@ def separations_deg(images: pd.DataFrame, pair: tuple[int, int]) -> Floats:
     )
     both = first.join(second, how="inner", lsuffix="_1", rsuffix="_2")
     angles = (both[f"pointing_{angle}_{number}"].to_numpy() for number in (1, 2) for angle in ("az", "alt"))
-    return np.degrees(angular_separation(*angles))
+    return np.asarray(np.degrees(angular_separation(*angles)))
 
 
 def run_row(run: int, night: str, images: pd.DataFrame) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from astropy.table import Table
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stereo_tasks.datasets.coincidences import summed
 from stereo_tasks.datasets.combinations import NAMES
@@ -70,9 +71,9 @@ def summarise(sample: Sample, lost: Sequence[str] = ()) -> Summary:
         "runs_unknown": ", ".join(map(str, good["unknown"])),
     }
     notes = (
-        f"Good: at least {GOOD_RATE_HZ:g} showers a second of LST-1, from all of its triggers over its effective time, in "
-        f"the bin of 0.014 dex at log10(intensity / p.e.) = {GOOD_AT_LOG10:g}. Live times are those of the DL3. All times "
-        "are UTC.",
+        f"Good: at least {GOOD_RATE_HZ:g} showers a second of LST-1, from all of its triggers over its effective time, "
+        f"in the bin of 0.014 dex at log10(intensity / p.e.) = {GOOD_AT_LOG10:g}. Live times are those of the DL3. All "
+        "times are UTC.",
         *(f"Left out: {text}" for text in lost),
     )
     return Summary("sample", "the data sample", numbers, results, notes)
@@ -123,6 +124,7 @@ def _separations(runs: Table) -> Result:
             numbers = np.arange(len(table))
             axes.errorbar(numbers, values, spread, fmt="o", ms=4, color=colour, elinewidth=1, label=_LABELS[name])
         axes.set(xlabel="run, in order of time", ylabel="separation (arcmin)", ylim=(0, None))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         pictures.legend(axes)
 
     caption = "Angle between the pointings of the telescopes, mean and standard deviation over the events of a run."
@@ -188,9 +190,7 @@ def _intensities(runs: Table, spectrum: pd.DataFrame, times: pd.DataFrame) -> Re
             is_good = good.get(run) == "yes"
             axes.plot(middle, own["rate"], lw=0.8, color=colour if is_good else pictures.FAINT, zorder=2 + is_good)
         axes.plot([GOOD_AT_LOG10], [GOOD_RATE_HZ], "x", color="red", zorder=5, label=f"limit: {GOOD_RATE_HZ:g} /s")
-        axes.set(
-            xlabel="log10(intensity / p.e.)", ylabel="showers a second in a bin of 0.014 dex (1/s)", ylim=(0, None)
-        )
+        axes.set(xlabel="log10(intensity / p.e.)", ylabel="showers in 0.014 dex (1/s)", ylim=(0, None))
         pictures.legend(axes)
 
     caption = "All triggers of LST-1 over its effective time; good runs in colour from early to late, others grey."

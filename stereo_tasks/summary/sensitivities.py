@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,10 @@ _NO_OFF = "no event with an OFF region"
 _THETA2_STEP = 5
 """Bins of theta2 that are drawn as one: 0.0025 deg2."""
 DEFINITION = (
-    f"Sensitivity: 5 σ (Li & Ma) in {HOURS:g} h with five times as much OFF as ON exposure, at least 10 excess events and an "
-    "excess of 5 % of the background; in percent of the flux of the observed source. Cuts in gammaness and theta² are chosen "
-    "for each chain by every second event, and judged by the others. All chains have the same events, those of the common "
-    "sample, and so the same live time: a chain alone has more."
+    f"Sensitivity: 5 σ (Li & Ma) in {HOURS:g} h with five times as much OFF as ON exposure, at least 10 excess events "
+    "and an excess of 5 % of the background; in percent of the flux of the observed source. Cuts in gammaness and "
+    "theta² are chosen for each chain by every second event, and judged by the others. All chains have the same "
+    "events, those of the common sample, and so the same live time: a chain alone has more."
 )
 
 
@@ -104,7 +105,7 @@ class Sensitivities:
             drawn[chain] = edges, on, background, off, GAMMANESS[first], cut
 
         def draw(figure: Figure) -> None:
-            for axes, (chain, (edges, on, background, off, gammaness, cut)) in zip(
+            for axes, (chain, (edges, on, background, _, gammaness, cut)) in zip(
                 pictures.panels(figure, len(drawn)), drawn.items(), strict=True
             ):
                 middle = (edges[1:] + edges[:-1]) / 2
@@ -118,7 +119,7 @@ class Sensitivities:
                 pictures.legend(axes)
 
         caption = (
-            f"Above {DIVISION_TEV:.2f} TeV, each chain with its own best cut in gammaness; dashed: its best cut in theta². "
+            f"Above {DIVISION_TEV:.2f} TeV, each chain with its own best cut in gammaness; dashed: that in theta². "
             "It ends where the OFF regions would touch each other and the source."
         )
         some = any(one[3].sum() for one in drawn.values())
@@ -127,7 +128,7 @@ class Sensitivities:
     def _differential(self) -> Result:
         columns: dict[str, Floats] = {}
         for chain, counted in self._chains.items():
-            found = [self._in_bin(counted, *edges) for edges in zip(ENERGIES_TEV, ENERGIES_TEV[1:], strict=False)]
+            found = [self._in_bin(counted, *edges) for edges in pairwise(ENERGIES_TEV)]
             names = ("sensitivity", "gammaness_min", "theta2_max", "on", "background")
             columns |= {f"{name}_{chain}": np.array([one[i] for one in found]) for i, name in enumerate(names)}
         table = pictures.bins_table(ENERGIES_TEV, "TeV", "energy", **columns)
@@ -203,8 +204,8 @@ class Sensitivities:
 
         radius = min(one.clear_deg for one in self._chains.values())
         caption = (
-            f"68 % of the excess, OFF subtracted, within {radius:.2f} deg, up to where the OFF regions are clear; each chain "
-            "with its own best cut in gammaness; from 5 σ on."
+            f"68 % of the excess, OFF subtracted, within {radius:.2f} deg, up to where the OFF regions are clear; each "
+            "chain with its own best cut in gammaness; from 5 σ on."
         )
         some = any(np.isfinite(values).any() for values in columns.values())
         missing = "" if some else "no energy with an excess of 5 σ"

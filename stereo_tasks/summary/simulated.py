@@ -47,9 +47,7 @@ class Simulation:
             first = config.iloc[0]
             return cls(float(first["spectral_index"]), float(first["num_showers"] * first["shower_reuse"]))
         except (KeyError, IndexError) as error:
-            raise DatasetError(
-                f"{name}: its simulation/config lacks {error}; make the Monte Carlo's DL2 again"
-            ) from None
+            raise DatasetError(f"{name}: simulation/config lacks {error}; make the Monte Carlo's DL2 again") from None
 
 
 def shares(runs: Table, nodes: Mapping[str, tuple[float, float]]) -> dict[str, float]:
@@ -186,9 +184,8 @@ class Simulated:
             right.set(xlabel="true energy (TeV)", ylabel="relative to the true energy")
             pictures.legend(right)
 
-        return Result(
-            "migration", "Energy migration", "Simulated gamma rays with three telescopes, without any cut.", table, draw, missing
-        )  # fmt: skip
+        caption = "Simulated gamma rays with three telescopes, without any cut."
+        return Result("migration", "Energy migration", caption, table, draw, missing)
 
 
 def _bias_and_resolution(counts: Floats) -> tuple[Floats, Floats]:

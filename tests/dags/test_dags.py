@@ -123,7 +123,7 @@ def test_data_sets_are_made_once_a_day_of_what_was_published(dag_bag):
     assert dag.max_active_runs == 1  # so a source is never worked on by two runs
     assert [asset.name for asset in dag.get_task("plan").inlets] == ["stereo_dl3"]
     assert set(dag.params) == {"source", "first", "last", "production"}
-    chain = ["dataset_nights", "dataset_mc", "dataset_season"]
+    chain = ["dataset_nights", "dataset_mc", "dataset_season", "dataset_summaries"]
     stages = [task.task_id.removeprefix("dataset.") for task in dag.topological_sort()]
     assert stages == ["plan", *chain, "completion"]
     assert dag.get_task("completion").trigger_rule == "all_done"

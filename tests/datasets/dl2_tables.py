@@ -79,6 +79,10 @@ def make_dl2(
         "disp_diff_mean": rng.exponential(0.15, events)[event],
         "gammaness": gammaness,
         "gammaness_var": gammaness * (1 - gammaness),
+        "x": rng.normal(0, 0.3, n),
+        "y": rng.normal(0, 0.3, n),
+        **{name: rng.normal(0, 80, events)[event] for name in ("core_x", "core_y")},
+        "h_max": rng.normal(9000, 1000, events)[event],
     }
     return pd.DataFrame(table)
 

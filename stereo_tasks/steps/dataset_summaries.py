@@ -68,7 +68,8 @@ def performance(context: StepContext) -> Made:
     given = context.element.parameters
     common, lost = dataset_tables.made(context, COMMON.name)
     position = (given[name] for name in ("source_ra_deg", "source_dec_deg", "region_radius_deg"))
-    found = Performance(given["chains"], Table.read(context.inputs("runs")[0].path), *position)
+    (runs, _), *_ = dataset_tables.made(context, "runs")[0]
+    found = Performance(given["chains"], Table.read(runs.path), *position)
     with dataset_tables.named("the parts"):
         for item, record in common:
             path = Path(item.path)
@@ -118,7 +119,7 @@ def _times_of(item: Input) -> dict[int, tuple[float, float]]:
     from astropy.table import Table
 
     try:
-        index = Table.read(item.path, hdu=1)
+        index = Table.read(item.path, hdu=1, format="fits")
         return {
             int(run): (float(on_time), float(live_time))
             for run, on_time, live_time in zip(index["OBS_ID"], index["ONTIME"], index["LIVETIME"], strict=True)

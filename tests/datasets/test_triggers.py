@@ -36,7 +36,7 @@ def test_a_sample_of_them_has_no_effective_time(triggers):
 
 
 def test_only_showers_with_an_image_are_in_the_spectrum(triggers):
-    intensity, event_type, _ = triggers
+    _, event_type, _ = triggers
     found = run_triggers(*triggers)
     showers = np.count_nonzero(event_type == SHOWER)
     assert found.showers == showers

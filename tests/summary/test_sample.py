@@ -113,7 +113,10 @@ def test_a_run_is_judged_by_its_own_time_and_no_label_is_shifted():
     judged = run_rates(counts, times)
     assert {run: one["good"] for run, one in judged.items()} == {1: "yes", 2: "no", 3: "yes", 5: "unknown"}
     assert {run: one["rate_good"] for run, one in judged.items() if run < 5} == pytest.approx({1: 70, 2: 50, 3: 90})
-    rows = [run_row(number, "20240110", images_of(make_dl2(number, 50, start_s=MIDNIGHT_S + number))) for number in (1, 2, 3, 4, 5)]
+    rows = [
+        run_row(number, "20240110", images_of(make_dl2(number, 50, start_s=MIDNIGHT_S + number)))
+        for number in (1, 2, 3, 4, 5)
+    ]
     runs = runs_table(rows, {("20240110", 2): (1010.0, 1000.0)}, judged)
     # Nothing is known of run 4, and what follows keeps its own.
     assert list(runs["good"]) == ["yes", "no", "yes", "unknown", "unknown"]

@@ -71,5 +71,5 @@ def test_migration_is_by_true_energy():
 
 
 def test_a_table_that_tells_no_spectrum_is_named():
-    with pytest.raises(DatasetError, match="dl2_gamma_x.h5: simulation/config lacks 'spectral_index'"):
+    with pytest.raises(DatasetError, match=r"dl2_gamma_x\.h5: simulation/config lacks 'spectral_index'"):
         Simulation.of(pd.DataFrame({"num_showers": [1]}), "dl2_gamma_x.h5")

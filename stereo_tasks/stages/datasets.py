@@ -113,6 +113,7 @@ PERFORMANCE = Stage(
     elements=f"{_ELEMENTS}:performance",
     work=f"{_STEPS}.dataset_summaries:performance",
     check=f"{_STEPS}.dataset_summaries:check",
+    side_inputs=("runs", "simulated"),
     cost=Cost(memory_mb=4000, element_s=120, s_per_gb=60, elements_per_job=1),
 )
 

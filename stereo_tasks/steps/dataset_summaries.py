@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stereo_tasks.planning.plan import Input
+from stereo_tasks.products.models import pointing_of
 from stereo_tasks.stages import Stage
 from stereo_tasks.stages.datasets import COINCIDENCES, COMMON, MERGED, SIMULATED, TRIGGERS
 from stereo_tasks.steps import dataset_tables
@@ -76,23 +77,22 @@ def performance(context: StepContext) -> Made:
             night = record.element.partition("/")[2]
             found.fill(night, {kind: _columns(path, kind, f"/events/{kind}") for kind in given["chains"]})
     with dataset_tables.named("the Monte Carlo"):
-        nodes = _fill_simulated(context, found, lost)
+        nodes = _fill_simulated(context, found, Table.read(runs.path), lost)
     summary = found.summarise(simulated=bool(context.inputs("simulated")), lost=lost)
     counts = {"nights": len(common), "nodes": nodes, "events": summary.numbers["events"]}
     return Made(_written(context, summary), counts, lost)
 
 
-def _fill_simulated(context: StepContext, found: Any, lost: list[str]) -> int:
+def _fill_simulated(context: StepContext, found: Any, runs: Any, lost: list[str]) -> int:
     """Add the nodes that stand for some of the time; return how many."""
-    from stereo_tasks.summary.simulated import Simulation
+    from stereo_tasks.summary.simulated import Simulation, shares
 
     available, missing = context.upstream(SIMULATED.name)
     lost += missing
     paths = {record.element.partition("/")[2]: Path(item.path) for item, record in available}
-    firsts = {name: _columns(path, "mean", _TABLES["mean"], 1) for name, path in paths.items()}
-    firsts = {name: rows for name, rows in firsts.items() if len(rows)}
-    shares = {name: share for name, share in found.shares(firsts).items() if share > 0} if firsts else {}
-    for name, share in shares.items():
+    nodes = {name: pointing[1:] for name in paths if (pointing := pointing_of(name))}
+    known = {name: share for name, share in shares(runs, nodes).items() if share > 0} if nodes else {}
+    for name, share in known.items():
         key, _, node = name.rpartition("/")
         (origin,) = (
             Path(item.path)
@@ -102,16 +102,16 @@ def _fill_simulated(context: StepContext, found: Any, lost: list[str]) -> int:
         simulation = Simulation.of(dataset_tables.read(origin, "simulation/config"), origin.name)
         tables = {kind: _columns(paths[name], kind, table) for kind, table in _TABLES.items()}
         found.fill_simulated(tables, simulation, share)
-    return len(shares)
+    return len(known)
 
 
-def _columns(path: Path, kind: str, table: str, rows: int | None = None) -> Any:
-    """Return the columns of a table that are needed, or some rows of them."""
+def _columns(path: Path, kind: str, table: str) -> Any:
+    """Return the columns of a table that are needed."""
     from stereo_tasks.datasets import files
     from stereo_tasks.summary.chains import wanted
 
     names = wanted(kind, files.names_of(path, table))
-    return files.columns(path, names, table, rows)
+    return files.columns(path, names, table)
 
 
 def _times_of(item: Input) -> dict[int, tuple[float, float]]:

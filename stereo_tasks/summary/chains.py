@@ -47,7 +47,7 @@ def wanted(kind: str, there: tuple[str, ...]) -> list[str]:
         needed += [name for name in there if name.startswith("theta2_off")]
         needed += OF_POINTING if kind == "mean" and not simulated else ()
     if kind == "mean" and simulated:
-        needed += ["combo_type", "pointing_zd", "pointing_az"]
+        needed.append("combo_type")
     if missing := sorted(set(needed) - set(there)):
         raise DatasetError(f"the {kind} data set lacks {', '.join(missing)}: make it again with stereo dataset build")
     return needed

@@ -17,7 +17,7 @@ from stereo_tasks.summary.excess import OnOff, clear_angle_deg
 from stereo_tasks.summary.maps import Maps
 from stereo_tasks.summary.result import Summary
 from stereo_tasks.summary.sensitivities import DEFINITION, Sensitivities, fill_simulated, new_simulated
-from stereo_tasks.summary.simulated import Simulated, Simulation, node_of, shares, weights
+from stereo_tasks.summary.simulated import Simulated, Simulation, weights
 
 _THREE = COMBINATIONS[1, 2, 3]
 
@@ -62,14 +62,10 @@ class Performance:
         self._maps.fill(events)
         self._nights.append(night)
 
-    def shares(self, nodes: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-        """Return the share of the time of each node, from a shower of each; see `stereo_tasks.summary.simulated`."""
-        return shares(self._runs, {name: node_of(means) for name, means in nodes.items()})
-
     def fill_simulated(self, tables: Mapping[str, pd.DataFrame], simulation: Simulation, share: float) -> None:
         """Add the showers of a node with three telescopes."""
         means = tables["mean"]
-        means = means[means["combo_type"] == _THREE].drop(columns=["combo_type", "pointing_zd", "pointing_az"])
+        means = means[means["combo_type"] == _THREE].drop(columns="combo_type")
         events = joined({**tables, "mean": means})
         weight = weights(events["true_energy"].to_numpy(), simulation, share)
         self._rays = self._rays or new_simulated()

@@ -197,8 +197,3 @@ def _bias_and_resolution(counts: Floats) -> tuple[Floats, Floats]:
         low, middle, high = (one.quantile(fraction) for fraction in (0.16, 0.5, 0.84))
         bias[number], resolution[number] = middle - 1, (high - low) / 2
     return bias, resolution
-
-
-def node_of(means: pd.DataFrame) -> tuple[float, float]:
-    """Return zenith distance and azimuth of a node in deg, from its showers."""
-    return float(means["pointing_zd"].iloc[0]), float(np.degrees(means["pointing_az"].iloc[0]))

@@ -99,8 +99,9 @@ def _fill_simulated(context: StepContext, found: Any, runs: Any, lost: list[str]
             for item in context.inputs("simulated")
             if item.path.endswith(f"{key}/DL2/dl2_gamma_{node}.h5")
         )
-        simulation = Simulation.of(dataset_tables.read(origin, "simulation/config"), origin.name)
         tables = {kind: _columns(paths[name], kind, table) for kind, table in _TABLES.items()}
+        runs_of_node = tables["merged"]["obs_id"].nunique()
+        simulation = Simulation.of(dataset_tables.read(origin, "simulation/config"), runs_of_node, origin.name)
         found.fill_simulated(tables, simulation, share)
     return len(known)
 

@@ -35,8 +35,8 @@ class Simulation:
     """How many, those that were used again counted again."""
 
     @classmethod
-    def of(cls, config: pd.DataFrame, name: str) -> Simulation:
-        """Read the table.
+    def of(cls, config: pd.DataFrame, runs: int, name: str) -> Simulation:
+        """Read the table, which is that of one of the runs of the node: all are alike, as magic-cta-pipe takes them.
 
         Raises
         ------
@@ -45,7 +45,8 @@ class Simulation:
         """
         try:
             first = config.iloc[0]
-            return cls(float(first["spectral_index"]), float(first["num_showers"] * first["shower_reuse"]))
+            showers = float(first["n_showers"]) * float(first["shower_reuse"]) * runs
+            return cls(float(first["spectral_index"]), showers)
         except (KeyError, IndexError) as error:
             raise DatasetError(f"{name}: simulation/config lacks {error}; make the Monte Carlo's DL2 again") from None
 

@@ -67,7 +67,7 @@ def simulate(folder, zenith, azimuth):
     ).drop_duplicates(["obs_id", "event_id", "tel_id"])  # fmt: skip
     path = folder / "DL2" / f"dl2_gamma_zd_{zenith}deg_az_{azimuth}deg.h5"
     write_table(path, table)
-    config = {"spectral_index": [-2.0], "num_showers": [1000], "shower_reuse": [10]}
+    config = {"spectral_index": [-2.0], "n_showers": [1000], "shower_reuse": [10]}
     write_table(path, pd.DataFrame(config), "simulation/config")
 
 

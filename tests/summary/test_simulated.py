@@ -70,6 +70,11 @@ def test_migration_is_by_true_energy():
     assert reco > true  # 20 % too much
 
 
+def test_all_runs_of_a_node_are_counted():
+    config = pd.DataFrame({"spectral_index": [-2.0], "n_showers": [1000], "shower_reuse": [10]})
+    assert Simulation.of(config, 3, "dl2_gamma_x.h5") == Simulation(-2.0, 30_000.0)
+
+
 def test_a_table_that_tells_no_spectrum_is_named():
     with pytest.raises(DatasetError, match=r"dl2_gamma_x\.h5: simulation/config lacks 'spectral_index'"):
-        Simulation.of(pd.DataFrame({"num_showers": [1]}), "dl2_gamma_x.h5")
+        Simulation.of(pd.DataFrame({"n_showers": [1]}), 1, "dl2_gamma_x.h5")

@@ -77,4 +77,4 @@ def test_all_runs_of_a_node_are_counted():
 
 def test_a_table_that_tells_no_spectrum_is_named():
     with pytest.raises(DatasetError, match=r"dl2_gamma_x\.h5: simulation/config lacks 'spectral_index'"):
-        Simulation.of(pd.DataFrame({"n_showers": [1]}), 1, "dl2_gamma_x.h5")
+        Simulation.of(pd.DataFrame({"n_showers": [1], "shower_reuse": [1]}), 1, "dl2_gamma_x.h5")

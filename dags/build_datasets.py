@@ -16,15 +16,9 @@ DOC = """
 ### Data sets of a source
 
 Every day at 15:00 UTC this looks which sources had nights published in the last 7 days (asset `stereo_dl3`), and brings
-<<<<<<< ours
 their set `all` up to date: merged and mean DL2, coincidences, Monte Carlo, common sample, and two pages that summarise
 them, below `{output}/{production}/{source}/datasets/all`. One run a day, so a source is never worked on twice a day.
 Only nights that are new or changed are read; a season file grows by them.
-=======
-their set `all` up to date: merged and mean DL2, coincidences, Monte Carlo, common sample, and two
-pages that summarise them, below `{output}/{production}/{source}/datasets/all`. One run a day, so a source is never
-worked on twice a day. Only nights that are new or changed are read; a season file grows by them.
->>>>>>> theirs
 
 By hand: `source`, and if wanted `first` and `last` evening and `production`. A range makes a set of its own, named by
 its dates. `stereo dataset list` tells what there is.

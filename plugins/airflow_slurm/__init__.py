@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-VERSION = "0.3.0"
+VERSION = "0.3.1"
 
 
 def get_provider_info() -> dict[str, Any]:

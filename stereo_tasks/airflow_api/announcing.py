@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from stereo_tasks.airflow_api.client import site_api
 from stereo_tasks.airflow_api.errors import AirflowApiError
+from stereo_tasks.nights import Night
 
 if TYPE_CHECKING:
-    from stereo_tasks.nights import Night
+    from collections.abc import Iterator
+
+    from stereo_tasks.processing.overruling import Followed
     from stereo_tasks.settings import Settings
 
 STEREO_DL3 = "stereo_dl3"
@@ -30,3 +33,16 @@ def announce_published(settings: Settings, night: Night, source: str, production
     except AirflowApiError as error:
         return str(error)
     return ""
+
+
+def announce_followed(settings: Settings, done: Followed) -> Iterator[str]:
+    """Say what is published with a decision on a run, and report it as changed."""
+    yield from (f"published with it: {folder}" for folder in done.published)
+    if done.problem:
+        yield f"the published index does not say so yet: {done.problem}"
+    elif not done.published:
+        yield "no published index has to follow"
+    for folder in done.published[:1]:
+        run = done.run
+        if why := announce_published(settings, Night(run.night), run.source, run.production, folder):
+            yield f"what follows published DL3 is not told, it runs with the next publication: {why}"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from stereo_tasks.commands.person import ByOption, name_of
-
-if TYPE_CHECKING:
-    from stereo_tasks.processing.overruling import Followed
-    from stereo_tasks.settings import Settings
 
 
 def overrule_command(
@@ -24,6 +20,7 @@ def overrule_command(
     by: ByOption = None,
 ) -> None:
     """Overrule QA's verdict of a run, or lift that again; the published index follows at once."""
+    from stereo_tasks.airflow_api.announcing import announce_followed
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.overrules import described
     from stereo_tasks.catalog.run_verdicts import run_name
@@ -41,20 +38,5 @@ def overrule_command(
     else:
         done = overruling.overrule(catalog, settings, name, run, level, reason, by=person)
         typer.echo(f"{run_name(done.run)} of {name} is overruled, {described(done.overrule)}")
-    _say_what_is_published(settings, done)
-
-
-def _say_what_is_published(settings: Settings, done: Followed) -> None:
-    from stereo_tasks.airflow_api.announcing import announce_published
-    from stereo_tasks.nights import Night
-
-    for folder in done.published:
-        typer.echo(f"published with it: {folder}")
-    if done.problem:
-        typer.echo(f"the published index does not say so yet: {done.problem}")
-    elif not done.published:
-        typer.echo("no published index has to follow")
-    for folder in done.published[:1]:
-        run = done.run
-        if why := announce_published(settings, Night(run.night), run.source, run.production, folder):
-            typer.echo(f"what follows published DL3 is not told, it runs with the next publication: {why}")
+    for line in announce_followed(settings, done):
+        typer.echo(line)

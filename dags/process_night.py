@@ -44,7 +44,7 @@ def _request(context) -> dict:
     if not key:
         raise AirflowFailException("which night? Give the run a partition key such as 20240110, or the parameter night")
     night, named = read_key(key)
-    choice = {name: params[name] for name in ("production", "sources", "force")}
+    choice = {name: params[name] for name in ("production", "sources", "force", "from_stage")}
     events = [event for found in (context.get("triggering_asset_events") or {}).values() for event in found]
     # One run may answer several requests.
     if extras := [event.extra for event in sorted(events, key=lambda event: event.timestamp) if event.extra]:
@@ -82,6 +82,7 @@ with DAG(
         "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
         "sources": Param([], type="array", items={"type": "string"}, description="Only these; empty: all"),
         "force": Param(False, type="boolean", description="Compute again what is valid, too"),
+        "from_stage": Param("", enum=["", *(stage.name for stage in night_stages())], description="Again from here on"),
     },
     default_args={"retries": 1, "retry_delay": dt.timedelta(seconds=30)},
     tags=["stereo"],

@@ -8,6 +8,8 @@ from airflow.sdk import DAG, Asset, Param, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from stereo_portal.timetable import OnRequest
 
+from stereo_tasks.stages import night_stages
+
 RAW_NIGHT = Asset("raw_night")
 
 DOC = """
@@ -26,6 +28,8 @@ for nights again, choose **All Runs**: the form shows how many there are. `stere
 | `production` | which way of processing, by its name in the configuration; empty for the default one |
 | `sources` | only these sources; empty for all of the night |
 | `force` | compute everything again, even what is valid |
+| `from_stage` | compute everything from this stage on again, even what is valid |
+| `why` | what it is for; others read it on the page of the night |
 | `dry_run` | only print what would be done: see the log of the task |
 
 A night without observations is **skipped** with its reason. So is one whose files are not there yet, or that is held,
@@ -49,6 +53,8 @@ with DAG(
         "production": Param(None, type=["null", "string"], description="Name of the production; empty: the default"),
         "sources": Param([], type="array", items={"type": "string"}, description="Only these; empty: all"),
         "force": Param(False, type="boolean", description="Compute again what is valid, too"),
+        "from_stage": Param("", enum=["", *(stage.name for stage in night_stages())], description="Again from here on"),
+        "why": Param("", type="string", maxLength=1000, description="What for: others will read it"),
         "dry_run": Param(False, type="boolean", description="Only print the plan"),
     },
     default_args={"retries": 1, "retry_delay": dt.timedelta(minutes=1)},
@@ -66,15 +72,16 @@ with DAG(
         from stereo_tasks.dispatch.partitions import night_key
         from stereo_tasks.dispatch.requests import request_night
         from stereo_tasks.nights import BadNightError
+        from stereo_tasks.processing.reprocessing import NoStageError
         from stereo_tasks.settings import SettingsError
 
-        choice = {name: params[name] for name in ("production", "sources", "force", "dry_run")}
+        choice = {name: params[name] for name in ("production", "sources", "force", "from_stage", "why", "dry_run")}
         try:
             # The task is not told the number of its backfill; the run's id leads to it.
             answer = request_night(
                 Catalog.of_site(), key, **choice, backfill=dag_run.run_id, by=dag_run.triggering_user_name or ""
             )
-        except (BadNightError, SettingsError) as error:
+        except (BadNightError, NoStageError, SettingsError) as error:
             raise AirflowFailException(str(error)) from None
         print(*answer.lines, sep="\n")
         if answer.outcome == "refused":

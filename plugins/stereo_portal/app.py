@@ -5,6 +5,8 @@ from __future__ import annotations
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
 
+from stereo_portal.decision_pages import decision_pages
+from stereo_portal.digest_page import digest_page
 from stereo_portal.error_pages import add_error_pages
 from stereo_portal.headers import SafeHeaders
 from stereo_portal.night_pages import night_pages
@@ -22,5 +24,7 @@ def create_app() -> FastAPI:
     # Of two that fit an address the first one answers.
     app.include_router(view_routes())
     app.include_router(overview_pages(pages))
+    app.include_router(digest_page(pages))
+    app.include_router(decision_pages(pages))
     app.include_router(night_pages(pages))
     return app

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from stereo_portal.pages import home_of
+from stereo_portal.permission import NotAllowedError
 from stereo_portal.qa_page import NoPageError
 from stereo_tasks.errors import StereoError
 
@@ -81,8 +82,10 @@ def _needs_login(request: Request, error: HTTPException) -> bool:
     """Tell whether a person in front of a browser has no login that is good for this site."""
     # Airflow's own middleware leaves the user here where the login is valid: a 403 is then about rights.
     known = getattr(request.state, "user", None) is not None
-    reads = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    return reads and not known and error.status_code in (401, 403)
+    # A form that was sent is lost: its address leads to a new one after the login.
+    reads = request.method in ("GET", "POST") and "text/html" in request.headers.get("accept", "")
+    refused = error.status_code in (401, 403) and not isinstance(error, NotAllowedError)
+    return reads and refused and not known
 
 
 def _login(request: Request) -> str:

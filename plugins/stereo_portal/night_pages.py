@@ -13,10 +13,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from stereo_portal.airflow_runs import run_address, tasks_of
+from stereo_portal.decisions import DECISIONS, run_name
 from stereo_portal.headers import HEADERS, QA_POLICY
 from stereo_portal.paused import paused_dags
+from stereo_portal.permission import MayDecide
 from stereo_portal.qa_page import NoPageError, read_page
 from stereo_portal.safe_files import NotReadError, tail_within
+from stereo_portal.said_once import forget_said, said_before
 from stereo_tasks.status.elements import elements_of
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ def night_pages(pages: Pages) -> APIRouter:
     @router.get("/", response_class=HTMLResponse)
     def nights(
         request: Request,
+        may: MayDecide,
         production: str = "",
         source: str = "",
         state: str = "",
@@ -89,6 +93,7 @@ def night_pages(pages: Pages) -> APIRouter:
             request,
             "nights.html",
             here="Nights",
+            may=may,
             table=page.table,
             older=urlencode(form | {"until": str(page.older)}) if page.older else "",
             newest=urlencode(form) if until else "",
@@ -100,7 +105,7 @@ def night_pages(pages: Pages) -> APIRouter:
         )
 
     @router.get("/{production}/{night}", response_class=HTMLResponse)
-    def night_page(request: Request, production: str, night: str) -> HTMLResponse:
+    def night_page(request: Request, production: str, night: str, may: MayDecide) -> HTMLResponse:
         """Show everything that is known of a night."""
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.catalog.known_nights import neighbours
@@ -114,10 +119,14 @@ def night_pages(pages: Pages) -> APIRouter:
             report = night_report(catalog, of, settings=settings, production=production)
             previous, following = neighbours(catalog, report.production, of)
         output = settings.site.paths.output
-        return pages.render(
+        done = said_before(request)
+        answer = pages.render(
             request,
             "night.html",
             report=report,
+            done=done,
+            decisions=DECISIONS if may else (),
+            run_name=run_name,
             previous=previous,
             following=following,
             checks=checklist(report),
@@ -128,6 +137,9 @@ def night_pages(pages: Pages) -> APIRouter:
             at_most=AT_MOST,
             **_in_words(report),
         )
+        if done:
+            forget_said(answer)
+        return answer
 
     @router.get("/{production}/{night}/elements", response_class=HTMLResponse)
     def elements_page(request: Request, production: str, night: str, source: str) -> HTMLResponse:

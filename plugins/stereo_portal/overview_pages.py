@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from stereo_portal.headers import HEADERS, QA_POLICY
+from stereo_portal.permission import MayDecide
 from stereo_portal.plot import draw_trend
 from stereo_portal.season_files import read_season_page, season_sets
 from stereo_tasks.errors import StereoError
@@ -66,6 +67,7 @@ def overview_pages(pages: Pages) -> APIRouter:
     @router.get("/runs", response_class=HTMLResponse)
     def runs_page(
         request: Request,
+        may: MayDecide,
         production: str = "",
         source: str = "",
         first: str = "",
@@ -97,6 +99,7 @@ def overview_pages(pages: Pages) -> APIRouter:
             request,
             "runs.html",
             here="Runs",
+            may=may,
             page=page,
             good=[run.run for run in page.runs if run.effective == LEVELS[0]],
             months=[(of, month, urlencode(_month(of, month, name))) for of, month in months.items()],

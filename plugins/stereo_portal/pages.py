@@ -9,12 +9,17 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from stereo_portal.digest_message import add_filters
 from stereo_portal.headers import HEADERS
 
 if TYPE_CHECKING:
     from fastapi import Request
 
-NAVIGATION = {"Nights": "", "Calendar": "calendar", "Runs": "runs", "Trends": "trends", "Seasons": "seasons"}
+    from stereo_tasks.processing.reprocessing import Cost
+
+NAVIGATION = {
+    "Nights": "", "Calendar": "calendar", "Runs": "runs", "Trends": "trends", "Seasons": "seasons", "Digest": "digest"
+}  # fmt: skip
 """What stands on top of each page, with its address below that of the portal."""
 
 
@@ -29,7 +34,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"utc": utc, "stable": _stable, "hours": _hours, "marked": _marked}
+        self._templates.filters |= {"utc": utc, "stable": _stable, "hours": _hours, "marked": _marked, "cost": _cost}
+        add_filters(self._templates)
 
     def render(self, request: Request, name: str, status: int = 200, *, here: str = "", **values: Any) -> HTMLResponse:
         """Return a page.
@@ -74,6 +80,13 @@ def _marked(text: str) -> Markup:
 
 def _hours(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds / 3600:.1f}"
+
+
+def _cost(cost: Cost) -> str:
+    if not cost.elements:
+        return "nothing"
+    hours = "CPU time not known" if cost.cpu_s is None else f"{cost.cpu_s / 3600:.2g} CPU h"
+    return f"{cost.elements} elements, {hours}"
 
 
 def _stable(folder: str) -> str:

@@ -80,6 +80,7 @@ def start(
     sources: Sequence[str] = (),
     force: bool = False,
     dry_run: bool = False,
+    from_stage: str = "",
 ) -> int:
     """Ask for all nights of a range, both ends included, and return the backfill's id.
 
@@ -97,6 +98,8 @@ def start(
         Compute again what is valid, too.
     dry_run : bool, optional
         Only plan, in the logs of the tasks.
+    from_stage : str, optional
+        Compute everything from this stage on again, valid or not.
 
     Raises
     ------
@@ -105,6 +108,8 @@ def start(
     """
     _wait_for_others(api)
     conf = {"production": production, "sources": list(sources), "force": force, "dry_run": dry_run}
+    if from_stage:
+        conf["from_stage"] = from_stage
     return api.backfill(REQUEST_DAG, first, last, conf=conf)
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,17 @@ _STYLES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of each night."""
+
+    production: str | None
+    sources: tuple[str, ...]
+    force: bool
+    from_stage: str
+    dry_run: bool
+
+
 def backfill_command(
     first: Annotated[
         str | None, typer.Argument(help="Evening date of the first night; with --show or --watch a backfill's id.")
@@ -40,6 +52,7 @@ def backfill_command(
     ] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
     force: Annotated[bool, typer.Option(help="Compute again what is valid, too.")] = False,
+    from_stage: Annotated[str, typer.Option(help="Compute everything from this stage on again.")] = "",
     dry_run: Annotated[bool, typer.Option(help="Only say what would be done, night by night.")] = False,
     show: Annotated[bool, typer.Option(help="Show how far a backfill is; the newest, or that of the id.")] = False,
     watch: Annotated[bool, typer.Option(help="Show it again and again until it has ended.")] = False,
@@ -52,7 +65,8 @@ def backfill_command(
     settings, number = load_settings(), None
     if last is not None and first is not None and not show:
         with site_api(settings) as api:
-            number = _start(api, settings, first, last, production, tuple(source or ()), force, dry_run)
+            asked = _Asked(production, tuple(source or ()), force, from_stage, dry_run)
+            number = _start(api, settings, first, last, asked)
         if not watch:
             typer.echo(f"see how far it is: stereo backfill --show {number}, or --watch")
             return
@@ -76,28 +90,29 @@ def _start(
     settings: Settings,
     first: str,
     last: str,
-    production: str | None,
-    sources: tuple[str, ...],
-    force: bool,
-    dry_run: bool,
+    asked: _Asked,
 ) -> int:
     from stereo_tasks.airflow_api import backfills
     from stereo_tasks.nights import Night
+    from stereo_tasks.processing.reprocessing import check_stage
 
     begin, end = Night(first), Night(last)
     backfills.check_range(begin, end, dt.datetime.now(dt.UTC))
-    name = settings.production(production).name
+    name = settings.production(asked.production).name
+    if asked.from_stage:
+        check_stage(asked.from_stage)
     for dag in (backfills.REQUEST_DAG, backfills.PROCESS_DAG):
         api.wait_for_dag(dag)
-    _warn_of_unknown(settings, begin, end, sources)
+    _warn_of_unknown(settings, begin, end, asked.sources)
     for dag in backfills.unpause_all(api):
         typer.echo(f"{dag} was paused; it runs now")
     number = backfills.start(
-        api, begin, end, production=production and name, sources=sources, force=force, dry_run=dry_run
-    )
+        api, begin, end, production=asked.production and name, sources=asked.sources, force=asked.force,
+        dry_run=asked.dry_run, from_stage=asked.from_stage,
+    )  # fmt: skip
     count = (end.evening - begin.evening).days + 1
-    what = "a dry run of " if dry_run else ""
-    only = f", only {', '.join(sources)}" if sources else ""
+    what = "a dry run of " if asked.dry_run else ""
+    only = f", only {', '.join(asked.sources)}" if asked.sources else ""
     typer.echo(f"backfill {number}: {what}{count} nights, {begin}..{end}, production {name}{only}")
     return number
 

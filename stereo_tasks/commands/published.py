@@ -117,12 +117,7 @@ def withdraw_command(
         lifts=lifts,
     )  # fmt: skip
     for one in found:
-        subject = f"{f'run {one.run}' if one.run else 'all'} of {one.source}, night of {one.night}"
-        if lifts:
-            state = "is published again" if one.new else "was not withdrawn"
-        else:
-            state = "is withdrawn" if one.new else "was withdrawn before"
-        typer.echo(f"{subject}, {state}: {', '.join(map(str, one.links))}")
+        typer.echo(one.said(lifts=lifts))
         _say_derived(one.derived, one.source)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings, load_settings
+from stereo_tasks.stages import night_stages
 
 _SEPARATOR = "."  # a name of a production may have it, a date has not
 
@@ -28,11 +29,14 @@ class ReadyNight:
     """Whether it answers the request of a person that waited."""
     reason: str
     """What is there, and what is missing if the night is partial."""
+    from_stage: str = ""
+    """Somebody asked for everything from this stage on to be made again."""
 
     @property
     def choice(self) -> dict[str, Any]:
         """What the run that processes the night is told."""
-        return {"production": self.production, "sources": list(self.sources), "force": self.force}
+        choice = {"production": self.production, "sources": list(self.sources), "force": self.force}
+        return choice | ({"from_stage": self.from_stage} if self.from_stage else {})
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for `from_dict`."""
@@ -75,14 +79,17 @@ def combined(choices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the choice that answers several requests for one night, the oldest first.
 
     The newest says the production. All sources are processed that any of them asked for, and with force if one of them
-    did: nobody's request gets lost in that of somebody else.
+    did, or from the earliest stage that is named: nobody's request gets lost in that of somebody else.
     """
     found = [{"production": None, "sources": (), "force": False, **choice} for choice in choices]
     if not found:
         return {"production": None, "sources": [], "force": False}
     wanted = [one["sources"] or () for one in found]
+    named = {one.get("from_stage") for one in found}
+    earliest = [stage.name for stage in night_stages() if stage.name in named][:1]
     return {
         "production": found[-1]["production"],
         "sources": sorted({source for sources in wanted for source in sources}) if all(wanted) else [],
         "force": any(one["force"] for one in found),
+        **({"from_stage": earliest[0]} if earliest else {}),
     }

@@ -14,6 +14,7 @@ from stereo_tasks.dispatch.candidates import Candidate, LogNights, NightInspecto
 from stereo_tasks.dispatch.partitions import ReadyNight
 from stereo_tasks.inventory import night_over
 from stereo_tasks.nights import Night
+from stereo_tasks.processing.reprocessing import check_stage
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.stereo_log import StereoLog, read_site_log, select
 
@@ -42,6 +43,8 @@ def request_night(
     sources: Sequence[str] = (),
     force: bool = False,
     dry_run: bool = False,
+    from_stage: str = "",
+    why: str = "",
     backfill: str = "",
     by: str = "",
     now: dt.datetime | None = None,
@@ -66,6 +69,10 @@ def request_night(
         Compute again what is valid, too.
     dry_run : bool, optional
         Only say what would be done.
+    from_stage : str, optional
+        Compute everything from this stage on again, valid or not. Only what can be processed now: it does not wait.
+    why : str, optional
+        What it is for, in the words of who asks.
     backfill : str, optional
         Id of Airflow's backfill or run, to find the answers again.
     by : str, optional
@@ -81,6 +88,8 @@ def request_night(
         If it is no night.
     SettingsError
         If there is no such production.
+    NoStageError
+        If there is no such stage.
     StereoLogError
         If the log as a whole cannot be read.
     InventoryError
@@ -91,8 +100,15 @@ def request_night(
     settings = settings or load_settings()
     name = settings.production(production).name
     wanted = sorted(set(sources))
+    if from_stage:
+        check_stage(from_stage)
 
     outcome, reason, states = _examine(catalog, night, name, wanted, now, settings)
+    if from_stage and outcome == requests.WAITING:
+        outcome, reason = requests.REFUSED, f"it cannot be made again from {from_stage} on now: {reason}"
+    elif from_stage:
+        reason = f"again from {from_stage} on: {reason}"
+    reason = f"{why.strip()}; {reason}" if why.strip() else reason
     going = [state for state in states if _goes(state)] if outcome == requests.REQUESTED else []
     if dry_run and outcome != requests.REFUSED:
         lines = _plan_lines(night, name, [state.source for state in going], settings) if going else ()
@@ -103,7 +119,7 @@ def request_night(
     if going:
         sources = tuple(sorted(state.source for state in going)) if wanted or len(going) < len(states) else ()
         contents = tuple(state.readiness.content for state in going)
-        ready = ReadyNight(night, name, sources, force, contents, False, reason)
+        ready = ReadyNight(night, name, sources, force, contents, False, reason, from_stage)
     answer = Answer(night, outcome, reason, ready)
     _note(catalog, answer, name, wanted, force, backfill, by, settings)
     # What does not go now is watched by detection from now on.

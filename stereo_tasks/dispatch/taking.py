@@ -18,6 +18,7 @@ from stereo_tasks.dispatch.candidates import held_sources
 from stereo_tasks.dispatch.partitions import combined
 from stereo_tasks.nights import Night
 from stereo_tasks.processing.night_plans import NightPlans, plan_night
+from stereo_tasks.processing.reprocessing import forget
 from stereo_tasks.settings import Settings
 
 
@@ -44,7 +45,7 @@ def begin(
     run_id : str
         Id of the run, the same in all its tries.
     choice : mapping
-        What it was asked for: ``sources`` and ``force``.
+        What it was asked for: ``sources``, ``force``, and ``from_stage`` if there is one.
     owner : str
         How the lock knows the run.
     is_dead : callable
@@ -59,6 +60,8 @@ def begin(
         acquire_night(catalog, night, production, owner, is_dead=is_dead)
     except NightLockedError as error:
         wanted = {name: choice[name] for name in ("sources", "force")}
+        if choice.get("from_stage"):
+            wanted["from_stage"] = choice["from_stage"]
         end_run(catalog, night, production, run_id, LOCKED, [str(error)], choice=wanted)
         # The other run may have ended just before this was written, and then hands nothing on.
         acquire_night(catalog, night, production, owner, is_dead=is_dead)
@@ -97,6 +100,8 @@ def plan_and_take(
     )  # fmt: skip
     for plan in planned.plans:
         plan.save()
+        if stage := wanted.get("from_stage"):
+            forget(plan, stage)
     note_taken(catalog, night, production, planned.contents, run_id)
     take_over(catalog, left_behind, run_id)
     return planned, wanted

@@ -38,6 +38,15 @@ class Changed:
     derived: tuple[str, ...]
     """Files that were made of it, and stay as they are until they are made again."""
 
+    def said(self, *, lifts: bool) -> str:
+        """Say what was done."""
+        subject = f"{f'run {self.run}' if self.run else 'all'} of {self.source}, night of {self.night}"
+        if lifts:
+            state = "is published again" if self.new else "was not withdrawn"
+        else:
+            state = "is withdrawn" if self.new else "was withdrawn before"
+        return f"{subject}, {state}: {', '.join(map(str, self.links))}"
+
 
 def withdraw(
     catalog: Catalog,

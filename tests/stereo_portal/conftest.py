@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
+from airflow.api_fastapi.app import create_auth_manager
 from fastapi.testclient import TestClient
 
 # For scenes and catalog_fixtures, and for serving.
@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "status"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from catalog_fixtures import migrated, server  # noqa: F401
+from people import logged_in
 from playwright.sync_api import sync_playwright
 from scenes import Scene, every_state
 from sqlalchemy import text
@@ -63,9 +64,13 @@ def output(root, nights) -> Path:
 @pytest.fixture
 def client() -> TestClient:
     """Somebody who is logged in."""
-    app = create_app()
-    app.dependency_overrides[get_user] = lambda: "somebody"
-    return TestClient(app)
+    return TestClient(logged_in(create_app()))
+
+
+@pytest.fixture(autouse=True)
+def auth_manager():
+    """Airflow's simple one, as its api-server has it."""
+    return create_auth_manager()
 
 
 @pytest.fixture(scope="module")

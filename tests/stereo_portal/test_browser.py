@@ -6,9 +6,9 @@ import http.server
 import threading
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from people import logged_in
 from serving import served
 from stereo_portal.app import create_app
 
@@ -52,8 +52,7 @@ def attack() -> list[str]:
 @pytest.fixture(scope="module")
 def site(output, attack):
     """The portal as Airflow mounts it, for somebody who is logged in; gives its address."""
-    portal = create_app()
-    portal.dependency_overrides[get_user] = lambda: "somebody"
+    portal = logged_in(create_app())
     app = FastAPI()
     app.mount("/nights", portal)
     app.get("/unprotected")(lambda: HTMLResponse(attack[0]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
+from people import logged_in
 from serving import served
 from stereo_portal.app import create_app
 
@@ -27,8 +27,7 @@ def site(output, nights, scene):
     )
     for number, name in enumerate(("done", "partial", "failed")):
         scene.judged(nights[name], "good", "warning", "bad", first_run=100 * number)
-    portal = create_app()
-    portal.dependency_overrides[get_user] = lambda: "somebody"
+    portal = logged_in(create_app())
     app = FastAPI()
     app.mount("/nights", portal)
     with served(app) as address:

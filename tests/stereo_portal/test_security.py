@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
+from people import logged_in
 from stereo_portal.app import create_app
 from stereo_portal.qa_page import MOST_BYTES
 
@@ -219,8 +219,7 @@ def test_every_answer_has_the_headers(client, nights, monkeypatch):
 
     night = nights["done"].lst_date
     stranger = TestClient(create_app())
-    app = create_app()
-    app.dependency_overrides[get_user] = lambda: "somebody"
+    app = logged_in(create_app())
     app.add_api_route("/number", lambda number: number, dependencies=[])
     careless = TestClient(app, raise_server_exceptions=False)
     answers = {
@@ -243,7 +242,7 @@ def test_every_answer_has_the_headers(client, nights, monkeypatch):
         assert "script" not in policy, status
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
         if status not in (200, 303, 307):
             assert "All nights" in answer.text
     assert "something else" not in answers[500].text

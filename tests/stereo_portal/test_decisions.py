@@ -1,0 +1,249 @@
+"""What people decide on the pages: who may, what is noted, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+from people import logged_in
+from stereo_portal.app import create_app
+
+from stereo_tasks.catalog.holds import open_holds
+from stereo_tasks.catalog.overrules import open_overrules
+from stereo_tasks.catalog.sign_offs import sign_offs
+
+ORIGIN = {"Origin": "http://testserver"}
+NAMES = ("hold", "release", "reprocess", "overrule", "lift-overrule", "sign-off", "lift-sign-off", "withdraw",
+         "lift-withdrawal")  # fmt: skip
+pytestmark = pytest.mark.usefixtures("output")
+
+
+class Person:
+    """Somebody who opens a form, fills it in and sends it."""
+
+    def __init__(self, role: str, name: str = "ana") -> None:
+        self.client = TestClient(logged_in(create_app(), role, name), follow_redirects=False)
+
+    def token(self, address: str) -> str:
+        return re.search(r'name="token" value="([^"]+)"', self.client.get(address).text)[1]
+
+    def send(self, address: str, headers=ORIGIN, **values: str):
+        values = {"token": self.token(address), **values}
+        return self.client.post(address, data=values, headers=headers)
+
+    def done(self, address: str, **values: str) -> str:
+        """Send a form; return what the page of the night says, once."""
+        answer = self.send(address, **values)
+        assert answer.status_code == 303, answer.text
+        night = address.rsplit("/", 1)[0]
+        assert answer.headers["Location"] == f"../{night.rsplit('/', 1)[1]}"
+        text = self.client.get(night).text
+        said = re.search(r'role="status">(.*?)</div>', text)[1]
+        assert 'role="status"' not in self.client.get(night).text
+        return said
+
+
+@pytest.fixture
+def operator() -> Person:
+    return Person("op")
+
+
+@pytest.fixture(scope="module")
+def judged(scene, nights):
+    """The night that is done, with three runs that QA has judged."""
+    scene.judged(nights["done"], "good", "warning", "bad")
+    return nights["done"]
+
+
+def _address(night, name: str) -> str:
+    return f"/mcp062/{night.lst_date}/{name}"
+
+
+# --- who may
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_viewer_sees_no_form_and_sends_none(scene, nights, judged, operator, name):
+    address, viewer = _address(judged, name), Person("viewer", "vera")
+    assert viewer.client.get(address).status_code == 403
+    assert "for operators" in viewer.client.get(address).text
+    for token in ({}, {"token": "x"}):
+        answer = viewer.client.post(address, data={"reason": "r", **token}, headers=ORIGIN)
+        assert answer.status_code == 403
+    assert operator.client.get(address).status_code == 200
+
+
+def test_links_are_for_those_who_may(nights, judged):
+    for path in ("/", f"/mcp062/{judged.lst_date}", "/runs"):
+        assert re.search('href="[^"]*(hold|overrule)', Person("viewer").client.get(path).text) is None
+        assert re.search('href="[^"]*(hold|overrule)', Person("op").client.get(path).text)
+        assert re.search('href="[^"]*(hold|overrule)', Person("admin").client.get(path).text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stranger_comes_to_the_login(judged, name):
+    stranger = TestClient(create_app(), follow_redirects=False)
+    address = _address(judged, name)
+    for answer in (
+        stranger.get(address, headers={"Accept": "text/html"}),
+        stranger.post(address, data={"reason": "r"}, headers={"Accept": "text/html", **ORIGIN}),
+    ):
+        assert answer.status_code == 303
+        assert "auth/login?next=" in answer.headers["Location"]
+    assert stranger.post(address, data={"reason": "r"}, headers=ORIGIN).status_code == 401
+
+
+# --- what is noted
+
+
+@pytest.mark.parametrize("role", ["op", "admin"])
+def test_a_night_is_held_and_released(scene, nights, role):
+    night, person = nights["partial"], Person(role, f"{role}-ana")
+    text = person.client.get(_address(night, "hold")).text
+    assert "What is published stays" in text
+    said = person.done(_address(night, "hold"), source="", until="", reason="clouds & <b>more</b>")
+    assert "is held, by" in said
+    assert "<b>" not in said
+    (row,) = open_holds(scene.catalog, "mcp062", night=night)
+    assert (row.held_by, row.reason, row.source) == (f"{role}-ana", "clouds & <b>more</b>", "")
+    again = person.send(_address(night, "hold"), source="", reason="again")
+    assert again.status_code == 422
+    assert "is held already, by" in again.text
+    assert "is released" in person.done(_address(night, "release"), source="")
+    assert open_holds(scene.catalog, "mcp062", night=night) == ()
+
+
+def test_a_verdict_is_overruled_and_that_is_lifted(scene, nights, judged, operator):
+    run = f"{judged}/CrabNebula/3"
+    form = operator.client.get(_address(judged, "overrule"), params={"run": run}).text
+    assert f'value="{run}" selected' in form
+    said = operator.done(_address(judged, "overrule"), run=run, level="good", reason="the metric is wrong")
+    assert "good instead of bad, the metric is wrong" in said
+    with scene.catalog.transaction() as session:
+        (row,) = open_overrules(session, "mcp062", first=judged, last=judged)
+        assert (row.run, row.level, row.decided_by, row.reason) == (3, "good", "ana", "the metric is wrong")
+    assert "is bad again" in operator.done(_address(judged, "lift-overrule"), run=run, reason="it was right")
+    with scene.catalog.transaction() as session:
+        assert open_overrules(session, "mcp062", first=judged, last=judged) == ()
+
+
+def test_a_night_is_signed_off_and_that_is_taken_back(scene, judged, operator):
+    assert "CrabNebula 3: bad the rate is low" in operator.client.get(_address(judged, "sign-off")).text
+    assert "is signed off by ana" in operator.done(_address(judged, "sign-off"), reason="looked at")
+    signed = sign_offs(scene.catalog, "mcp062", judged, judged)[judged]
+    assert (signed.by, signed.remark) == ("ana", "looked at")
+    assert "signed off already" in operator.send(_address(judged, "sign-off"), reason="").text
+    assert "not signed off any more" in operator.done(_address(judged, "lift-sign-off"), reason="too early")
+    assert sign_offs(scene.catalog, "mcp062", judged, judged) == {}
+
+
+def test_there_is_no_button_for_what_cannot_be(nights, operator):
+    night = nights["waiting"]
+    for name, why in {
+        "release": "Nobody holds it", "overrule": "QA has no verdict", "lift-overrule": "Nobody has overruled",
+        "lift-sign-off": "Nobody has signed it off", "withdraw": "Nothing of it is published",
+        "lift-withdrawal": "Nothing of it is withdrawn",
+    }.items():  # fmt: skip
+        text = operator.client.get(_address(night, name)).text
+        assert why in text
+        assert "<button" not in text
+
+
+# --- what is refused
+
+
+def _nothing_held(scene, night) -> bool:
+    return open_holds(scene.catalog, "mcp062", night=night) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"reason": "  "}, "give a reason"),
+        ({}, "give a reason"),
+        ({"reason": "x", "source": "Crab"}, "is none of CrabNebula"),
+        ({"reason": "x", "source": '"><script>'}, "is none of CrabNebula"),
+        ({"reason": "x" * 1001}, "at most 1000 letters"),
+        ({"reason": "x", "until": "soon"}, "is no date"),
+        ({"reason": "x", "until": "2020-01-01"}, "has passed"),
+        ({"reason": "x" * 30_000}, "more than 20 kB"),
+        ({f"f{number}": "x" for number in range(40)}, "cannot be read"),
+    ],
+)
+def test_a_form_that_cannot_be_says_why_and_does_nothing(scene, nights, operator, values, why):
+    night = nights["ready"]
+    answer = operator.send(_address(night, "hold"), **values)
+    assert answer.status_code in (403, 422)
+    assert why in answer.text
+    assert "<script>" not in answer.text
+    assert _nothing_held(scene, night)
+
+
+def test_what_is_no_form_does_nothing(scene, nights, operator):
+    night = nights["ready"]
+    address = _address(night, "hold")
+    values = {"token": operator.token(address), "reason": "x", "source": ""}
+    for answer in (
+        operator.client.post(address, json=values, headers=ORIGIN),
+        operator.client.post(address, data=values, files={"file": b"x"}, headers=ORIGIN),
+        operator.client.post(address, content=b"reason=%ff%fe", headers={
+            "Content-Type": "application/x-www-form-urlencoded", **ORIGIN}),
+    ):  # fmt: skip
+        assert answer.status_code == 422
+        assert "Nothing was done" in answer.text
+    assert _nothing_held(scene, night)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Origin": "null"}, {"Origin": "http://elsewhere.example"}, {"Origin": "http://testserver.elsewhere.example"},
+     {**ORIGIN, "Sec-Fetch-Site": "cross-site"}, {**ORIGIN, "Sec-Fetch-Site": "same-site"},
+     {**ORIGIN, "Sec-Fetch-Site": "none"}],
+)  # fmt: skip
+def test_a_form_from_elsewhere_does_nothing(scene, nights, operator, headers):
+    night = nights["ready"]
+    answer = operator.send(_address(night, "hold"), headers=headers, source="", reason="x")
+    assert answer.status_code == 403
+    assert "does not come from a page of this site" in answer.text
+    assert _nothing_held(scene, night)
+
+
+def test_a_form_without_the_token_that_is_its_own_does_nothing(scene, nights, operator, monkeypatch):
+    night = nights["ready"]
+    address = _address(night, "hold")
+    others = {
+        "none": "", "odd": "x.y.z", "another person's": Person("op", "eve").token(address),
+        "another form's": operator.token(_address(night, "sign-off")),
+        "another night's": operator.token(_address(nights["done"], "hold")),
+    }  # fmt: skip
+    for whose, token in others.items():
+        answer = operator.send(address, token=token, source="", reason="x")
+        assert answer.status_code == 403, whose
+        assert "no form of yours" in answer.text
+    token = operator.token(address)
+    monkeypatch.setattr("stereo_portal.sent_form._AGE_S", -1)
+    assert operator.send(address, token=token, source="", reason="x").status_code == 403
+    assert _nothing_held(scene, night)
+
+
+def test_what_was_done_is_said_by_this_site_alone(nights, operator):
+    night = f"/mcp062/{nights['ready'].lst_date}"
+    operator.client.cookies.set("stereo_done", '["all is well"]')
+    assert "all is well" not in operator.client.get(night).text
+
+
+def test_no_night_or_production_of_such_a_name(operator):
+    for address in ("/mcp062/yesterday/hold", "/nope/20240110/hold", "/mcp062/99991231/hold"):
+        answer = operator.client.get(address)
+        assert answer.status_code == 404
+        assert "All nights" in answer.text
+
+
+def test_the_digest_is_a_page(client, nights):
+    answer = client.get("/digest")
+    assert answer.status_code == 200
+    assert "dl2/00001: exit code 1" in answer.text
+    assert "<h2>Disks</h2>" in answer.text
+    assert 'href="./digest" aria-current="page"' in answer.text
+    assert client.get("/digest", params={"production": "<i>"}).status_code == 404

@@ -87,8 +87,30 @@ def night_cost(catalog: Catalog, night: Night, production: str, settings: Settin
         If the night cannot be planned.
     """
     planned = plan_night(night, production=production, suspended=suspended(catalog), settings=settings)
-    sources = tuple(_source_cost(plan, _Times.of(catalog, plan)) for plan in planned.plans)
+    sources = tuple(source_cost(catalog, plan) for plan in planned.plans)
     return NightCost(sources, (*planned.not_taken, *planned.problems))
+
+
+def source_cost(catalog: Catalog, plan: Plan) -> SourceCost:
+    """Return what it takes to do a plan, beside what is valid of it."""
+    times = _Times.of(catalog, plan)
+    states = ElementStates(plan)
+    elements = {stage.name: [element for _, element in plan.of_stage(stage)] for stage in plan.stages}
+    to_make = {name: [one for one in found if not states.is_valid(one)] for name, found in elements.items()}
+    stages = [
+        StageCost(
+            name,
+            len(found) - len(to_make[name]),
+            len(found),
+            times.cost(to_make[name]),
+            times.cost(_all(elements[later] for later in _from(plan, name))),
+        )
+        for name, found in elements.items()
+    ]
+    blockers = tuple(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers)
+    return SourceCost(
+        plan.source, tuple(stages), times.cost(_all(to_make.values())), times.cost(plan.elements), blockers
+    )
 
 
 def check_stage(name: str) -> None:
@@ -137,26 +159,6 @@ class _Times:
         times = [self.own.get(element.id, self.usual.get(element.stage.name)) for element in elements]
         known = [time for time in times if time is not None]
         return Cost(len(elements), sum(known) if len(known) == len(times) else None)
-
-
-def _source_cost(plan: Plan, times: _Times) -> SourceCost:
-    states = ElementStates(plan)
-    elements = {stage.name: [element for _, element in plan.of_stage(stage)] for stage in plan.stages}
-    to_make = {name: [one for one in found if not states.is_valid(one)] for name, found in elements.items()}
-    stages = [
-        StageCost(
-            name,
-            len(found) - len(to_make[name]),
-            len(found),
-            times.cost(to_make[name]),
-            times.cost(_all(elements[later] for later in _from(plan, name))),
-        )
-        for name, found in elements.items()
-    ]
-    blockers = tuple(f"{blocker.subject}: {blocker.reason}" for blocker in plan.blockers)
-    return SourceCost(
-        plan.source, tuple(stages), times.cost(_all(to_make.values())), times.cost(plan.elements), blockers
-    )
 
 
 def _all(groups: Iterable[Sequence[Element]]) -> list[Element]:

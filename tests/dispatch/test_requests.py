@@ -19,8 +19,10 @@ from stereo_tasks.dispatch import candidates
 from stereo_tasks.dispatch.candidates import held_sources
 from stereo_tasks.dispatch.partitions import ReadyNight, combined, night_key, read_key
 from stereo_tasks.dispatch.requests import request_night
+from stereo_tasks.dispatch.taking import plan_and_take
 from stereo_tasks.nights import BadNightError, Night
 from stereo_tasks.processing.night_plans import plan_night
+from stereo_tasks.processing.reprocessing import NoStageError
 from stereo_tasks.settings import SettingsError
 
 NIGHT = Night("2020-12-15")
@@ -197,6 +199,32 @@ def test_the_choices_of_several_requests_are_joined():
     assert combined([a]) == a
     assert combined([a, b]) == {"production": "q", "sources": ["A", "B"], "force": True}
     assert combined([a, {"production": "p", "sources": []}, b])["sources"] == []
+    late, early = {**b, "from_stage": "dl3"}, {**b, "from_stage": "stereo"}
+    assert combined([late, early, {**b, "from_stage": ""}])["from_stage"] == "stereo"
+    assert "from_stage" not in combined([a, b])
+
+
+def test_a_night_is_asked_for_again_from_a_stage(site, monkeypatch):
+    monkeypatch.setattr("stereo_tasks.processing.night_plans.science_versions", lambda _: {"magic-cta-pipe": "0.6.2"})
+    refused = _ask(site, from_stage="dl2", by="ana")
+    assert (refused.outcome, refused.handed_on) == ("refused", None)
+    assert "cannot be made again from dl2 on now" in refused.reason
+    with pytest.raises(NoStageError, match="is no stage"):
+        _ask(site, from_stage="dl4")
+    _crab(site)
+    answer = _ask(site, "CrabNebula", from_stage="dl2", why="new forests", by="ana")
+    assert answer.handed_on.choice["from_stage"] == "dl2"
+    assert ReadyNight.from_dict(answer.handed_on.as_dict()) == answer.handed_on
+    assert answer.reason.startswith("new forests; again from dl2 on: ")
+    (found,) = plan_night(NIGHT, settings=site.settings).plans
+    for element in found.elements:
+        element.record_path.parent.mkdir(parents=True, exist_ok=True)
+        element.record_path.write_text("{}")
+    production = site.settings.production().name
+    plan_and_take(site.catalog, NIGHT, production, "r1", answer.handed_on.choice, settings=site.settings)
+    left = {one.stage.name for one in found.elements if one.record_path.exists()}
+    assert {"calibrate", "coincide", "stereo"} <= left
+    assert left & {"dl2", "dl3", "index", "qa"} == set()
 
 
 def test_productions_have_keys_of_their_own(site):

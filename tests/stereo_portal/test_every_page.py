@@ -27,7 +27,7 @@ def site(output, nights, scene):
     )
     for number, name in enumerate(("done", "partial", "failed")):
         scene.judged(nights[name], "good", "warning", "bad", first_run=100 * number)
-    portal = logged_in(create_app())
+    portal = logged_in(create_app(), "op")
     app = FastAPI()
     app.mount("/nights", portal)
     with served(app) as address:
@@ -46,6 +46,10 @@ def _paths(nights):
         "runs": "runs",
         "trends": "trends",
         "seasons": "seasons",
+        "digest": "digest",
+        "hold": f"mcp062/{failed}/hold",
+        "reprocess": f"mcp062/{failed}/reprocess",
+        "overrule": f"mcp062/{done}/overrule",
         "season": "seasons/mcp062/CrabNebula",
         "error": "mcp062/nonsense",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 from serving import served
@@ -11,6 +12,7 @@ from serving import served
 BASE = "/stereo-ab12cd"
 USERS = {"admin": "admin", "operator": "op", "shifter": "viewer"}
 MOST_CLICKS = 3
+DAGS = Path(__file__).parents[2] / "dags"
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,21 @@ def airflow(output, nights, scene, tmp_path_factory):
         patch.setattr(api, "API_ROOT_PATH", f"{BASE}/")  # as [api] base_url gives it, which is read once
         patch.setenv("AIRFLOW__API__BASE_URL", f"http://localhost{BASE}")
         initdb()
+        _know_dag("request_nights")
         api.purge_cached_app()
         with served(api.create_app(apps="core")) as address:
             yield address.replace("127.0.0.1", "localhost")
         api.purge_cached_app()
+
+
+def _know_dag(name: str) -> None:
+    """Let Airflow's database have a DAG of this checkout, as the dag-processor does."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+    DagBundlesManager().sync_bundles_to_db()
+    bag = BundleDagBag(dag_folder=str(DAGS / f"{name}.py"), bundle_path=DAGS, bundle_name="dags-folder")
+    sync_bag_to_db(bag, "dags-folder", None)
 
 
 @pytest.fixture
@@ -131,8 +144,107 @@ def test_a_stranger_comes_to_the_login_and_back(tab, airflow, nights, user):
     tab.wait_for_url(f"**{BASE}/nights/mcp062/{night.lst_date}?from=mail")
     assert f"Night of {night}" in tab.inner_text("h1")
     assert tab.locator("nav >> text=Airflow").evaluate("link => link.href") == f"{airflow}{BASE}/"
-    for path in ("calendar", "runs", "trends", "seasons"):
+    for path in ("calendar", "runs", "trends", "seasons", "digest"):
         assert tab.goto(f"{airflow}{BASE}/nights/{path}").status == 200
+
+
+@pytest.fixture(scope="module")
+def operator(browser, airflow):
+    """The tab of an operator, on a telephone, who is logged in."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    tab = context.new_page()
+    _log_in(tab, airflow, "operator", "/nights/")
+    tab.wait_for_url("**/nights/")
+    yield tab
+    context.close()
+
+
+def _decide(one, link, **fields):
+    """Click on a link, fill in the form, and send it; return what the page of the night says."""
+    one.click(link)
+    assert one.tab.evaluate("document.documentElement.scrollWidth") <= 390
+    for name, value in fields.items():
+        field = one.tab.locator(f"form.decision [name={name}]")
+        field.select_option(value) if field.evaluate("f => f.tagName") == "SELECT" else field.fill(value)
+    one.click("form.decision button")
+    return one.tab.inner_text("[role=status]")
+
+
+def test_an_operator_holds_and_releases_a_night(operator, airflow, nights, scene):
+    from stereo_tasks.catalog.holds import open_holds
+
+    night = nights["partial"]
+    one = Clicks(operator, f"{airflow}{BASE}/nights/")
+    said = _decide(one, f'a[href^="mcp062/{night.lst_date}/hold"]', reason="clouds")
+    assert "CrabNebula in the night of" in said
+    assert one.number <= MOST_CLICKS
+    (row,) = open_holds(scene.catalog, "mcp062", night=night)
+    assert (row.held_by, row.reason) == ("operator", "clouds")
+    assert operator.url.endswith(f"/nights/mcp062/{night.lst_date}")
+    assert "is released" in _decide(one, ".decisions >> text=Release")
+    assert open_holds(scene.catalog, "mcp062", night=night) == ()
+    operator.reload()
+    assert operator.locator("[role=status]").count() == 0
+
+
+def test_an_operator_has_a_night_processed_again(operator, airflow, nights):
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    night = nights["done"]
+    one = Clicks(operator, f"{airflow}{BASE}/nights/")
+    said = _decide(one, f'a[href^="mcp062/{night.lst_date}/reprocess"]', reason="new forests", extent="dl2")
+    assert "was asked for again, CrabNebula" in said
+    assert one.number <= MOST_CLICKS
+    with create_session() as session:
+        (run,) = session.query(DagRun).filter(DagRun.dag_id == "request_nights")
+        assert run.triggering_user_name == "operator"
+        assert run.conf == {
+            "night": str(night), "production": "mcp062", "sources": ["CrabNebula"], "force": False,
+            "from_stage": "dl2", "why": "new forests", "dry_run": False,
+        }  # fmt: skip
+        assert run.note == f"Night {night}: new forests"
+
+
+def test_an_operator_overrules_a_verdict(operator, airflow, nights, scene):
+    from stereo_tasks.catalog.overrules import open_overrules
+
+    night = nights["partial"]
+    one = Clicks(operator, f"{airflow}{BASE}/nights/runs?first={night}&last={night}")
+    said = _decide(one, 'a:text-is("overrule") >> nth=0', level="bad", reason="clouds in the second half")
+    assert "is overruled, by operator" in said
+    with scene.catalog.transaction() as session:
+        (row,) = open_overrules(session, "mcp062", first=night, last=night)
+        assert (row.level, row.decided_by, row.reason) == ("bad", "operator", "clouds in the second half")
+    assert "as QA says" in _decide(one, 'dd a:text-is("lift")', reason="the clouds were elsewhere")
+
+
+def test_another_site_on_this_host_decides_nothing(operator, airflow, nights, scene):
+    from fastapi import FastAPI
+    from fastapi.responses import HTMLResponse
+
+    from stereo_tasks.catalog.holds import open_holds
+
+    night = nights["done"]
+    address = f"{airflow}{BASE}/nights/mcp062/{night.lst_date}/hold"
+    thief = FastAPI()
+    thief.get("/")(lambda: HTMLResponse(
+        f'<form method="post" action="{address}"><input name="source"><input name="reason" value="x"><button>x</button>'
+    ))  # fmt: skip
+    with served(thief) as elsewhere:
+        operator.goto(elsewhere.replace("127.0.0.1", "localhost"))  # so the browser sends the cookie
+        with operator.expect_navigation() as loaded:
+            operator.click("button")
+    assert loaded.value.status == 403
+    assert "does not come from a page of this site" in operator.inner_text("main")
+    assert open_holds(scene.catalog, "mcp062", night=night) == ()
+
+
+def test_a_shifter_sees_no_decisions(one_click_away, airflow, nights):
+    one_click_away.goto(f"{airflow}{BASE}/nights/mcp062/{nights['done'].lst_date}")
+    assert one_click_away.locator(".decisions, form.decision").count() == 0
+    assert one_click_away.goto(f"{one_click_away.url}/hold").status == 403
+    assert "for operators" in one_click_away.inner_text("main")
 
 
 def test_the_login_is_of_this_site_alone(tab, airflow):

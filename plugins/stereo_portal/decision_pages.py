@@ -68,7 +68,7 @@ def _add(router: APIRouter, pages: Pages, decision: Decision) -> None:
             if problem := form.problem(values):
                 return page(request, case, form, token, values, problem)
             try:
-                done = list(decision.do(case, values))
+                done = list(decision.do(case, {field.name: values.get(field.name, "") for field in form.fields}))
             except CatalogError:
                 raise
             except StereoError as error:

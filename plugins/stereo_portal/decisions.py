@@ -70,7 +70,7 @@ def _hold(case: Case, values: Mapping[str, str]) -> Iterable[str]:
 
     return holding.hold(
         case.catalog, case.night, case.production, values["reason"], by=case.by, source=values["source"],
-        until=values.get("until", ""),
+        until=values["until"],
     )  # fmt: skip
 
 
@@ -84,13 +84,15 @@ def _release_form(case: Case) -> Form:
         return Form(title, ("Nobody holds it.",))
     options = {source: f"{source or 'the whole night'}, held {described(row)}" for source, row in held.items()}
     what = "detect_nights hands it on within half an hour if it is complete and not processed yet."
-    return Form(title, (what,), (Field("source", "what", options),), "Release")
+    return Form(title, (what,), (Field("source", "what", options), REASON), "Release")
 
 
 def _release(case: Case, values: Mapping[str, str]) -> Iterable[str]:
     from stereo_tasks.dispatch import holding
 
-    return holding.release(case.catalog, case.night, case.production, by=case.by, source=values["source"])
+    return holding.release(
+        case.catalog, case.night, case.production, values["reason"], by=case.by, source=values["source"]
+    )
 
 
 def _runs(case: Case, *, overruled: bool) -> dict[str, str]:
@@ -168,7 +170,7 @@ def _sign_off_form(case: Case) -> Form:
 def _sign_off(case: Case, values: Mapping[str, str]) -> Iterable[str]:
     from stereo_tasks.catalog import sign_offs
 
-    signed = sign_offs.sign_off(case.catalog, case.night, case.production, values.get("reason", ""), by=case.by)
+    signed = sign_offs.sign_off(case.catalog, case.night, case.production, values["reason"], by=case.by)
     return (f"the night of {case.night} is signed off {signed}",)
 
 

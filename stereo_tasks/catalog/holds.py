@@ -93,9 +93,13 @@ def release(
     *,
     by: str,
     source: str = WHOLE_NIGHT,
+    reason: str = "",
 ) -> bool:
     """Release a hold; return whether there was one that still held."""
-    values = {"night": night.evening, "production": production, "source": source, "released_by": plain(by)}
+    values = {
+        "night": night.evening, "production": production, "source": source, "released_by": plain(by),
+        "release_reason": plain(reason.strip()),
+    }  # fmt: skip
     with catalog.transaction(writes=True) as session:
         take(session, Lock.HOLDS)
         at = _take_away(session, values)
@@ -110,7 +114,7 @@ def _take_away(session: Session, values: dict[str, object]) -> dt.datetime | Non
     return session.scalar(
         update(HoldRow)
         .where(*_key(values["night"], values["production"], values["source"]), _holds_at(moment))
-        .values(released_utc=moment, released_by=values["released_by"])
+        .values(released_utc=moment, **{name: values[name] for name in ("released_by", "release_reason")})
         .returning(HoldRow.released_utc)
     )
 

@@ -239,6 +239,7 @@ class HoldRow(Base):
     until_utc: Mapped[dt.datetime | None]
     """When it ends by itself; None: when somebody releases it."""
     released_by: Mapped[str | None]
+    release_reason: Mapped[str | None]
     released_utc: Mapped[dt.datetime | None]
 
 

@@ -18,6 +18,7 @@ from stereo_tasks.catalog.models import HoldRow, Request
 
 _REQUEST = ("night", "production", "backfill", "outcome", "reason", "sources", "force", "requested_by")
 _HOLD = ("night", "production", "source", "reason", "held_by", "until_utc")
+_RELEASE = ("released_utc", "released_by", "release_reason")
 JOURNAL = "journal"
 """Folder beside that of the decisions in which version 0.2 kept them; it stays as it is."""
 
@@ -72,7 +73,8 @@ def _holds(session: Session, found: Iterable[Decision]) -> int:
             statement = insert(HoldRow).values(**row).on_conflict_do_nothing().returning(HoldRow.id)
             number += session.scalar(statement) is not None
         elif old.released_utc is None and row["released_utc"] is not None:
-            old.released_utc, old.released_by = row["released_utc"], row["released_by"]
+            for name in _RELEASE:
+                setattr(old, name, row[name])
             session.flush()
             number += 1
     return number
@@ -88,12 +90,13 @@ def _as_rows(found: Iterable[Decision]) -> list[dict[str, Any]]:
         key = one["night"], one["production"], one["source"]
         if (old := open_.pop(key, None)) is not None:
             ended = one["kind"] == "hold"  # somebody could hold it again, so its end was reached
-            old["released_utc"], old["released_by"] = (
-                (old["until_utc"] or one["at"], ENDED) if ended else (one["at"], one["released_by"])
-            )
+            end = (old["until_utc"] or one["at"], ENDED, None) if ended else (
+                one["at"], one["released_by"], one.get("release_reason")  # which version 0.3 did not ask for
+            )  # fmt: skip
+            old |= dict(zip(_RELEASE, end, strict=True))
         if one["kind"] == "hold":
             row = {name: one[name] for name in _HOLD}
-            row |= {"held_utc": one["at"], "released_utc": None, "released_by": None}
+            row |= {"held_utc": one["at"], **dict.fromkeys(_RELEASE)}
             open_[key] = rows[(*key, one["at"])] = row
     return list(reversed(rows.values()))
 
@@ -110,7 +113,13 @@ def _complete(session: Session, folder: Path, kept: Sequence[Decision]) -> None:
         if ("hold", *key, hold.held_utc) not in known:
             missing.append((hold.held_utc, "hold", {name: getattr(hold, name) for name in _HOLD}))
         if hold.released_utc and hold.released_by != ENDED and ("release", *key, hold.released_utc) not in known:
-            missing.append((hold.released_utc, "release", {**common, "released_by": hold.released_by}))
+            missing.append(
+                (
+                    hold.released_utc,
+                    "release",
+                    {**common, "released_by": hold.released_by, "release_reason": hold.release_reason},
+                )
+            )
     for request in session.scalars(select(Request)):
         if ("request", request.night, request.production, None, request.requested_utc) not in known:
             values = {name: getattr(request, name) for name in _REQUEST}

@@ -37,6 +37,7 @@ def hold_command(
 
 def release_command(
     night: NightArgument,
+    reason: Annotated[str, typer.Option(help="Why: somebody else will read it.")] = "",
     source: SourceOption = "",
     production: ProductionOption = None,
     by: ByOption = None,
@@ -49,5 +50,5 @@ def release_command(
 
     settings, one = load_settings(), Night(night)
     name, catalog = settings.production(production).name, Catalog.of_site(settings)
-    for line in holding.release(catalog, one, name, by=name_of(by), source=source):
+    for line in holding.release(catalog, one, name, reason, by=name_of(by), source=source):
         typer.echo(line)

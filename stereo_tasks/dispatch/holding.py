@@ -66,10 +66,12 @@ def hold(
     return said, *_what_happens(catalog, night, production, row)
 
 
-def release(catalog: Catalog, night: Night, production: str, *, by: str, source: str = "") -> tuple[str, ...]:
+def release(
+    catalog: Catalog, night: Night, production: str, reason: str = "", *, by: str, source: str = ""
+) -> tuple[str, ...]:
     """Release a night, or a source of it, that a person held.
 
-    Parameters and what is returned are those of `hold`.
+    Parameters and what is returned are those of `hold`; the reason may be left out.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def release(catalog: Catalog, night: Night, production: str, *, by: str, source:
     """
     found = holds.open_holds(catalog, production, night=night)
     mine = [row for row in found if row.source == source]
-    if not mine or not holds.release(catalog, night, production, by=by, source=source):
+    if not mine or not holds.release(catalog, night, production, by=by, source=source, reason=reason):
         raise HoldError(_nothing_to_release(night, source, production, found))
     said = f"{_subject(night, source)} of {production} is released; it was held, {described(mine[0])}"
     if others := [row for row in found if row not in mine]:

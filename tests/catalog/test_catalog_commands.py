@@ -36,7 +36,7 @@ def stereo(fresh, tmp_path, monkeypatch):
 
 def test_up_rebuild_and_down(stereo, tmp_path: Path):
     catalog = Catalog.of_site()
-    assert "at revision 0006, it was at none" in stereo("upgrade").output
+    assert "at revision 0007, it was at none" in stereo("upgrade").output
     assert "as before" in stereo("upgrade").output
     holds.hold(catalog, Night("2020-12-15"), "v1", "wait", by="me")
     done = stereo("rebuild")
@@ -47,7 +47,7 @@ def test_up_rebuild_and_down(stereo, tmp_path: Path):
     assert isinstance(refused.exception, CatalogError)
     assert "--yes" in str(refused.exception)
     assert schema.revisions(catalog).up_to_date
-    assert "at revision 0001, it was at 0006" in stereo("downgrade", "0001", "--yes").output
+    assert "at revision 0001, it was at 0007" in stereo("downgrade", "0001", "--yes").output
     assert isinstance(stereo("downgrade", "0815", "--yes").exception, CatalogError)
     with catalog.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM holds")

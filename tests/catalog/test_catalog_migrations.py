@@ -21,7 +21,7 @@ from stereo_tasks.catalog.schema import VERSION_TABLE, downgrade, migrate, write
 from stereo_tasks.nights import Night
 
 NIGHTS = Night("2020-12-15"), Night("2020-12-16")
-HEAD = "0006"
+HEAD = "0007"
 THEN = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 

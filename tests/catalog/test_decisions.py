@@ -106,7 +106,7 @@ def test_what_changes_nothing_is_not_written_down(kept, night):
 
 def _decide(catalog: Catalog, night) -> None:
     holds.hold(catalog, night, "v1", "moon", by="me")
-    holds.release(catalog, night, "v1", by="boss")
+    holds.release(catalog, night, "v1", by="boss", reason="the sky was clear")
     holds.hold(catalog, night, "v1", "clouds", by="me", until=dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
     holds.hold(catalog, night, "v1", "odd", by="me", source="Mrk421")
     requests.note_request(catalog, night, "v1", requests.WAITING, "no files", sources=["Crab"], force=True, by="me")
@@ -114,7 +114,7 @@ def _decide(catalog: Catalog, night) -> None:
 
 
 def _rows(catalog: Catalog) -> list[list[tuple]]:
-    names = "night, production, source, reason, held_by, held_utc, until_utc, released_by, released_utc"
+    names = "night, production, source, reason, held_by, held_utc, until_utc, released_by, release_reason, released_utc"
     with catalog.transaction() as session:
         return [
             [tuple(row) for row in session.execute(text(statement))]

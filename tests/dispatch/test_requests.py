@@ -216,7 +216,7 @@ def test_a_night_is_asked_for_again_from_a_stage(site, monkeypatch):
     assert answer.handed_on.choice["from_stage"] == "dl2"
     assert ReadyNight.from_dict(answer.handed_on.as_dict()) == answer.handed_on
     assert answer.reason.startswith("new forests; again from dl2 on: ")
-    (found,) = plan_night(NIGHT, settings=site.settings).plans
+    (found,) = plan_night(NIGHT, sources=["CrabNebula"], settings=site.settings).plans
     for element in found.elements:
         element.record_path.parent.mkdir(parents=True, exist_ok=True)
         element.record_path.write_text("{}")

@@ -110,8 +110,10 @@ def test_a_night_is_held_and_released(scene, nights, role):
     again = person.send(_address(night, "hold"), source="", reason="again")
     assert again.status_code == 422
     assert "is held already, by" in again.text
-    assert "is released" in person.done(_address(night, "release"), source="")
+    assert "give a reason" in person.send(_address(night, "release"), source="").text
+    assert "is released" in person.done(_address(night, "release"), source="", reason="the sky was clear")
     assert open_holds(scene.catalog, "mcp062", night=night) == ()
+    assert f"by {role}-ana: the sky was clear" in person.client.get(f"/mcp062/{night.lst_date}").text
 
 
 def test_a_verdict_is_overruled_and_that_is_lifted(scene, nights, judged, operator):

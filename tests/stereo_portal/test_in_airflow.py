@@ -181,7 +181,7 @@ def test_an_operator_holds_and_releases_a_night(operator, airflow, nights, scene
     (row,) = open_holds(scene.catalog, "mcp062", night=night)
     assert (row.held_by, row.reason) == ("operator", "clouds")
     assert operator.url.endswith(f"/nights/mcp062/{night.lst_date}")
-    assert "is released" in _decide(one, ".decisions >> text=Release")
+    assert "is released" in _decide(one, ".decisions >> text=Release", reason="clear")
     assert open_holds(scene.catalog, "mcp062", night=night) == ()
     operator.reload()
     assert operator.locator("[role=status]").count() == 0

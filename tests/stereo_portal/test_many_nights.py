@@ -54,7 +54,7 @@ def queries():
      f"?first={FIRST}&source=Mrk421", f"?last={FIRST + dt.timedelta(days=9)}", f"mcp062/{FIRST:%Y%m%d}",
      f"calendar?year={FIRST.year + 1}", f"calendar?year={FIRST.year + 1}&source=Mrk421", "runs",
      f"runs?first={FIRST}&level=bad", f"runs?first={FIRST}&zenith_min=80", "trends", f"trends?first={FIRST}",
-     f"trends?first={FIRST}&source=Mrk421", "seasons", "seasons/mcp062/CrabNebula"],
+     f"trends?first={FIRST}&source=Mrk421", "seasons", "seasons/mcp062/CrabNebula", "digest"],
 )  # fmt: skip
 def test_every_page_is_quick_and_small(full, client, database_cpu_s, address):
     """By processor time, of ours and the database's: the other tests at work beside this one do not count."""

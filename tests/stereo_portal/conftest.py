@@ -12,8 +12,9 @@ import pytest
 from airflow.api_fastapi.app import create_auth_manager
 from fastapi.testclient import TestClient
 
-# For scenes and catalog_fixtures, and for serving.
+# For scenes and catalog_fixtures, for published_site, and for serving.
 sys.path.insert(0, str(Path(__file__).parents[1] / "status"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "processing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from catalog_fixtures import migrated, server  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -12,6 +13,8 @@ from stereo_portal.app import create_app
 from stereo_tasks.catalog.holds import open_holds
 from stereo_tasks.catalog.overrules import open_overrules
 from stereo_tasks.catalog.sign_offs import sign_offs
+from stereo_tasks.catalog.withdrawals import open_withdrawals
+from stereo_tasks.processing.withdrawing import note_publication
 
 ORIGIN = {"Origin": "http://testserver"}
 NAMES = ("hold", "release", "reprocess", "overrule", "lift-overrule", "sign-off", "lift-sign-off", "withdraw",
@@ -138,6 +141,33 @@ def test_a_night_is_signed_off_and_that_is_taken_back(scene, judged, operator):
     assert "signed off already" in operator.send(_address(judged, "sign-off"), reason="").text
     assert "not signed off any more" in operator.done(_address(judged, "lift-sign-off"), reason="too early")
     assert sign_offs(scene.catalog, "mcp062", judged, judged) == {}
+
+
+def test_a_run_is_withdrawn_and_published_again(root, scene, operator):
+    from published_site import PublishedSite
+
+    from stereo_tasks.products.versions import MANIFEST
+
+    night, site = scene.night(40), PublishedSite(root)
+    site.publish(str(night), [11, 12])
+    note_publication(scene.catalog, site.root, "mcp062", night)
+    scene.judged(night, "good", "good", first_run=11)
+
+    def published() -> set[str]:
+        story = json.loads((site.link(str(night)) / MANIFEST).read_text())
+        return {name.rpartition("/")[2] for name in story["runs"]}
+
+    assert published() == {"00011", "00012"}
+    said = operator.done(_address(night, "withdraw"), what="CrabNebula/12", reason="the mirrors were dewy")
+    assert "run 12 of CrabNebula" in said
+    assert "is withdrawn" in said
+    assert published() == {"00011"}
+    (row,) = open_withdrawals(scene.catalog, "mcp062", night=night)
+    assert (row.run, row.withdrawn_by, row.reason) == (12, "ana", "the mirrors were dewy")
+    said = operator.done(_address(night, "lift-withdrawal"), what="CrabNebula/12", reason="they were not")
+    assert "is published again" in said
+    assert published() == {"00011", "00012"}
+    assert open_withdrawals(scene.catalog, "mcp062", night=night) == ()
 
 
 def test_there_is_no_button_for_what_cannot_be(nights, operator):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from stereo_portal.night_pages import ALARM_NIGHTS
+
 if TYPE_CHECKING:
     from stereo_portal.pages import Pages
 
@@ -24,7 +26,7 @@ def digest_page(pages: Pages) -> APIRouter:
 
         settings = load_settings()
         with Catalog.kept(settings) as catalog:
-            found = morning_digest(catalog, settings, production=production or None)
+            found = morning_digest(catalog, settings, production=production or None, most_nights=ALARM_NIGHTS)
         return pages.render(request, "digest.html", here="Digest", digest=found)
 
     return router

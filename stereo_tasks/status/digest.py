@@ -91,7 +91,12 @@ class Digest:
 
 
 def morning_digest(
-    catalog: Catalog, settings: Settings, *, production: str | None = None, now: dt.datetime | None = None
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    production: str | None = None,
+    most_nights: int | None = None,
+    now: dt.datetime | None = None,
 ) -> Digest:
     """Return what became of the last night, and of those that were worked on within a day.
 
@@ -103,6 +108,8 @@ def morning_digest(
         Configuration of the site.
     production : str, optional
         Name of the production; the default one by default.
+    most_nights : int, optional
+        Look for alarms in so many nights, the newest; all by default. See `find_alarms`.
     now : datetime.datetime, optional
         The time, with its zone.
     """
@@ -127,7 +134,7 @@ def morning_digest(
             if status.state not in (NightState.NOTHING, NightState.NOT_TAKEN, NightState.UPCOMING)
         ),
         not_shown=len(nights) - len(shown),
-        alarms=tuple(alarm_lines(find_alarms(catalog, settings, production=name, now=now))),
+        alarms=tuple(alarm_lines(find_alarms(catalog, settings, production=name, most_nights=most_nights, now=now))),
         disks=tuple(disks(settings)),
     )
 

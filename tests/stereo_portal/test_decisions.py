@@ -170,6 +170,25 @@ def test_a_run_is_withdrawn_and_published_again(root, scene, operator):
     assert open_withdrawals(scene.catalog, "mcp062", night=night) == ()
 
 
+def test_the_cost_of_processing_again_is_told_first(root, scene, operator, monkeypatch):
+    from published_site import PublishedSite
+
+    from stereo_tasks.catalog.records import ingest
+    from stereo_tasks.processing.reprocessing import NightCost, source_cost
+
+    night = scene.night(41)
+    plan = PublishedSite(root).make(str(night), [1, 2, 3])
+    ingest(scene.catalog, plan.path)
+    plan.elements[0].record_path.unlink()
+    # To plan a night needs raw files and the science environment.
+    cost = NightCost((source_cost(scene.catalog, plan),), ("Mrk421: trigger is SumT",))
+    monkeypatch.setattr("stereo_tasks.processing.reprocessing.night_cost", lambda *_: cost)
+    text = re.sub("<[^>]+>", " ", operator.client.get(_address(night, "reprocess")).text)
+    assert "3 elements, 1.5 CPU h if only what is not valid is made, 5 elements, 2.5 CPU h for everything" in text
+    assert re.search(r"index\s+0/1\s+1 elements, 0.5 CPU h\s+2 elements, 1 CPU h", text)
+    assert "Not taken: Mrk421: trigger is SumT" in text
+
+
 def test_there_is_no_button_for_what_cannot_be(nights, operator):
     night = nights["waiting"]
     for name, why in {

@@ -173,7 +173,8 @@ def test_what_only_the_journal_knew_is_taken_over(old_site):
     assert "9 decisions" in _stereo_catalog("upgrade")
     after = _rows(old_site.catalog)
     for table in ("holds", "requests"):
-        assert _without_ids(after[table]) == _without_ids(before[table]), table
+        known = [{name: row[name] for name in before[table][0]} for row in after[table]]  # newer columns were not asked
+        assert _without_ids(known) == _without_ids(before[table]), table
     assert (old_site.root / "products" / "journal" / "2026-11.jsonl").read_bytes() == journal
     assert "decisions" not in _stereo_catalog("upgrade"), "once"
 

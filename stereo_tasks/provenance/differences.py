@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,9 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = str(value)
+            # What is in a list may be a mapping, and a plan that was read has its keys in another order.
+            is_list = isinstance(value, list | tuple)
+            found[f"{prefix}{key}"] = json.dumps(value, sort_keys=True, default=str) if is_list else str(value)
     return found
 
 

@@ -65,7 +65,7 @@ def spectra_table(spectrum: pd.DataFrame, times: pd.DataFrame) -> Table:
     """
     effective_s = spectrum["run"].map(times.set_index("run")["effective_time"])
     known = np.isfinite(effective_s) & (effective_s > 0)
-    rows = spectrum[known].assign(rate=spectrum["n_showers"] / effective_s)
+    rows = spectrum.assign(rate=spectrum["n_showers"] / effective_s)[known]  # to no rows at all pandas would add some
     table = Table.from_pandas(rows[["run", "log10_intensity_min", "log10_intensity_max", "rate"]])
     table["rate"].unit = "1/s"
     for name in table.colnames[1:]:

@@ -125,6 +125,7 @@ def test_a_run_is_judged_by_its_own_time_and_no_label_is_shifted():
     table = spectra_table(counts, times)
     near = table[np.abs(table["log10_intensity_min"] - GOOD_AT_LOG10) < 0.007]
     assert dict(zip(near["run"], near["rate"], strict=True)) == pytest.approx({1: 70, 2: 50, 3: 90})
+    assert len(spectra_table(counts, times.assign(effective_time=math.nan))) == 0  # the runs of a short night
 
 
 def test_what_is_not_known_is_said():

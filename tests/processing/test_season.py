@@ -61,7 +61,7 @@ def test_the_same_content_leaves_the_season_as_it_is(nights):
     after = season.lstat()
     assert before != after
     publish(plan, nights.settings)
-    assert season.lstat() == after
+    assert (season.lstat().st_ino, season.lstat().st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_a_night_without_the_columns_of_today_is_left_out_and_named(nights):

@@ -65,7 +65,7 @@ def test_every_page_is_quick_and_small(full, client, database_cpu_s, address):
         took.append(time.process_time() + database_cpu_s() - started)
     print(f"/{address}: {min(took):.3f} s, {len(answer.content) / 1000:.0f} kB")
     assert answer.status_code == 200
-    assert min(took) < 0.4, took  # below 0.3 s on idle cores; one that is shared with others has cold caches
+    assert min(took) < 0.5, took  # below 0.3 s on idle cores; one that is shared with others has cold caches
     assert len(answer.content) < 250_000
 
 

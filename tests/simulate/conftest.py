@@ -73,6 +73,11 @@ def faulty(tmp_path_factory, cache) -> Path:
         Fault(kind="pointing_apart", run=1),
         Fault(kind="no_overlap", run=1),
         Fault(kind="broken_gps", run=1),
+        Fault(kind="clock_jump", run=1, subrun=0),
+        Fault(kind="low_rate", run=1),
+        Fault(kind="light_loss", run=1),
+        Fault(kind="noisy_telescope", run=1, telescope="M1"),
+        Fault(kind="wrong_position", run=1),
         Fault(kind="lst_stall", subrun=3, begin_s=0.2, duration_s=0.5),
         Fault(kind="magic_stall", subrun=3, begin_s=0.2, duration_s=0.5, telescope="M2"),
     )

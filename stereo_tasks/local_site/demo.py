@@ -20,7 +20,7 @@ from stereo_tasks.local_site import control
 from stereo_tasks.local_site.errors import SiteError
 from stereo_tasks.local_site.files import free_port, port_is_free
 from stereo_tasks.local_site.phases import Phases
-from stereo_tasks.local_site.processes import MARKER, end_strays, site_id
+from stereo_tasks.local_site.processes import MARKER, end_strays
 from stereo_tasks.local_site.progress import failures, watch
 from stereo_tasks.local_site.results import PlanShelf, published, qa_pages, stage_times
 from stereo_tasks.nights import Night
@@ -121,14 +121,11 @@ def _science(settings: Settings, *commands: tuple[str, ...]) -> Iterator[list[su
     python = settings.site.science_python
     if not python.exists():
         raise SiteError(f"no science environment at {python}: run `make setup`")
-    # Their own mark besides the site's: cut short, all that they have started ends, and nothing else of the site.
+    # Their own mark, and not the site's: cut short, all that they have started ends, and nothing else of the site; and
+    # the site, which starts beside them, does not end them as left by an earlier one.
     mark = f"{os.getpid()}-{secrets.token_hex(4)}"
-    environment = {
-        **os.environ,
-        "STEREO_SITE": str(settings.site.root),
-        MARKER: site_id(settings.site.root),
-        _COMMAND_MARKER: mark,
-    }
+    environment = {**os.environ, "STEREO_SITE": str(settings.site.root), _COMMAND_MARKER: mark}
+    environment.pop(MARKER, None)
     try:
         yield [subprocess.Popen([str(python), "-m", *command], env=environment) for command in commands]
     finally:

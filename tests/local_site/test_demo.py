@@ -6,8 +6,8 @@ import sys
 from rich.console import Console
 
 from stereo_tasks.local_site import control
-from stereo_tasks.local_site.demo import DEMO_NIGHT, prepare_demo_config, run_demo
-from stereo_tasks.local_site.processes import marked, site_id
+from stereo_tasks.local_site.demo import DEMO_NIGHT, _science, prepare_demo_config, run_demo
+from stereo_tasks.local_site.processes import end_strays, marked, site_id
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import load_settings
 
@@ -79,3 +79,12 @@ def test_ctrl_c_ends_the_simulation_with_all_its_workers(settings, tmp_path):
     assert child.returncode == 130
     assert "Interrupted" in shown
     assert not marked(site_id(settings.site.root))
+    assert not marked(str(settings.site.root), "STEREO_SITE")
+
+
+def test_the_simulation_survives_the_start_of_the_site_and_ends_with_its_block(settings, tmp_path):
+    changed = with_simulator(settings, tmp_path, "sleep 60")
+    with _science(changed, ("stereo_tasks.simulate",)) as (process,):
+        assert end_strays(site_id(settings.site.root)) == 0  # as each start does
+        assert process.poll() is None
+    assert not marked(str(settings.site.root), "STEREO_SITE")

@@ -25,9 +25,7 @@ DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core op
 # Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last.
 SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/summary tests/qa tests/simulate
 ANALYSIS_TESTS := tests/analysis
-# Rooms whose single tests take minutes come first, so that no processor waits for the last of them.
-LONG_TESTS := tests/dags tests/local_site tests/dispatch tests/airflow_slurm tests/processing tests/stereo_portal
-CONTROL_TESTS := $(LONG_TESTS) $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) $(LONG_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
+CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
 .PHONY: help setup demo up down test programs lint lock clean bench bench-dry closure
 
@@ -98,7 +96,7 @@ programs:  # what the tests run for real, through apt if we may
 ALONE := --last-failed --last-failed-no-failures none
 
 test: programs setup lint  ## all tests, in the environment each room lives in
-	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(CONTROL_TESTS) || \
+	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
 		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
 	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
 	$(ANALYSIS)/bin/python -m pytest -n 2 --dist loadfile $(ANALYSIS_TESTS)

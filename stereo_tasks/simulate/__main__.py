@@ -1,6 +1,12 @@
 """``python -m stereo_tasks.simulate`` runs the simulator in the science environment."""
 
+import os
+import sys
 import warnings
+from pathlib import Path
+
+# The machine code of the kernels, where `make setup` has put it; before anything imports numba.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(sys.prefix) / "cache" / "numba"))
 
 from stereo_tasks.simulate.cli import app
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo_tasks.kernels.camera import Camera as ParameterCamera
+from stereo_tasks.kernels.camera import Groups, magic_camera
+
 LST, M1, M2 = 1, 2, 3
 """Telescope numbers of magic-cta-pipe's hard-coded combinations; the axis of every per-telescope array is (1, 2, 3)."""
 
@@ -114,6 +117,30 @@ def camera(tel_id: int) -> Camera:
         nearest = np.flatnonzero(geometry.neighbor_matrix[pixel])
         neighbours[pixel, : len(nearest)] = nearest[:6]
     return Camera(geometry, neighbours, table, step, half, FOCAL_M[tel_id])
+
+
+@cache
+def parameter_camera(tel_id: int) -> ParameterCamera:
+    """Return the camera of a telescope number as the kernels that parametrise images want it.
+
+    LST-1's has no groups of neighbours: only MAGIC's cleaning asks for them.
+    """
+    if tel_id != LST:
+        return magic_camera()
+    own = camera(tel_id)
+    nothing = Groups(np.zeros((0, 2), dtype=np.int16), np.zeros(own.n_pixels + 1, dtype=np.int64))
+    return ParameterCamera(
+        x_m=own.geometry.pix_x.to_value("m"),
+        y_m=own.geometry.pix_y.to_value("m"),
+        area_m2=own.geometry.pix_area.to_value("m2"),
+        width_m=own.geometry.pixel_width.to_value("m"),
+        neighbours=np.where(own.neighbours == own.n_pixels, -1, own.neighbours).astype(np.int16),
+        border_1=own.geometry.get_border_pixel_mask(1),
+        border_2=own.geometry.get_border_pixel_mask(2),
+        pairs=nothing,
+        triples=nothing,
+        quadruples=nothing,
+    )
 
 
 def _pixel_table(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo_tasks.simulate.cameras import LST, Camera, camera
+from stereo_tasks.kernels.camera import Camera as ParameterCamera
+from stereo_tasks.kernels.camera import magic_camera
+from stereo_tasks.kernels.camera_images import cut_out
+from stereo_tasks.kernels.cleaning import clean, count_islands, thresholds
+from stereo_tasks.kernels.errors import NotCovered
+from stereo_tasks.kernels.hillas import Hillas, hillas_parameters
+from stereo_tasks.kernels.light import Concentration, Leakage, concentration_parameters, leakage_parameters
+from stereo_tasks.kernels.timing import timing_parameters
+from stereo_tasks.simulate.cameras import LST, Camera, camera, parameter_camera
 from stereo_tasks.simulate.showers import Images
 
 Floats = NDArray[np.float64]
@@ -29,14 +37,21 @@ MAGIC_CLEAN: dict[str, Any] = {
     "boundary_thresh": 3.5,
     "max_time_off": 4.5,
     "max_time_diff": 1.5,
-    "find_hotpixels": False,
+    "find_hotpixels": True,
+    "pedestal_type": "from_extractor_rndm",
 }
-"""magic-cta-pipe's MAGIC cleaning. The search for hot pixels is for data only, as in its own Monte Carlo tool."""
+"""magic-cta-pipe's MAGIC cleaning; no simulated pixel is hot."""
 
 LST_PICTURE_PE, LST_BOUNDARY_PE = 8.0, 4.0
 LST_TIME_LIMIT_NS = 2.0
 LST_DYNAMIC_PE, LST_DYNAMIC_FRACTION = 267.0, 0.03
 """lstchain's standard cleaning, as in magic-cta-pipe's default configuration."""
+
+_AT_ONCE = 500
+"""Images in memory at once."""
+
+_LEAST_PIXELS = 3
+_ANGLES = frozenset({"phi", "psi", "psi_uncertainty"})
 
 
 def with_noise(
@@ -78,7 +93,7 @@ def parametrise(images: Images, tel_id: int, rng: np.random.Generator) -> dict[s
     images : Images
         Noiseless sparse images of n events.
     tel_id : int
-        Telescope number; LST-1 is cleaned with lstchain's tail cuts, MAGIC with magic-cta-pipe's own class.
+        Telescope number; LST-1 is cleaned with lstchain's tail cuts, MAGIC with magic-cta-pipe's cleaning.
     rng : numpy.random.Generator
         Source of the noise.
 
@@ -88,29 +103,20 @@ def parametrise(images: Images, tel_id: int, rng: np.random.Generator) -> dict[s
         One array of n values a parameter, under ctapipe's names; lengths in m, angles in deg, slope in 1/m. All are NaN
         where an image did not survive or could not be parametrised.
     """
-    cam = camera(tel_id)
-    rows: list[dict[str, float] | None] = []
     n = len(images.start) - 1
-    for start in range(0, n, 500):
-        chunk = images.take(np.arange(start, min(start + 500, n)))
-        charge, time = with_noise(chunk, tel_id, rng)
-        if tel_id == LST:
-            masks = clean_lst(cam, charge, time)
-            rows += [_parameters(cam, *row) for row in zip(charge, time, masks, strict=True)]
-        else:
-            for row_charge, row_time in zip(charge, time, strict=True):
-                mask, image, peak = _magic_clean().clean_image(row_charge, row_time)
-                rows.append(_parameters(cam, image, peak, mask))
-    names = list(_parameter_names())
-    table = {name: np.full(n, np.nan) for name in names}
-    for i, row in enumerate(rows):
-        if row is not None:
-            for name in names:
-                table[name][i] = row[name]
+    table = {name: np.full(n, np.nan) for name in _parameter_names()}
+    for start in range(0, n, _AT_ONCE):
+        events = np.arange(start, min(start + _AT_ONCE, n))
+        charge, time = (values.astype(np.float32) for values in with_noise(images.take(events), tel_id, rng))
+        mask = clean_lst(camera(tel_id), charge, time) if tel_id == LST else _clean_magic(charge, time)
+        kept = np.flatnonzero((mask.sum(axis=1) >= _LEAST_PIXELS) & ~(mask & (charge < 0)).any(axis=1))
+        for part, values in _parameters(parameter_camera(tel_id), charge, time, mask, kept):
+            for name, column in values.items():
+                table[name][events[part]] = column
     return table
 
 
-def clean_lst(cam: Camera, charge_pe: Floats, time_ns: Floats) -> NDArray[np.bool_]:
+def clean_lst(cam: Camera, charge_pe: NDArray[np.float32], time_ns: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return shape (n, n_pixels): which pixels hold light.
 
     Pixels over 8 p.e. with two such neighbours, pixels over 4 p.e. beside them, all with a selected neighbour within
@@ -132,59 +138,54 @@ def _neighbours(cam: Camera, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(padded[:, cam.neighbours])
 
 
-@cache
-def _magic_clean() -> Any:
-    from magicctapipe.image import MAGICClean
+def _clean_magic(charge_pe: NDArray[np.float32], time_ns: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return shape (n, n_pixels): which pixels hold light; charges are cut off in place, as magic-cta-pipe does."""
+    good = np.zeros((1, charge_pe.shape[1]), dtype=bool)
+    return clean(
+        charge_pe,
+        time_ns,
+        good,
+        np.zeros(len(charge_pe), dtype=np.int64),
+        magic_camera(),
+        thresholds(MAGIC_CLEAN),
+    )
 
-    # M1 and M2 have the same camera.
-    return MAGICClean(camera(2).geometry, dict(MAGIC_CLEAN))
 
-
-@cache
 def _parameter_names() -> tuple[str, ...]:
-    from ctapipe.containers import (
-        CameraHillasParametersContainer,
-        ConcentrationContainer,
-        LeakageContainer,
-        TimingParametersContainer,
-    )
-
-    names = ["n_pixels", "n_islands"]
-    for kind in (CameraHillasParametersContainer, TimingParametersContainer, LeakageContainer):
-        names += list(kind.fields)
-    return (*names, *(f"concentration_{name}" for name in ConcentrationContainer.fields))
+    names = "n_pixels", "n_islands", *Hillas._fields, "slope", "intercept", "deviation", *Leakage._fields
+    return (*names, *(f"concentration_{name}" for name in Concentration._fields))
 
 
-def _parameters(cam: Camera, image: Floats, time: Floats, mask: NDArray[np.bool_]) -> dict[str, float] | None:
-    from ctapipe.image import (
-        concentration_parameters,
-        hillas_parameters,
-        leakage_parameters,
-        number_of_islands,
-        timing_parameters,
-    )
-
-    if np.count_nonzero(mask) < 3 or np.any(image[mask] < 0):
-        return None
-    geometry = cam.geometry
-    masked = geometry[mask]
-    hillas = hillas_parameters(masked, image[mask])
-    timing = timing_parameters(masked, image[mask], time[mask], hillas)
-    row = {"n_pixels": float(np.count_nonzero(mask)), "n_islands": float(number_of_islands(geometry, mask)[0])}
-    row |= _plain(hillas) | _plain(timing) | _plain(leakage_parameters(geometry, image, mask))
-    concentration = _plain(concentration_parameters(geometry, image, hillas))
-    row |= {f"concentration_{name}": value for name, value in concentration.items()}
-    return row if np.isfinite([row["slope"], row["width"], row["length"]]).all() else None
-
-
-def _plain(container: Any) -> dict[str, float]:
-    values = {}
-    for name, value in container.items():
-        unit = getattr(value, "unit", None)
-        if unit is None:
-            values[name] = float(value)
-        elif unit.is_equivalent("deg"):
-            values[name] = float(value.to_value("deg"))
-        else:
-            values[name] = float(value.value)
-    return values
+def _parameters(
+    cam: ParameterCamera,
+    charge: NDArray[np.float32],
+    time: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    events: NDArray[np.int64],
+) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
+    """Yield parts of the events with their parameters; events that have none are in no part."""
+    if not len(events):
+        return
+    images = cut_out(charge, time, mask, events)
+    try:
+        hillas, longitudinal_m = hillas_parameters(images, cam)
+    except NotCovered:
+        # One image without extent stands in the way of all: halves are tried until it is alone.
+        for half in np.array_split(events, 2) if len(events) > 1 else ():
+            yield from _parameters(cam, charge, time, mask, half)
+        return
+    slope, intercept, deviation = timing_parameters(images, longitudinal_m)
+    leakage = leakage_parameters(charge, mask, events, cam)
+    concentration = concentration_parameters(charge, events, hillas, cam)
+    values: dict[str, NDArray[Any]] = {
+        "n_pixels": images.n_pixels,
+        "n_islands": count_islands(mask[events], cam.neighbours),
+        **{name: np.rad2deg(v) if name in _ANGLES else v for name, v in hillas._asdict().items()},
+        "slope": slope,
+        "intercept": intercept,
+        "deviation": deviation,
+        **leakage._asdict(),
+        **{f"concentration_{name}": v for name, v in concentration._asdict().items()},
+    }
+    finite = np.isfinite([slope, hillas.width, hillas.length]).all(axis=0)
+    yield events[finite], {name: v[finite] for name, v in values.items()}

@@ -51,6 +51,7 @@ class ShowerModel:
     time_spread_ns: float = 0.9
     trigger_pe: float = 45.0
     trigger_pixel_pe: float = 7.0
+    trigger_pixels: int = 3
     # Brighter images are made of so many points with weights: their own fluctuations no longer matter.
     max_particles: int = 1500
     proton_max_particles: int = 400
@@ -270,13 +271,9 @@ def _images(
     q = image[lit]
     t_ns = time_sum[lit] / q + rng.normal(size=len(lit)) * (model.time_floor_ns + model.time_spread_ns / np.sqrt(q))
     q = np.maximum(q + model.gain_spread * np.sqrt(q) * rng.normal(size=len(lit)), 0.05)
-    image[lit] = q
-    image = image.reshape(len(bright), cam.n_pixels)
-    fires = np.zeros(n_events, dtype=bool)
-    if len(bright):
-        third = np.partition(image, -3, axis=1)[:, -3]
-        fires[bright] = (image.sum(axis=1) > model.trigger_pe) & (third > model.trigger_pixel_pe)
     event = bright[lit // cam.n_pixels] if len(bright) else np.zeros(0, dtype=np.int64)
+    bright_pixels = np.bincount(event[q > model.trigger_pixel_pe], minlength=n_events)
+    fires = (np.bincount(event, q, n_events) > model.trigger_pe) & (bright_pixels >= model.trigger_pixels)
     keep = fires[event]
     event, q, t_ns, pixel_lit = event[keep], q[keep], t_ns[keep], (lit % cam.n_pixels)[keep]
     total = np.maximum(np.bincount(event, q, n_events), 1e-9)

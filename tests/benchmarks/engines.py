@@ -73,7 +73,7 @@ def run(settings: Settings, engine: Engine, seconds: int) -> tuple[Measured, Pla
     after, elapsed_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - begin
     if failures:
         raise SystemExit("\n".join(failures))
-    records = {stage.name: _records(plan, stage.name) for stage in MEASURED}
+    records = {stage.name: _records(plan, stage.name) for stage in MEASURED if plan.of_stage(stage.name)}
     measured = Measured(
         engine=engine.value,
         seconds=seconds,

@@ -46,7 +46,9 @@ $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
 	$(PYTHON) -m venv $(SCIENCE)
 	$(CONTROL)/bin/uv pip install --quiet --compile-bytecode --python $(SCIENCE)/bin/python -r requirements/science.txt
 	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python --no-deps -e .
-	NUMBA_CACHE_DIR=$(abspath $(SCIENCE))/cache/numba $(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code
+	export NUMBA_CACHE_DIR=$(abspath $(SCIENCE))/cache/numba; \
+		$(SCIENCE)/bin/python -W ignore -m stereo_tasks.kernels.tool_code & tools=$$!; \
+		$(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code && wait $$tools
 	@touch $@
 
 $(ANALYSIS)/.ready: requirements/analysis.txt pyproject.toml | $(CONTROL)/.ready

@@ -5,7 +5,9 @@ import sys
 import warnings
 from pathlib import Path
 
-# The machine code of the kernels, where `make setup` has put it; before anything imports numba.
+# Before anything imports numpy or numba. Matrices are of 2 x 2 here: threads of BLAS only stand in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The machine code of the kernels, where `make setup` has put it.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(sys.prefix) / "cache" / "numba"))
 
 from stereo_tasks.simulate.cli import app

@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from stereo_tasks.kernels.camera import Camera as ParameterCamera
 from stereo_tasks.kernels.camera import magic_camera
 from stereo_tasks.kernels.camera_images import cut_out
-from stereo_tasks.kernels.cleaning import clean, count_islands, thresholds
 from stereo_tasks.kernels.errors import NotCovered
-from stereo_tasks.kernels.hillas import Hillas, hillas_parameters
-from stereo_tasks.kernels.light import Concentration, Leakage, concentration_parameters, leakage_parameters
-from stereo_tasks.kernels.timing import timing_parameters
 from stereo_tasks.simulate.cameras import LST, Camera, camera, parameter_camera
 from stereo_tasks.simulate.showers import Images
 
@@ -140,6 +136,8 @@ def _neighbours(cam: Camera, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _clean_magic(charge_pe: NDArray[np.float32], time_ns: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return shape (n, n_pixels): which pixels hold light; charges are cut off in place, as magic-cta-pipe does."""
+    from stereo_tasks.kernels.cleaning import clean, thresholds
+
     good = np.zeros((1, charge_pe.shape[1]), dtype=bool)
     return clean(
         charge_pe,
@@ -152,6 +150,9 @@ def _clean_magic(charge_pe: NDArray[np.float32], time_ns: NDArray[np.float32]) -
 
 
 def _parameter_names() -> tuple[str, ...]:
+    from stereo_tasks.kernels.hillas import Hillas
+    from stereo_tasks.kernels.light import Concentration, Leakage
+
     names = "n_pixels", "n_islands", *Hillas._fields, "slope", "intercept", "deviation", *Leakage._fields
     return (*names, *(f"concentration_{name}" for name in Concentration._fields))
 
@@ -164,6 +165,11 @@ def _parameters(
     events: NDArray[np.int64],
 ) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
     """Yield parts of the events with their parameters; events that have none are in no part."""
+    from stereo_tasks.kernels.cleaning import count_islands
+    from stereo_tasks.kernels.hillas import hillas_parameters
+    from stereo_tasks.kernels.light import concentration_parameters, leakage_parameters
+    from stereo_tasks.kernels.timing import timing_parameters
+
     if not len(events):
         return
     images = cut_out(charge, time, mask, events)

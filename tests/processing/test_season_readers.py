@@ -90,7 +90,6 @@ class Publishers:
         """Do all of it; return how many of the publishers were killed at their work."""
         kinds = ["publication"] * PUBLICATIONS + ["rollback"] * ROLLBACKS + ["withdrawal"] * WITHDRAWALS
         self.rng.shuffle(kinds)
-        doomed = set(self.rng.sample(range(len(kinds)), KILLED))
         killed = 0
         for number, kind in enumerate(kinds):
             work = {
@@ -99,11 +98,13 @@ class Publishers:
                 "withdrawal": lambda number=number: self.withdrawal(number),
             }[kind]()
             start_s = time.monotonic()
-            wait_s = self.rng.uniform(0, self.longest_s) if number in doomed else None
+            # Some are quicker than their end: others are chosen in their place.
+            chosen = killed < KILLED and self.rng.random() < 0.7
+            wait_s = self.rng.uniform(0, 0.8 * self.longest_s) if chosen else None
             done = in_process(work, wait_s)
             if wait_s is None and kind == "publication":
                 self.longest_s = time.monotonic() - start_s
-            killed += number in doomed and not done
+            killed += chosen and not done
             self.look()
         return killed
 
@@ -132,7 +133,7 @@ def test_readers_meet_neither_error_nor_mixture(nights, catalog, tmp_path):
         stop.touch()
         for reader in readers:
             reader.wait(60)
-    assert killed > KILLED // 3  # the others were quicker than their end
+    assert killed == KILLED
     seasons = {
         folder.name.partition(".")[2]: json.loads((folder / "published.json").read_text())["nights"]
         for folder in (nights.published / ".seasons").glob("season.*")

@@ -43,6 +43,8 @@ WAITING = ("", "none", "scheduled", "queued")
 """States in which it is Airflow's turn; as `deferred` a task waits for its jobs, as `running` it works."""
 LOOK_S = 0.5
 LIMIT_S = 1800.0
+JOB_TIMES = "job_times.jsonl"
+"""What jobs themselves say of their begin and end."""
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
@@ -75,7 +77,9 @@ def make_site(root: Path) -> Settings:
         (python.parents[1] / name).symlink_to(real.parents[1] / name)
     steps = Path(__file__).parent / "dry_steps.py"
     python.write_text(
-        f'#!/bin/sh\nif [ "$2" = stereo_tasks.steps ]; then shift 2; exec {real} {steps} "$@"; fi\nexec {real} "$@"\n'
+        f'#!/bin/sh\nif [ "$2" = stereo_tasks.steps ]; then\n'
+        f"export JOB_TIMES={root / JOB_TIMES} JOB_BEGIN_S=$(date +%s.%N)\n"
+        f'shift 2; exec {real} {steps} "$@"\nfi\nexec {real} "$@"\n'
     )
     python.chmod(0o755)
     site = {"science_python": str(python), "cluster": "slurm", "airflow": {"port": free_port()}}
@@ -141,20 +145,15 @@ def slurm_times(rows: Sequence[JobRow]) -> dict[str, dict[str, float]]:
     return found
 
 
-def pauses(rows: Sequence[JobRow]) -> list[tuple[str, str, float]]:
-    """Return from which array to which nothing worked, and how long (s): from a last end to the next first start.
-
-    The clock of SLURM's accounts has whole seconds.
-    """
+def pauses(file: Path) -> list[tuple[str, str, float]]:
+    """Return from which array to which nothing worked, and how long (s): from a last end to the next first begin."""
+    jobs = [json.loads(line) for line in file.read_text().splitlines()]
+    arrays = [[job for job in jobs if job["array"] == array] for array in dict.fromkeys(job["array"] for job in jobs)]
     spans = sorted(
-        (min(row.started_utc for row in of_array), max(row.ended_utc for row in of_array), of_array[0].stage)
-        for of_array in (
-            [row for row in rows if row.token == token and row.started_utc and row.ended_utc]
-            for token in {row.token for row in rows}
-        )
-        if of_array
+        (min(job["begin_s"] for job in of_array), max(job["end_s"] for job in of_array), of_array[0]["stages"])
+        for of_array in arrays
     )
-    return [(before[2], after[2], (after[0] - before[1]).total_seconds()) for before, after in pairwise(spans)]
+    return [(before[2], after[2], after[0] - before[1]) for before, after in pairwise(spans)]
 
 
 def measure(root: Path) -> dict[str, Any]:
@@ -183,7 +182,7 @@ def measure(root: Path) -> dict[str, Any]:
             for name, times in night.tasks.items()
         },
         "slurm": slurm_times(rows),
-        "pauses": pauses(rows),
+        "pauses": pauses(root / JOB_TIMES),
     }  # fmt: skip
 
 
@@ -208,7 +207,7 @@ def report(result: dict[str, Any]) -> list[str]:
             f"{times['together_s']:>15.1f}"
         )
     lines += ["", "from the last end to the next start  (s)"]
-    lines += [f"{before + ' to ' + after:<30} {seconds:>5.0f}" for before, after, seconds in result["pauses"]]
+    lines += [f"{seconds:>5.1f}  {before} to {after}" for before, after, seconds in result["pauses"]]
     return lines
 
 

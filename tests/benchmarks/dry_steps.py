@@ -1,6 +1,13 @@
-"""``python -m stereo_tasks.steps`` with tools that do nothing: what remains of a job is what the house costs."""
+"""``python -m stereo_tasks.steps`` with tools that do nothing: what remains of a job is what the house costs.
 
+Each job writes when it began and ended into a file, since the clock of SLURM's accounts has whole seconds.
+"""
+
+import atexit
+import json
+import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "processing"))
@@ -9,6 +16,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gadf"))
 from empty_products import work
 
 from stereo_tasks.steps import __main__, marks, run
+
+
+@atexit.register
+def _note():
+    begin_s = float(os.environ["JOB_BEGIN_S"])
+    times = {"array": os.environ["ARRAY_TOKEN"], "stages": sys.argv[2], "begin_s": begin_s, "end_s": time.time()}
+    with Path(os.environ["JOB_TIMES"]).open("a") as file:
+        file.write(json.dumps(times) + "\n")
 
 
 def _work(context):

@@ -27,7 +27,7 @@ SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/summary tests/qa
 ANALYSIS_TESTS := tests/analysis
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
-.PHONY: help setup demo up down test programs lint lock clean bench bench-dry closure
+.PHONY: help setup demo up down test test-control test-science test-chain programs lint lock clean bench bench-dry closure
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -95,11 +95,25 @@ programs:  # what the tests run for real, through apt if we may
 # alone. A defect fails again.
 ALONE := --last-failed --last-failed-no-failures none
 
-test: programs setup lint  ## all tests, in the environment each room lives in
+# What waits for clusters and servers leaves processor time to what computes: two at a time, of which the other tests come
+# first. What each has written appears when it has ended.
+BESIDE := --no-print-directory --jobs 2 --output-sync=target
+LEAST := nice -n 19
+
+test: programs  ## all tests, in the environment each room lives in
+	$(MAKE) $(BESIDE) setup
+	$(MAKE) $(BESIDE) test-control lint
+	$(MAKE) $(BESIDE) test-chain test-science
+
+test-control: setup
 	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
 		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
-	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
-	$(ANALYSIS)/bin/python -m pytest -n 2 --dist loadfile $(ANALYSIS_TESTS)
+
+test-science: setup
+	$(LEAST) $(SCIENCE)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile $(SCIENCE_TESTS)
+	$(LEAST) $(ANALYSIS)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile $(ANALYSIS_TESTS)
+
+test-chain: setup
 	$(CONTROL)/bin/python -m pytest tests/chain || $(CONTROL)/bin/python -m pytest $(ALONE) tests/chain
 
 bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, memory, equality; MCP_SECONDS=20: mcp on less

@@ -83,7 +83,6 @@ def rollback_command(
     from stereo_tasks.settings import load_settings
 
     settings, night = load_settings(), None if what == SEASON else Night(what)
-    _need(reason)
     done = rollback(
         Catalog.of_site(settings), settings, source, night, reason, by=by or _user(), to=to, production=production
     )
@@ -110,7 +109,6 @@ def withdraw_command(
     from stereo_tasks.settings import load_settings
 
     settings = load_settings()
-    _need(reason)
     meant = int(what) if what.isdigit() and len(what) < len("20240110") else Night(what)
     found = withdraw(
         Catalog.of_site(settings), settings, meant, reason, by=by or _user(), source=source, production=production,
@@ -159,11 +157,6 @@ def _name(night: str) -> str:
     from stereo_tasks.products.versions import SEASON
 
     return night if night == SEASON else Night(night).lst_date
-
-
-def _need(reason: str) -> None:
-    if not reason.strip():
-        raise typer.BadParameter("give a reason: those who read the data will ask for it")
 
 
 def _user() -> str:

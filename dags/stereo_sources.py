@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, chain, task, task_group
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from stereo_arrays import chain_task
+from airflow.sdk.exceptions import AirflowFailException
+from stereo_arrays import chain_task, completion
 
 from stereo_tasks.stages import Stage, chains_of
 
@@ -96,25 +96,6 @@ def source_dag(
         def one_plan(plan, name) -> None:
             """All stages of one plan."""
             chain(*(chain_task(chained, plan=plan, name=name) for chained in chains_of(stages)))
-
-        @task(trigger_rule="all_done")
-        def completion(plans) -> None:
-            """Decide whether all is made."""
-            from stereo_tasks.catalog.database import Catalog
-            from stereo_tasks.catalog.records import ingest
-            from stereo_tasks.processing.source_plans import problems_of
-
-            if plans is None:
-                raise AirflowFailException("nothing was planned: see the log of plan")
-            if not plans:
-                raise AirflowSkipException("nothing is to be made: see the log of plan")
-            problems = []
-            for item in plans:
-                ingest(Catalog.of_site(), item["plan"])
-                problems += problems_of(item["plan"])
-            print("\n".join(problems or ["all is made"]))
-            if problems:
-                raise AirflowFailException("not all was made: see above")
 
         plans = plan()
         one_plan.expand_kwargs(plans) >> completion(plans)

@@ -76,6 +76,7 @@ def rollback_command(
 
     What was rolled back is not published again by itself; other content is. A season stays so until a night changes.
     """
+    from stereo_tasks.airflow_api.announcing import announce_published
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.processing.rolling_back import rollback
@@ -89,6 +90,8 @@ def rollback_command(
     typer.echo(f"{done.link} was version {done.before}, and is {done.after} now")
     if night is not None:
         typer.echo(f"{done.link.parent / SEASON} lists that version of the night")
+        for line in announce_published(settings, night, source, production, done.link):
+            typer.echo(line)
 
 
 def withdraw_command(
@@ -103,6 +106,7 @@ def withdraw_command(
 
     It does not come back when the night is published again. What was made of it is named, and stays as it is.
     """
+    from stereo_tasks.airflow_api.announcing import announce_published
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.processing.withdrawing import withdraw
@@ -117,6 +121,8 @@ def withdraw_command(
     for one in found:
         typer.echo(one.said(lifts=lifts))
         _say_derived(one.derived, one.source)
+        for line in announce_published(settings, one.night, one.source, production, one.links[-1]):
+            typer.echo(line)
 
 
 def _say_derived(derived: tuple[str, ...], source: str) -> None:

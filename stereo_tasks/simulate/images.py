@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from stereo_tasks.kernels.camera import Camera as ParameterCamera
 from stereo_tasks.kernels.camera import magic_camera
 from stereo_tasks.kernels.camera_images import cut_out
-from stereo_tasks.kernels.cleaning import clean, count_islands, thresholds
+from stereo_tasks.kernels.cleaning import clean, thresholds
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.hillas import Hillas, hillas_parameters
+from stereo_tasks.kernels.islands import count_islands
 from stereo_tasks.kernels.light import Concentration, Leakage, concentration_parameters, leakage_parameters
 from stereo_tasks.kernels.timing import timing_parameters
 from stereo_tasks.simulate.cameras import LST, Camera, camera, parameter_camera

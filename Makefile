@@ -7,6 +7,7 @@ PYTHON ?= python3.11
 CONTROL := .venv
 SCIENCE := .venv-science
 ANALYSIS := .venv-analysis
+MACHINE_CODE := $(abspath $(SCIENCE))/cache/numba
 # The SLURM provider is a distribution of its own.
 PROVIDER := plugins/airflow_slurm
 SITE ?= site
@@ -22,7 +23,8 @@ MCP_SECONDS ?=
 DEBIAN_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd chromium
 DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core openssh-server chromium
 
-# Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last.
+# Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last,
+# beside what computes.
 SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/summary tests/qa tests/simulate
 ANALYSIS_TESTS := tests/analysis
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
@@ -46,7 +48,7 @@ $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
 	$(PYTHON) -m venv $(SCIENCE)
 	$(CONTROL)/bin/uv pip install --quiet --compile-bytecode --python $(SCIENCE)/bin/python -r requirements/science.txt
 	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python --no-deps -e .
-	NUMBA_CACHE_DIR=$(abspath $(SCIENCE))/cache/numba $(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code
+	NUMBA_CACHE_DIR=$(MACHINE_CODE) $(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code
 	@touch $@
 
 $(ANALYSIS)/.ready: requirements/analysis.txt pyproject.toml | $(CONTROL)/.ready
@@ -109,6 +111,7 @@ test-control: setup
 	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
 		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
 
+test-science: export NUMBA_CACHE_DIR = $(MACHINE_CODE)
 test-science: setup
 	$(LEAST) $(SCIENCE)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile $(SCIENCE_TESTS)
 	$(LEAST) $(ANALYSIS)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile $(ANALYSIS_TESTS)

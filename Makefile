@@ -7,6 +7,7 @@ PYTHON ?= python3.11
 CONTROL := .venv
 SCIENCE := .venv-science
 ANALYSIS := .venv-analysis
+MACHINE_CODE := $(abspath $(SCIENCE))/cache/numba
 # The SLURM provider is a distribution of its own.
 PROVIDER := plugins/airflow_slurm
 SITE ?= site
@@ -22,12 +23,13 @@ MCP_SECONDS ?=
 DEBIAN_PROGRAMS := slurmctld slurmd munged slurmdbd mariadbd mariadb sshd chromium
 DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core openssh-server chromium
 
-# Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last.
+# Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last,
+# beside what computes.
 SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/summary tests/qa tests/simulate
 ANALYSIS_TESTS := tests/analysis
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 
-.PHONY: help setup demo up down test programs lint lock clean bench bench-dry closure
+.PHONY: help setup demo up down test test-control test-science test-chain programs lint lock clean bench bench-dry closure
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,7 +48,7 @@ $(SCIENCE)/.ready: requirements/science.txt pyproject.toml | $(CONTROL)/.ready
 	$(PYTHON) -m venv $(SCIENCE)
 	$(CONTROL)/bin/uv pip install --quiet --compile-bytecode --python $(SCIENCE)/bin/python -r requirements/science.txt
 	$(CONTROL)/bin/uv pip install --quiet --python $(SCIENCE)/bin/python --no-deps -e .
-	export NUMBA_CACHE_DIR=$(abspath $(SCIENCE))/cache/numba; \
+	export NUMBA_CACHE_DIR=$(MACHINE_CODE); \
 		$(SCIENCE)/bin/python -W ignore -m stereo_tasks.kernels.tool_code & tools=$$!; \
 		$(SCIENCE)/bin/python -m stereo_tasks.kernels.machine_code && wait $$tools
 	@touch $@
@@ -97,11 +99,26 @@ programs:  # what the tests run for real, through apt if we may
 # alone. A defect fails again.
 ALONE := --last-failed --last-failed-no-failures none
 
-test: programs setup lint  ## all tests, in the environment each room lives in
+# What waits for clusters and servers leaves processor time to what computes: two at a time, of which the other tests come
+# first. What each has written appears when it has ended.
+BESIDE := --no-print-directory --jobs 2 --output-sync=target
+LEAST := nice -n 19
+
+test: programs  ## all tests, in the environment each room lives in
+	$(MAKE) $(BESIDE) setup
+	$(MAKE) $(BESIDE) test-control lint
+	$(MAKE) $(BESIDE) test-chain test-science
+
+test-control: setup
 	$(CONTROL)/bin/python -m pytest -n 3 --dist loadfile $(CONTROL_TESTS) || \
 		$(CONTROL)/bin/python -m pytest $(ALONE) $(CONTROL_TESTS)
-	$(SCIENCE)/bin/python -m pytest -n 2 --dist loadfile $(SCIENCE_TESTS)
-	$(ANALYSIS)/bin/python -m pytest -n 2 --dist loadfile $(ANALYSIS_TESTS)
+
+test-science: export NUMBA_CACHE_DIR = $(MACHINE_CODE)
+test-science: setup
+	$(LEAST) $(SCIENCE)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile $(SCIENCE_TESTS)
+	$(LEAST) $(ANALYSIS)/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile $(ANALYSIS_TESTS)
+
+test-chain: setup
 	$(CONTROL)/bin/python -m pytest tests/chain || $(CONTROL)/bin/python -m pytest $(ALONE) tests/chain
 
 bench: setup  ## both engines on SECONDS=60 of observation at real rates: CPU, memory, equality; MCP_SECONDS=20: mcp on less

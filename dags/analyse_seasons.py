@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from stereo_sources import source_dag
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, chain, task, task_group
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from stereo_arrays import chain_task
-from stereo_sources import PARAMS, wanted_sources
-
-from stereo_tasks.stages import SEASON_STAGES, chains_of
-
-STEREO_DL3 = Asset("stereo_dl3")
+from stereo_tasks.stages import SEASON_STAGES
 
 DOC = """
 ### Analysis of a source over many nights
@@ -28,60 +21,13 @@ folder named by its dates. On this machine: `stereo analyse --season SOURCE`.
 - **red**: see the log of `completion`; what failed is tried again the next day, or when the run is started by hand.
 """
 
-
-with DAG(
+# Airflow reads only files in which its name is found.
+dag = source_dag(
     "analyse_seasons",
-    description="Analyses of the sources of which nights were published",
-    doc_md=DOC,
-    # Airflow has no asset schedule that waits for the end of a day; the events say which sources are meant.
-    schedule=CronTriggerTimetable("30 15 * * *", timezone="UTC"),
-    start_date=dt.datetime(2018, 10, 10, tzinfo=dt.UTC),
-    catchup=False,
-    max_active_runs=1,
-    params=PARAMS,
-    default_args={"retries": 1, "retry_delay": dt.timedelta(minutes=1)},
-    tags=["stereo"],
-):
-
-    @task(inlets=[STEREO_DL3])
-    def plan(*, params, inlet_events) -> list[dict]:
-        """Write the plans of the analyses that are not up to date."""
-        from stereo_tasks.errors import StereoError
-        from stereo_tasks.nights import Night
-        from stereo_tasks.processing.season_plans import plan_stale_seasons
-
-        wanted = wanted_sources(params, inlet_events[STEREO_DL3])
-        try:
-            first, last = (Night(params[name]) if params[name] else None for name in ("first", "last"))
-            found = plan_stale_seasons(wanted, first, last)
-        except StereoError as error:
-            raise AirflowFailException(str(error)) from None
-        print(*(found.lines or ["nothing was published in the last days"]), sep="\n")
-        return [{"plan": str(one.path), "name": one.name} for one in found.plans]
-
-    @task_group
-    def season(plan, name) -> None:
-        """All stages of one set of nights."""
-        chain(*(chain_task(stages, plan=plan, name=name) for stages in chains_of(SEASON_STAGES)))
-
-    @task(trigger_rule="all_done")
-    def completion(plans) -> None:
-        """Decide whether the analyses are complete."""
-        from stereo_tasks.catalog.database import Catalog
-        from stereo_tasks.catalog.records import ingest
-        from stereo_tasks.processing.dataset_plans import dataset_problems
-
-        if plans is None:
-            raise AirflowFailException("nothing was planned: see the log of plan")
-        if not plans:
-            raise AirflowSkipException("nothing is to be made: see the log of plan")
-        problems = []
-        for item in plans:
-            ingest(Catalog.of_site(), item["plan"])
-            problems += dataset_problems(item["plan"])
-        print("\n".join(problems or ["all is made"]))
-        if problems:
-            raise AirflowFailException("not all was made: see above")
-
-    plans = plan()
-    season.expand_kwargs(plans) >> completion(plans)
+    "Analyses of the sources of which nights were published",
+    DOC,
+    cron="30 15 * * *",
+    planner="stereo_tasks.processing.season_plans:plan_source_season",
+    stages=SEASON_STAGES,
+    group="season",
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from airflow.sdk import DAG, Param, chain, task, task_group
-from stereo_arrays import chain_task
+from stereo_arrays import chain_task, completion
 
 from stereo_tasks.stages import MC_STAGES, chains_of
 
@@ -19,6 +19,8 @@ production, before its first night. What is valid already is not computed again.
 `detect_nights` starts it, too, for what nights wait for (`wanted__...`): once for each period, NSB level and
 declination line, as long as Monte Carlo and configuration stay the same. If such a run fails, cure the reason and clear
 its failed tasks. While this DAG is paused, nothing is made.
+
+A **red** run: the log of `completion` names what failed and why; it is an alarm, too, until it is made.
 """
 
 
@@ -60,4 +62,5 @@ with DAG(
         """All stages of one set of models."""
         chain(*(chain_task(stages, plan=plan, name=name) for stages in chains_of(MC_STAGES)))
 
-    models.expand_kwargs(plan())
+    plans = plan()
+    models.expand_kwargs(plans) >> completion(plans)

@@ -1,11 +1,12 @@
-"""A chain of stages of a plan as one task; shared by the DAGs of this folder."""
+"""A chain of stages of a plan as one task, and the end of a run that made plans; shared by the DAGs of this folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.sdk import TriggerRule
+from airflow.sdk import TriggerRule, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_slurm.operator import SlurmArrayOperator
 
 from stereo_tasks.stages import Chain
@@ -71,3 +72,23 @@ def _backend() -> Any:
     from airflow_slurm.local import LocalBackend
 
     return LocalBackend(site.paths.state, site.workers)
+
+
+@task(trigger_rule="all_done")
+def completion(plans: list[dict[str, Any]] | None) -> None:
+    """Read what became of plans into the catalog, and decide whether all is made."""
+    from stereo_tasks.catalog.database import Catalog
+    from stereo_tasks.catalog.records import ingest
+    from stereo_tasks.processing.source_plans import problems_of
+
+    if plans is None:
+        raise AirflowFailException("nothing was planned: see the log of plan")
+    if not plans:
+        raise AirflowSkipException("nothing is to be made: see the log of plan")
+    problems = []
+    for item in plans:
+        ingest(Catalog.of_site(), item["plan"])
+        problems += problems_of(item["plan"])
+    print("\n".join(problems or ["all is made"]))
+    if problems:
+        raise AirflowFailException("not all was made: see above")

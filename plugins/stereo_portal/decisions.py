@@ -228,6 +228,7 @@ def _lift_withdrawal_form(case: Case) -> Form:
 
 def _withdrawing(*, lifts: bool) -> Callable[[Case, Mapping[str, str]], Iterable[str]]:
     def do(case: Case, values: Mapping[str, str]) -> Iterable[str]:
+        from stereo_tasks.airflow_api.announcing import announce_published
         from stereo_tasks.processing.withdrawing import withdraw
 
         source, _, run = values["what"].rpartition("/")
@@ -239,6 +240,7 @@ def _withdrawing(*, lifts: bool) -> Callable[[Case, Mapping[str, str]], Iterable
             yield one.said(lifts=lifts)
             if one.derived:
                 yield f"made of it, {len(one.derived)} files, which stay as they are until they are made again"
+            yield from announce_published(case.settings, one.night, one.source, case.production, one.links[-1])
 
     return do
 

@@ -18,21 +18,35 @@ if TYPE_CHECKING:
 STEREO_DL3 = "stereo_dl3"
 
 
-def announce_published(settings: Settings, night: Night, source: str, production: str, folder: Path) -> str:
+def announce_published(
+    settings: Settings, night: Night, source: str, production: str | None, folder: Path
+) -> Iterator[str]:
     """Report the night's partition of the asset of published DL3 as changed, so that what follows it runs.
 
-    Returns
-    -------
+    Parameters
+    ----------
+    settings : Settings
+        Of the site.
+    night : Night
+        Which night of the source changed.
+    source : str
+        The source.
+    production : str or None
+        Name of the production; the site's default if not given.
+    folder : pathlib.Path
+        What users read.
+
+    Yields
+    ------
     str
-        Why Airflow could not be told; empty if it was.
+        Why Airflow could not be told; nothing if it was.
     """
-    extra = {"source": source, "production": production, "path": str(folder)}
+    extra = {"source": source, "production": settings.production(production).name, "path": str(folder)}
     try:
         with site_api(settings) as api:
             api.request_partition(STEREO_DL3, night.partition_key, extra=extra)
     except AirflowApiError as error:
-        return str(error)
-    return ""
+        yield f"what follows published DL3 is not told, it runs with the next publication: {error}"
 
 
 def announce_followed(settings: Settings, done: Followed) -> Iterator[str]:
@@ -44,5 +58,4 @@ def announce_followed(settings: Settings, done: Followed) -> Iterator[str]:
         yield "no published index has to follow"
     for folder in done.published[:1]:
         run = done.run
-        if why := announce_published(settings, Night(run.night), run.source, run.production, folder):
-            yield f"what follows published DL3 is not told, it runs with the next publication: {why}"
+        yield from announce_published(settings, Night(run.night), run.source, run.production, folder)

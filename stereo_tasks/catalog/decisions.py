@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from stereo_tasks.catalog.values import plain
 from stereo_tasks.errors import StereoError
 from stereo_tasks.products.files import fsync
 
@@ -32,6 +33,30 @@ Decision: TypeAlias = dict[str, Any]
 
 class DecisionError(StereoError):
     """The file of decisions cannot be written or read; the text says what to do."""
+
+
+class NoReasonError(StereoError, ValueError):
+    """A decision was given no reason; the text says who will ask for it."""
+
+
+def given_reason(text: str, demand: str) -> str:
+    """Return a reason as the catalog keeps it.
+
+    Parameters
+    ----------
+    text : str
+        What a person wrote.
+    demand : str
+        What the decision needs a reason for.
+
+    Raises
+    ------
+    NoReasonError
+        With the demand, if nothing was written.
+    """
+    if not text.strip():
+        raise NoReasonError(demand)
+    return str(plain(text.strip()))
 
 
 def append(folder: Path, kind: Kind, at: dt.datetime, values: Mapping[str, Any]) -> None:

@@ -6,12 +6,12 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog import decisions
 from stereo_tasks.catalog.database import Catalog, Lock, take
+from stereo_tasks.catalog.decisions import given_reason
 from stereo_tasks.catalog.liftable import OVERRULE
 from stereo_tasks.catalog.models import Overrule
 from stereo_tasks.catalog.run_verdicts import run_name
@@ -46,25 +46,24 @@ def overrule(catalog: Catalog, run: Any, level: str, reason: str, *, by: str) ->
     Raises
     ------
     OverruleError
-        If there is no such level, no reason, or somebody has overruled the run already; that stays.
+        If there is no such level, or somebody has overruled the run already; that stays.
+    NoReasonError
+        If there is no reason.
     DecisionError
         If the file of decisions cannot be written; nothing is overruled then.
     """
     if level not in LEVELS:
         raise OverruleError(f"{level!r} is no level: {', '.join(LEVELS)}")
-    if not reason.strip():
-        raise OverruleError("an overrule needs a reason: somebody else will find it")
+    reason = given_reason(reason, "an overrule needs a reason: somebody else will find it")
     values = {
         "production": run.production, "night": run.night, "source": run.source, "run": run.run, "level": level,
-        "verdict": run.level, "reason": plain(reason.strip()), "decided_by": plain(by),
+        "verdict": run.level, "reason": reason, "decided_by": plain(by),
     }  # fmt: skip
     with catalog.transaction(writes=True) as session:
         take(session, Lock.JUDGEMENTS)  # the times of decisions are in the order in which they were made
         if other := _open(session, run):
             raise OverruleError(f"run {run_name(run)} is overruled already, {described(other)}. Lift that first")
-        statement = insert(Overrule).values(**values, decided_utc=func.clock_timestamp()).returning(Overrule)
-        row = session.scalars(statement).one()
-        catalog.note_decision("overrule", row.decided_utc, values)
+        row: Overrule = OVERRULE.decide(catalog, session, values)
         return row
 
 
@@ -94,15 +93,13 @@ def lift(catalog: Catalog, run: Any, reason: str = "", *, by: str) -> Overrule:
         found = _open(session, run)
         if found is None:
             raise OverruleError(f"nobody has overruled run {run_name(run)}: QA's verdict counts, {run.level}")
-        row: Overrule = OVERRULE.end(session, found.id, plain(by), plain(reason.strip()))
-        values = {name: getattr(row, name) for name in (*OVERRULE.key, "lifted_by", "lift_reason")}
-        catalog.note_decision("lift overrule", row.lifted_utc or row.decided_utc, values)
+        row: Overrule = OVERRULE.end(catalog, session, found, by=plain(by), reason=plain(reason.strip()))
         return row
 
 
 def _open(session: Session, run: Any) -> Overrule | None:
-    key = {name: getattr(run, name) for name in OVERRULE.key}
-    return session.scalar(select(Overrule).filter_by(**key, lifted_utc=None))
+    row: Overrule | None = OVERRULE.open(session, **{name: getattr(run, name) for name in OVERRULE.key})
+    return row
 
 
 def open_overrules(
@@ -142,9 +139,8 @@ def overruled_runs(folder: Path, production: str, night: Night, source: str) -> 
         If a file is there and cannot be read.
     """
     of = production, night.evening, source
-    rows = [Overrule(**row) for row in reversed(OVERRULE.rows(decisions.read(folder)))]  # the newest counts
-    open_ = [row for row in rows if row.lifted_utc is None]
-    return {row.run: row for row in open_ if (row.production, row.night, row.source) == of}
+    rows = [Overrule(**row) for row in OVERRULE.standing(decisions.read(folder))]
+    return {row.run: row for row in rows if (row.production, row.night, row.source) == of}
 
 
 def described(row: Overrule) -> str:

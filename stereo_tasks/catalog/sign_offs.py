@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog, Lock, take
@@ -90,10 +89,7 @@ def sign_off(catalog: Catalog, night: Night, production: str, remark: str = "", 
             "production": production, "night": night.evening, "remark": plain(remark.strip()),
             "signed": signed, "decided_by": plain(by),
         }  # fmt: skip
-        statement = insert(SignOffRow).values(**values, decided_utc=func.clock_timestamp()).returning(SignOffRow)
-        row = session.scalars(statement).one()
-        catalog.note_decision("sign-off", row.decided_utc, values)
-        return _as_sign_off(row, signed)
+        return _as_sign_off(SIGN_OFF.decide(catalog, session, values), signed)
 
 
 def lift(catalog: Catalog, night: Night, production: str, reason: str = "", *, by: str) -> SignOff:
@@ -111,9 +107,7 @@ def lift(catalog: Catalog, night: Night, production: str, reason: str = "", *, b
         found = session.scalar(_latest(production, night, night))
         if found is None or found.lifted_utc is not None:
             raise SignOffError(f"nobody has signed off the night of {night} of {production}")
-        row: SignOffRow = SIGN_OFF.end(session, found.id, plain(by), plain(reason.strip()))
-        values = {name: getattr(row, name) for name in (*SIGN_OFF.key, "lifted_by", "lift_reason")}
-        catalog.note_decision("lift sign-off", row.lifted_utc or row.decided_utc, values)
+        row: SignOffRow = SIGN_OFF.end(catalog, session, found, by=plain(by), reason=plain(reason.strip()))
         return _as_sign_off(row, row.signed)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from stereo_tasks.catalog.database import Catalog
+from stereo_tasks.catalog.decisions import given_reason
 from stereo_tasks.catalog.models import EngineSuspension
 from stereo_tasks.catalog.values import plain
 from stereo_tasks.nights import Night
@@ -66,16 +67,17 @@ def allow(catalog: Catalog, stages: Iterable[Stage | str], *, by: str, reason: s
 
     Raises
     ------
+    NoReasonError
+        If there is no reason.
     ValueError
-        If there is no reason, or a stage is unknown.
+        If a stage is unknown.
     """
-    if not reason.strip():
-        raise ValueError("say what you found: somebody else will want to know")
+    reason = given_reason(reason, "say what you found: somebody else will want to know")
     names = [stage_of(stage).name for stage in stages]
     statement = (
         update(EngineSuspension)
         .where(EngineSuspension.stage.in_(names), EngineSuspension.allowed_utc.is_(None))
-        .values(allowed_utc=func.clock_timestamp(), allowed_by=plain(by), allowed_reason=plain(reason))
+        .values(allowed_utc=func.clock_timestamp(), allowed_by=plain(by), allowed_reason=reason)
         .returning(EngineSuspension.stage)
     )
     with catalog.transaction(writes=True) as session:

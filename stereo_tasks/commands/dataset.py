@@ -40,8 +40,9 @@ def build_command(
     force: Annotated[bool, typer.Option(help="Compute again what is valid, too.")] = False,
 ) -> None:
     """Make the data sets of a source on this machine, without Airflow: what did not change is not read again."""
-    from stereo_tasks.processing.dataset_plans import dataset_problems, plan_source
+    from stereo_tasks.processing.dataset_plans import plan_source
     from stereo_tasks.processing.local_run import run_plan
+    from stereo_tasks.processing.source_plans import problems_of
 
     first, last = parse_range(nights)
     plan = plan_source(source, first, last, production=production, name=name)
@@ -54,7 +55,7 @@ def build_command(
     plan.save()
     run_plan(plan, chains_of(DATASET_STAGES), force=force, report=_say)
     _say(f"made: {plan.root}")
-    if problems := dataset_problems(plan):
+    if problems := problems_of(plan):
         raise DatasetRunError("\n".join(["not all was made:", *problems]))
 
 

@@ -76,6 +76,7 @@ def rollback_command(
 
     What was rolled back is not published again by itself; other content is. A season stays so until a night changes.
     """
+    from stereo_tasks.airflow_api.announcing import announce_published
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.processing.rolling_back import rollback
@@ -83,13 +84,14 @@ def rollback_command(
     from stereo_tasks.settings import load_settings
 
     settings, night = load_settings(), None if what == SEASON else Night(what)
-    _need(reason)
     done = rollback(
         Catalog.of_site(settings), settings, source, night, reason, by=by or _user(), to=to, production=production
     )
     typer.echo(f"{done.link} was version {done.before}, and is {done.after} now")
     if night is not None:
         typer.echo(f"{done.link.parent / SEASON} lists that version of the night")
+        for line in announce_published(settings, night, source, production, done.link):
+            typer.echo(line)
 
 
 def withdraw_command(
@@ -104,13 +106,13 @@ def withdraw_command(
 
     It does not come back when the night is published again. What was made of it is named, and stays as it is.
     """
+    from stereo_tasks.airflow_api.announcing import announce_published
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
     from stereo_tasks.processing.withdrawing import withdraw
     from stereo_tasks.settings import load_settings
 
     settings = load_settings()
-    _need(reason)
     meant = int(what) if what.isdigit() and len(what) < len("20240110") else Night(what)
     found = withdraw(
         Catalog.of_site(settings), settings, meant, reason, by=by or _user(), source=source, production=production,
@@ -119,6 +121,8 @@ def withdraw_command(
     for one in found:
         typer.echo(one.said(lifts=lifts))
         _say_derived(one.derived, one.source)
+        for line in announce_published(settings, one.night, one.source, production, one.links[-1]):
+            typer.echo(line)
 
 
 def _say_derived(derived: tuple[str, ...], source: str) -> None:
@@ -159,11 +163,6 @@ def _name(night: str) -> str:
     from stereo_tasks.products.versions import SEASON
 
     return night if night == SEASON else Night(night).lst_date
-
-
-def _need(reason: str) -> None:
-    if not reason.strip():
-        raise typer.BadParameter("give a reason: those who read the data will ask for it")
 
 
 def _user() -> str:

@@ -47,13 +47,13 @@ def hold(
     Raises
     ------
     HoldError
-        If it is held already, the log has no such source, or reason or end are none. Nothing is held then.
+        If it is held already, the log has no such source, or the end is none. Nothing is held then.
+    NoReasonError
+        If there is no reason.
     DecisionError
         If the file of decisions cannot be written. Nothing is held then.
     """
     end = _until(until)
-    if not reason.strip():
-        raise HoldError("a hold needs a reason: somebody else will find it")
     _check_source(catalog, night, source)
     if not holds.hold(catalog, night, production, reason, by=by, source=source, until=end):
         found = [row for row in holds.open_holds(catalog, production, night=night) if row.source == source]

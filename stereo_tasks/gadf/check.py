@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from stereo_tasks.gadf import format as gadf
-from stereo_tasks.gadf.format import Card, Column
+from stereo_tasks.gadf.format import Column
+from stereo_tasks.gadf.hdus import Problem, check_cards, check_columns, read
 from stereo_tasks.gadf.times import Finding, check_times, reference_of
 
 HDU_INDEX, OBS_INDEX = "hdu-index.fits.gz", "obs-index.fits.gz"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """Something that is not as the format demands."""
-
-    file: str
-    hdu: str
-    card: str
-    """Header card or column."""
-    text: str
-
-    def __str__(self) -> str:
-        """Return it as a line for a person."""
-        place = f"{self.file} [{self.hdu}]" if self.hdu else self.file
-        return f"{place} {self.card}: {self.text}" if self.card else f"{place}: {self.text}"
 
 
 def check_folder(folder: Path) -> list[Problem]:
@@ -81,7 +60,7 @@ def check_file(path: Path, observations: dict[int, fits.Header] | None = None) -
     observations : dict of int to astropy.io.fits.Header, optional
         Given the header of the events by its ``OBS_ID``.
     """
-    hdus, problems = _read(path)
+    hdus, problems = read(path)
     if hdus is None:
         return problems
     classes: list[str] = []
@@ -102,82 +81,9 @@ def check_file(path: Path, observations: dict[int, fits.Header] | None = None) -
     return problems
 
 
-def _read(path: Path) -> tuple[Any, list[Problem]]:
-    """Return the HDUs of a file with their data, None if it cannot be read; and what is wrong with it as a file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)  # sums that do not agree: they are told as such
-            content = path.read_bytes()
-            if path.suffix == ".gz":  # all of it: of a file that was cut off, FITS readers take what is there
-                content = gzip.decompress(content)
-            with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False) as hdus:
-                hdus.verify("exception")
-                for hdu in hdus:
-                    hdu.sums = list(_check_sums(hdu))  # before its data are converted
-                    hdu.data  # noqa: B018 - read while the file is open
-                return hdus, []
-    except FileNotFoundError:
-        return None, [Problem(path.name, "", "", "is missing, though the index lists it")]
-    except Exception as error:  # noqa: BLE001 - whatever stops the reading, nobody else can read it either
-        return None, [Problem(path.name, "", "", f"cannot be read ({type(error).__name__}: {error})")]
-
-
-def _check_sums(hdu: Any) -> Iterator[Finding]:
-    for card, verify in (("DATASUM", hdu.verify_datasum), ("CHECKSUM", hdu.verify_checksum)):
-        state = verify()
-        if state == 2:  # astropy's word for: there is none
-            yield card, "is missing: nobody can tell whether the file is as it was written"
-        elif not state:
-            yield card, "does not agree with the content: bytes were changed after it was written"
-
-
-def _check_cards(header: fits.Header, cards: Mapping[str, Card]) -> Iterator[Finding]:
-    for name, card in cards.items():
-        if problem := _wrong_value(header[name], card) if name in header else "is missing":
-            yield name, problem
-
-
-def _wrong_value(value: Any, card: Card) -> str:
-    # FITS has one kind of number: 40587.0 is an integer, too.
-    if card.kind is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    numbers = (int, float) if card.kind is float else (card.kind,)
-    if isinstance(value, bool) or not isinstance(value, numbers):
-        return f"is {value!r}, and should be a{'n' * (card.kind is int)} {card.kind.__name__}"
-    if card.values and value not in card.values:
-        return f"is {value!r}, and may be {', '.join(map(repr, card.values))}"
-    if card.least is not None and not card.least <= float(value):
-        return f"is {value}, below {card.least:g}"
-    if card.most is not None and not float(value) <= card.most:
-        return f"is {value}, above {card.most:g}"
-    return ""
-
-
-def _check_columns(hdu: Any, columns: Mapping[str, Column]) -> Iterator[Finding]:
-    for name, column in columns.items():
-        if name not in hdu.columns.names:
-            yield name, "this column is missing"
-        elif column.text:
-            if hdu.data[name].dtype.kind not in "SU":
-                yield name, "this column should hold text"
-        elif problem := _wrong_unit(hdu.columns[name].unit, column.unit):
-            yield name, problem
-        elif not np.isfinite(np.asarray(hdu.data[name], dtype=float)).all():
-            yield name, "has values that are not finite"
-
-
-def _wrong_unit(written: str | None, wanted: str) -> str:
-    if not wanted:
-        return ""
-    try:
-        return "" if u.Unit(written or "").is_equivalent(u.Unit(wanted)) else f"is in {written!r}, and not in {wanted}"
-    except ValueError:
-        return f"has the unit {written!r}, which FITS does not know"
-
-
 def _check_events(hdu: Any) -> Iterator[Finding]:
-    yield from _check_cards(hdu.header, gadf.EVENTS_CARDS)
-    findings = list(_check_columns(hdu, gadf.EVENTS_COLUMNS))
+    yield from check_cards(hdu.header, gadf.EVENTS_CARDS)
+    findings = list(check_columns(hdu, gadf.EVENTS_COLUMNS))
     yield from findings
     if findings or not len(hdu.data):
         return
@@ -189,8 +95,8 @@ def _check_events(hdu: Any) -> Iterator[Finding]:
 
 
 def _check_gti(hdu: Any) -> Iterator[Finding]:
-    yield from _check_cards(hdu.header, gadf.GTI_CARDS)
-    findings = list(_check_columns(hdu, gadf.GTI_COLUMNS))
+    yield from check_cards(hdu.header, gadf.GTI_CARDS)
+    findings = list(check_columns(hdu, gadf.GTI_COLUMNS))
     yield from findings
     if findings:
         return
@@ -206,17 +112,17 @@ def _check_gti(hdu: Any) -> Iterator[Finding]:
 
 
 def _check_pointing(hdu: Any) -> Iterator[Finding]:
-    yield from _check_cards(hdu.header, gadf.POINTING_CARDS)
-    yield from _check_columns(hdu, gadf.POINTING_COLUMNS)
+    yield from check_cards(hdu.header, gadf.POINTING_CARDS)
+    yield from check_columns(hdu, gadf.POINTING_COLUMNS)
 
 
 def _check_response(hdu: Any) -> Iterator[Finding]:
-    yield from _check_cards(hdu.header, gadf.RESPONSE_CARDS)
+    yield from check_cards(hdu.header, gadf.RESPONSE_CARDS)
     response = gadf.RESPONSES.get(str(hdu.header.get("HDUCLAS4")))
     if response is None:
         return
     axes = {f"{axis}_{end}": Column(unit) for axis, unit in response.axes.items() for end in ("LO", "HI")}
-    findings = list(_check_columns(hdu, {**axes, response.values: Column(response.unit)}))
+    findings = list(check_columns(hdu, {**axes, response.values: Column(response.unit)}))
     yield from findings
     if findings:
         return
@@ -263,13 +169,13 @@ def _check_hdu_index(folder: Path) -> tuple[list[Path], list[Problem]]:
     path = folder / HDU_INDEX
     if not path.exists():
         return sorted(folder.glob("dl3_*.fits*")), []
-    hdus, problems = _read(path)
+    hdus, problems = read(path)
     if hdus is None:
         return sorted(folder.glob("dl3_*.fits*")), problems
     table = hdus[1]
     findings = [
-        *table.sums, *_check_cards(table.header, gadf.HDU_INDEX_CARDS),
-        *_check_columns(table, gadf.HDU_INDEX_COLUMNS),
+        *table.sums, *check_cards(table.header, gadf.HDU_INDEX_CARDS),
+        *check_columns(table, gadf.HDU_INDEX_COLUMNS),
     ]  # fmt: skip
     if "BASE_DIR" in table.header:
         findings.append(("BASE_DIR", f"leads readers to {table.header['BASE_DIR']}, and not to this folder"))
@@ -282,7 +188,7 @@ def _check_hdu_index(folder: Path) -> tuple[list[Path], list[Problem]]:
         listed.setdefault(file, set()).add(str(row["HDU_NAME"]).strip())
     for file, names in listed.items():
         if file.exists():
-            known, _ = _read(file)
+            known, _ = read(file)
             missing = names - {hdu.name for hdu in known or ()} if known is not None else set()
             problems += [
                 Problem(path.name, table.name, "HDU_NAME", f"{file.name} has no HDU {name}") for name in sorted(missing)
@@ -294,13 +200,13 @@ def _check_obs_index(folder: Path, observations: Mapping[int, fits.Header]) -> l
     path = folder / OBS_INDEX
     if not path.exists():
         return []
-    hdus, problems = _read(path)
+    hdus, problems = read(path)
     if hdus is None:
         return problems
     table = hdus[1]
     findings = [
-        *table.sums, *_check_cards(table.header, gadf.OBS_INDEX_CARDS),
-        *_check_columns(table, gadf.OBS_INDEX_COLUMNS),
+        *table.sums, *check_cards(table.header, gadf.OBS_INDEX_CARDS),
+        *check_columns(table, gadf.OBS_INDEX_COLUMNS),
     ]  # fmt: skip
     if not set(gadf.OBS_INDEX_COLUMNS) - set(table.columns.names):
         findings += _check_observations(table, observations)

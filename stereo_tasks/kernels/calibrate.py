@@ -22,10 +22,11 @@ from stereo_tasks.kernels.calibrated_file import (
 )
 from stereo_tasks.kernels.camera import magic_camera
 from stereo_tasks.kernels.camera_images import cut_out, usable
-from stereo_tasks.kernels.cleaning import Thresholds, clean, count_islands, thresholds
+from stereo_tasks.kernels.cleaning import Thresholds, clean, thresholds
 from stereo_tasks.kernels.clock import Times, times
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.hillas import hillas_parameters
+from stereo_tasks.kernels.islands import count_islands
 from stereo_tasks.kernels.light import concentration_parameters, leakage_parameters
 from stereo_tasks.kernels.timing import timing_parameters
 

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from stereo_tasks.kernels.camera import Camera, Groups
 from stereo_tasks.kernels.compile import jit
 from stereo_tasks.kernels.errors import NotCovered
-from stereo_tasks.kernels.sums import pairwise_sum
+from stereo_tasks.kernels.interpolated_pixels import interpolate
+from stereo_tasks.kernels.islands import brightest_island_time
 
 CLIPPING_PE = 750.0
-MIN_GOOD_NEIGHBOURS = 3
-_TIME_OUTLIER = np.float32(250)
-_LARGE = 1e10
-"""Constants of magic-cta-pipe that no configuration of ours sets."""
+"""magic-cta-pipe's, which no configuration of ours sets."""
 
 _KNOWN = frozenset(
     {
@@ -197,74 +195,6 @@ def _clean(
 
 
 @jit
-def interpolate(
-    charge: NDArray[np.float32],
-    time: NDArray[np.float32],
-    unsuitable: NDArray[np.bool_],
-    neighbours: NDArray[np.int16],
-    unmapped: NDArray[np.bool_],
-    work: NDArray[np.float32],
-) -> None:
-    """Give bad pixels the mean charge of their good neighbours and the mean of their two closest times.
-
-    A pixel with fewer than three good neighbours is unmapped and gets no charge. Follows ``PixelTreatment.treat``.
-
-    Parameters
-    ----------
-    charge, time : numpy.ndarray
-        Shape (pixels,), float32: one event; changed in place.
-    unsuitable : numpy.ndarray
-        Shape (pixels,): the bad pixels.
-    neighbours : numpy.ndarray
-        See `Camera`.
-    unmapped : numpy.ndarray
-        Shape (pixels,): filled here.
-    work : numpy.ndarray
-        Shape (pixels,), float32: zeros, also afterwards.
-    """
-    times = np.empty(neighbours.shape[1], dtype=np.float32)
-    for pixel in range(len(charge)):
-        unmapped[pixel] = False
-        if not unsuitable[pixel]:
-            continue
-        good, valid = 0, 0
-        for neighbour in neighbours[pixel]:
-            if neighbour < 0 or unsuitable[neighbour]:
-                continue
-            times[good] = time[neighbour]
-            good += 1
-            if not np.isnan(charge[neighbour]):
-                work[neighbour] = charge[neighbour]
-                valid += 1
-        if good < MIN_GOOD_NEIGHBOURS:
-            charge[pixel] = 0
-            unmapped[pixel] = True
-        else:
-            # numpy's nanmean of the whole camera, with zeros at all other pixels: the places decide the order.
-            charge[pixel] = np.float64(pairwise_sum(work, 0, len(work))) / valid if valid else np.nan
-            time[pixel] = _mean_of_closest(times, good, time[pixel])
-        for neighbour in neighbours[pixel]:
-            if neighbour >= 0:
-                work[neighbour] = 0
-
-
-@jit
-def _mean_of_closest(times: NDArray[np.float32], n_times: int, otherwise: np.float32) -> np.float32:
-    """Return the mean of the two closest times; a pair 250 ns apart or more wins over any before it, as in MCP."""
-    smallest = _LARGE
-    first, second = -1, -1
-    for j in range(n_times):
-        for k in range(j):
-            difference = np.float64(abs(times[j] - times[k]))
-            if difference >= smallest and difference < _TIME_OUTLIER:
-                continue
-            first, second, smallest = j, k, difference
-    if first >= 0 and abs(times[first] - times[second]) < _TIME_OUTLIER:
-        return np.float32((times[first] + times[second]) / np.float32(2))
-    return otherwise
-
-
-@jit
 def _mark_groups(
     charge: NDArray[np.float32],
     time: NDArray[np.float32],
@@ -320,93 +250,6 @@ def _simultaneous(
 
 
 @jit
-def label_islands(mask: NDArray[np.bool_], neighbours: NDArray[np.int16], labels: NDArray[np.int64]) -> int:
-    """Count off the islands of neighbouring pixels from 1, in the order of their first pixel.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray
-        Shape (pixels,): the pixels to group.
-    neighbours : numpy.ndarray
-        See `Camera`.
-    labels : numpy.ndarray
-        Shape (pixels,), int64: filled here; 0 outside of the mask.
-
-    Returns
-    -------
-    int
-        The number of islands.
-    """
-    labels[:] = 0
-    waiting = np.empty(len(mask), dtype=np.int64)
-    n_islands = 0
-    for pixel in range(len(mask)):
-        if not mask[pixel] or labels[pixel]:
-            continue
-        n_islands += 1
-        labels[pixel] = n_islands
-        waiting[0], n_waiting = pixel, 1
-        while n_waiting:
-            n_waiting -= 1
-            for neighbour in neighbours[waiting[n_waiting]]:
-                if neighbour >= 0 and mask[neighbour] and not labels[neighbour]:
-                    labels[neighbour] = n_islands
-                    waiting[n_waiting] = neighbour
-                    n_waiting += 1
-    return n_islands
-
-
-def count_islands(mask: NDArray[np.bool_], neighbours: NDArray[np.int16]) -> NDArray[np.int64]:
-    """Return the number of islands in each image.
-
-    Parameters
-    ----------
-    mask : numpy.ndarray
-        Shape (images, pixels).
-    neighbours : numpy.ndarray
-        See `Camera`.
-    """
-    numbers = np.empty(len(mask), dtype=np.int64)
-    _count_islands(mask, neighbours, numbers)
-    return numbers
-
-
-@jit
-def _count_islands(mask: NDArray[np.bool_], neighbours: NDArray[np.int16], numbers: NDArray[np.int64]) -> None:
-    labels = np.empty(mask.shape[1], dtype=np.int64)
-    for i in range(len(mask)):
-        numbers[i] = label_islands(mask[i], neighbours, labels)
-
-
-@jit
-def _brightest_island_time(
-    charge: NDArray[np.float32], time: NDArray[np.float32], neighbours: NDArray[np.int16], mask: NDArray[np.bool_]
-) -> np.float32:
-    """Return the mean time of the island with the most charge, weighted with the squared charges."""
-    labels = np.empty(len(charge), dtype=np.int64)
-    n_islands = label_islands(mask, neighbours, labels)
-    island = np.empty(len(charge), dtype=np.float32)
-    brightest, most = 1, np.float32(-np.inf)
-    for label in range(1, n_islands + 1):
-        size = 0
-        for pixel in range(len(charge)):
-            if labels[pixel] == label:
-                island[size] = charge[pixel]
-                size += 1
-        total = pairwise_sum(island, 0, size)
-        if total > most:
-            brightest, most = label, total
-    weighted = np.empty(len(charge), dtype=np.float32)
-    size = 0
-    for pixel in range(len(charge)):
-        if labels[pixel] == brightest:
-            island[size] = charge[pixel] * charge[pixel]
-            weighted[size] = time[pixel] * island[size]
-            size += 1
-    return np.float32(pairwise_sum(weighted, 0, size) / pairwise_sum(island, 0, size))
-
-
-@jit
 def _keep_coincident(
     charge: NDArray[np.float32],
     time: NDArray[np.float32],
@@ -415,7 +258,7 @@ def _keep_coincident(
     mask: NDArray[np.bool_],
 ) -> None:
     """Drop pixels that are far in time from the brightest island (``magic_clean_step2b``)."""
-    mean = _brightest_island_time(charge, time, neighbours, mask)
+    mean = brightest_island_time(charge, time, neighbours, mask)
     for pixel in range(len(charge)):
         distance = abs(time[pixel] - mean)
         too_far = (charge[pixel] > limits.bright and distance > limits.bright_time) or (

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tables
 
-from stereo_tasks.kernels import forests
+from stereo_tasks.kernels import forest_files, forests
 from stereo_tasks.kernels.disp import candidates, closest
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.images import COMBINATIONS, INDEX, Floats, Images, Rows, first_images, stereo_events
@@ -172,7 +172,7 @@ def _read_forests(folder: str) -> dict[str, list[forests.Forests]]:
     models: dict[str, list[forests.Forests]] = {}
     for kind in KINDS:
         paths = [Path(name) for name in sorted(glob.glob(f"{folder}/{kind.files}_*.joblib"))]  # noqa: PTH207
-        models[kind.name] = [forests.load(path) for path in paths]
+        models[kind.name] = [forest_files.load(path) for path in paths]
         if not paths:
             # What comes after it does not matter.
             return models | {later.name: [] for later in KINDS[KINDS.index(kind) :]}

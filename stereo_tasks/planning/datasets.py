@@ -6,22 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 from astropy import units as u
 
 from stereo_tasks.nights import BadNightError, Night
-from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.elements import Planner
 from stereo_tasks.planning.engines import choose_engines
-from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan
+from stereo_tasks.planning.plan import Blocker, Choice, Notice, Plan
 from stereo_tasks.products.dataset_tree import MC_FOLDER, NIGHTS_FOLDER, DatasetTree
 from stereo_tasks.products.models import ModelFile
 from stereo_tasks.products.published_nights import PublishedNight
 from stereo_tasks.settings import Settings, SettingsError
 from stereo_tasks.settings.choices import NoChoiceError
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import DATASET_STAGES, Stage, resolve
+from stereo_tasks.stages import DATASET_STAGES, resolve
 
 Standalone = Mapping[str, Mapping[Night, Sequence[ModelFile]]]
 """Files of standalone analyses, ``lst`` and ``melibea``, by night."""
@@ -90,7 +88,7 @@ def plan_datasets(
     return planner.plan(versions)
 
 
-class DatasetPlanner:
+class DatasetPlanner(Planner):
     """Collects the elements of one plan; what the stages' functions for elements are given.
 
     Attributes
@@ -116,6 +114,7 @@ class DatasetPlanner:
         standalone: Standalone,
         triggers: Triggers,
     ) -> None:
+        super().__init__(settings, choose_engines(DATASET_STAGES, production, {}, {}))
         self.nights = [night for night in nights if night.dl2]
         self.simulated = simulated
         self.standalone = standalone
@@ -123,10 +122,7 @@ class DatasetPlanner:
         self.production = production
         self.tree = DatasetTree(settings.site.paths.output / production.name / source, source, name)
         self.blockers: list[Blocker] = []
-        self._settings = settings
         self._notices = [Notice(str(night.night), text) for night in nights for text in night.missing]
-        self.engines = choose_engines(DATASET_STAGES, production, {}, {})
-        self._elements = ElementMaker(settings, self.engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
         """Return the plan."""
@@ -145,33 +141,18 @@ class DatasetPlanner:
             notices=tuple(self._notices),
             blockers=tuple(self.blockers),
             runs=(),
-            elements=self._elements.made,
+            elements=self.elements,
             config=json.loads(json.dumps(self.production.mcp)),
             settings={},
             versions=versions,
             engines=dict(self.engines),
         )
 
-    def add(
-        self,
-        stage: Stage,
-        name: str,
-        inputs: Sequence[Input],
-        outputs: Sequence[Path],
-        parameters: Mapping[str, Any] | None = None,
-    ) -> Element:
-        """Add an element of a stage; see `stereo_tasks.planning.night.NightPlanner.add`."""
-        return self._elements.add(stage, name, inputs, outputs, parameters)
-
-    def of_stage(self, stage: Stage) -> list[Element]:
-        """Return the elements of an earlier stage."""
-        return [element for element in self._elements.made if element.stage is stage]
-
     @cached_property
     def regions(self) -> dict[str, float] | None:
         """Source, radius and number of OFF regions; None, and a blocker, without a position."""
         try:
-            position = self.production.position or self._settings.position(self.tree.source)
+            position = self.production.position or self.settings.position(self.tree.source)
         except NoChoiceError as error:
             self.blockers.append(Blocker("source", str(error)))
             return None
@@ -181,7 +162,7 @@ class DatasetPlanner:
             "source_ra_deg": position.ra_deg,
             "source_dec_deg": position.dec_deg,
             "region_radius_deg": float(u.Quantity(radius).to_value("deg")),
-            "off_regions": self._settings.qa.theta2.off_regions,
+            "off_regions": self.settings.qa.theta2.off_regions,
         }
 
     @property

@@ -14,19 +14,31 @@ from stereo_tasks.stages import Cost, EngineChoice, Stage
 _GB = 1e9
 
 
-class ElementMaker:
-    """Collects the elements of one plan, in the order of the stages."""
+class Planner:
+    """Collects the elements of one plan, in the order of the stages; what the stages' functions for elements are given.
+
+    Parameters
+    ----------
+    settings : Settings
+        Configuration of the site.
+    engines : mapping of str to EngineChoice
+        Who makes the products of each stage.
+    """
 
     def __init__(self, settings: Settings, engines: Mapping[str, EngineChoice]) -> None:
-        self._settings = settings
-        self._engines = engines
+        self.settings = settings
+        self.engines = engines
         self._made: list[Element] = []
         self._size_bytes: dict[str, int] = {}
 
     @property
-    def made(self) -> tuple[Element, ...]:
+    def elements(self) -> tuple[Element, ...]:
         """All elements so far."""
         return tuple(self._made)
+
+    def of_stage(self, stage: Stage | str) -> list[Element]:
+        """Return the elements of an earlier stage."""
+        return [element for element in self._made if element.stage.name == str(stage)]
 
     def add(
         self,
@@ -37,9 +49,25 @@ class ElementMaker:
         parameters: Mapping[str, Any] | None = None,
         cost: Cost | None = None,
     ) -> Element:
-        """Add an element; see `stereo_tasks.planning.night.NightPlanner.add`."""
+        """Add an element of a stage.
+
+        Parameters
+        ----------
+        stage : Stage
+            Of which stage.
+        name : str
+            What it is made of, such as ``01622.0001``; empty where a stage has one element.
+        inputs : sequence of Input
+            What it reads, from `raw` and `product`.
+        outputs : sequence of pathlib.Path
+            Its products; the record lies beside the first.
+        parameters : mapping, optional
+            What the step needs beyond its inputs.
+        cost : Cost, optional
+            What it is expected to need; that of its stage if not given.
+        """
         if cost is None:
-            cost = self._settings.cost(stage, self._engines[stage.name].engine)
+            cost = self.settings.cost(stage, self.engines[stage.name].engine)
         # Models and drive reports of neighbours are not what an element works through.
         size_bytes = sum(self._size_of(item) for item in inputs if item.role not in stage.side_inputs)
         element = Element(

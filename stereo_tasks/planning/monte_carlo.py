@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.elements import Planner
 from stereo_tasks.planning.engines import choose_engines
-from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Plan
+from stereo_tasks.planning.plan import Blocker, Choice, Plan
 from stereo_tasks.products.models import SAMPLES, TEST_SAMPLES, ModelFile, pointing_of
 from stereo_tasks.products.tree import MonteCarloTree
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import MC_STAGES, EngineChoice, Stage, resolve
+from stereo_tasks.stages import MC_STAGES, EngineChoice, resolve
 
 
 def plan_monte_carlo(
@@ -64,7 +64,7 @@ class IrfSet:
         return self.folder.parent.name
 
 
-class MonteCarloPlanner:
+class MonteCarloPlanner(Planner):
     """Collects the elements of one plan; what the stages' functions for elements are given.
 
     Attributes
@@ -93,13 +93,12 @@ class MonteCarloPlanner:
         irf_sets: Sequence[IrfSet],
         given: tuple[ModelFile, ...] = (),
     ) -> None:
+        super().__init__(settings, engines)
         self.given = given
         self.tree = tree
         self.samples = samples
         self.production = production
-        self.engines = engines
         self.irf_sets = irf_sets
-        self._elements = ElementMaker(settings, engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
         """Return the plan."""
@@ -120,23 +119,12 @@ class MonteCarloPlanner:
             notices=(),
             blockers=(*self.incomplete, *self._too_few_nodes()),
             runs=(),
-            elements=self._elements.made,
+            elements=self.elements,
             config=json.loads(json.dumps(self.production.mcp)),
             settings={},
             versions=versions,
             engines=dict(self.engines),
         )
-
-    def add(
-        self,
-        stage: Stage,
-        name: str,
-        inputs: Sequence[Input],
-        outputs: Sequence[Path],
-        parameters: Mapping[str, Any] | None = None,
-    ) -> Element:
-        """Add an element of a stage; see `stereo_tasks.planning.night.NightPlanner.add`."""
-        return self._elements.add(stage, name, inputs, outputs, parameters)
 
     @property
     def needed(self) -> tuple[str, ...]:

@@ -7,16 +7,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from stereo_tasks.inventory import LstSubrun, MagicSubrun, NightFiles, gaps, own_magic_runs
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.choices import Chosen, choose
-from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.elements import Planner
 from stereo_tasks.planning.engines import choose_engines
 from stereo_tasks.planning.lacking import lacking_models, model_choices, zenith_notices
-from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan, Run
+from stereo_tasks.planning.plan import Blocker, Choice, Element, Notice, Plan, Run
 from stereo_tasks.planning.wobble import wobble_offsets
 from stereo_tasks.products.models import Models
 from stereo_tasks.products.tree import NightTree
@@ -75,7 +74,7 @@ def plan_source(
     return planner.plan(versions)
 
 
-class NightPlanner:
+class NightPlanner(Planner):
     """Collects the elements, notices and blockers of one plan; what the stages' functions for elements are given.
 
     Attributes
@@ -103,12 +102,12 @@ class NightPlanner:
         others: tuple[Observation, ...],
         engines: Mapping[str, EngineChoice],
     ) -> None:
+        super().__init__(settings, engines)
         self.night: Night = observations[0].night
         self.source = observations[0].source
         self.observations = observations
         self.files = files
         self.models = models
-        self.settings = settings
         self.production = production
         self.chosen = chosen
         self.others = others
@@ -117,9 +116,7 @@ class NightPlanner:
         self.notices: list[Notice] = []
         self.blockers: list[Blocker] = list(chosen.blockers)
         self._choices: list[Choice] = list(chosen.choices)
-        self.engines = engines
         self._check_corrections()
-        self._elements = ElementMaker(settings, engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
         """Return the plan."""
@@ -148,55 +145,18 @@ class NightPlanner:
             notices=tuple(self.notices),
             blockers=tuple(self.blockers),
             runs=runs,
-            elements=self._elements.made,
+            elements=self.elements,
             config=self._config(),
             settings=self._step_settings(),
             versions=versions,
             engines=dict(self.engines),
         )
 
-    def add(
-        self,
-        stage: Stage,
-        name: str,
-        inputs: Sequence[Input],
-        outputs: Sequence[Path],
-        parameters: Mapping[str, Any] | None = None,
-        cost: Cost | None = None,
-    ) -> Element:
-        """Add an element of a stage.
-
-        Parameters
-        ----------
-        stage : Stage
-            Of which stage.
-        name : str
-            What it is made of, such as ``01622.0001``; empty where a stage has one element.
-        inputs : sequence of Input
-            What it reads, from `raw` and `product`.
-        outputs : sequence of pathlib.Path
-            Its products; the record lies beside the first.
-        parameters : mapping, optional
-            What the step needs beyond its inputs.
-        cost : Cost, optional
-            What it is expected to need; that of its stage if not given.
-        """
-        return self._elements.add(stage, name, inputs, outputs, parameters, cost)
-
     def cost_of_tool(self, element: Element) -> Cost:
         """Return what magic-cta-pipe needs to make an element again."""
         stage = self.settings.cost(element.stage, Engine.MCP)
-        seconds = self._elements.time_s(stage, element.size_bytes)
+        seconds = self.time_s(stage, element.size_bytes)
         return replace(self.settings.cost(COMPARE), memory_mb=stage.memory_mb, element_s=seconds, s_per_gb=0.0)
-
-    def of_stage(self, stage: Stage | str) -> list[Element]:
-        """Return the elements of an earlier stage."""
-        return [element for element in self._elements.made if element.stage.name == str(stage)]
-
-    @property
-    def elements(self) -> tuple[Element, ...]:
-        """All elements so far."""
-        return self._elements.made
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from stereo_tasks.planning.datasets import check_set_name
-from stereo_tasks.planning.elements import ElementMaker
+from stereo_tasks.planning.elements import Planner
 from stereo_tasks.planning.engines import choose_engines
-from stereo_tasks.planning.plan import Blocker, Choice, Element, Input, Notice, Plan
+from stereo_tasks.planning.plan import Blocker, Choice, Input, Notice, Plan
 from stereo_tasks.products.models import ModelFile
 from stereo_tasks.products.published_folders import PublishedFolder
 from stereo_tasks.products.season_tree import SeasonTree
@@ -50,7 +48,7 @@ def plan_season(
     return planner.plan(versions)
 
 
-class SeasonPlanner:
+class SeasonPlanner(Planner):
     """Collects the elements of one plan; what the stages' functions for elements are given.
 
     Attributes
@@ -73,13 +71,11 @@ class SeasonPlanner:
         settings: Settings,
         production: Production,
     ) -> None:
+        super().__init__(settings, choose_engines(SEASON_STAGES, production, {}, {}))
         self.source = source
         self.folders = folders
         self.production = production
         self.tree = SeasonTree(settings.site.paths.output / production.name / source, name)
-        self._settings = settings
-        self._engines = choose_engines(SEASON_STAGES, production, {}, {})
-        self._elements = ElementMaker(settings, self._engines)
 
     def plan(self, versions: dict[str, str]) -> Plan:
         """Return the plan."""
@@ -99,24 +95,18 @@ class SeasonPlanner:
             notices=tuple(Notice(name, why) for folder in self.folders for name, why in folder.left_out.items()),
             blockers=tuple(blockers),
             runs=(),
-            elements=self._elements.made,
+            elements=self.elements,
             config={},
-            settings={"analysis": self._settings.analysis.model_dump()},
+            settings={"analysis": self.settings.analysis.model_dump()},
             versions=versions,
-            engines=dict(self._engines),
+            engines=dict(self.engines),
         )
-
-    def add(
-        self, stage: Stage, name: str, inputs: Sequence[Input], outputs: Sequence[Path], parameters: Mapping[str, Any]
-    ) -> Element:
-        """Add an element of a stage; see `stereo_tasks.planning.night.NightPlanner.add`."""
-        return self._elements.add(stage, name, inputs, outputs, parameters)
 
     @property
     def position(self) -> dict[str, float] | None:
         """ICRS position of the source in deg; None leaves it to the headers of the DL3."""
         try:
-            known = self.production.position or self._settings.position(self.source)
+            known = self.production.position or self.settings.position(self.source)
         except NoChoiceError:
             return None
         return {"ra_deg": known.ra_deg, "dec_deg": known.dec_deg}

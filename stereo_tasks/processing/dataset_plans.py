@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from stereo_tasks.inventory.standalone import lst_files, melibea_files
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.datasets import SimulatedNodes, Standalone, Triggers, plan_datasets, range_name
-from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
+from stereo_tasks.processing.source_plans import LAST_OF_ALL
 from stereo_tasks.products.models import ModelFile, pointing_of
 from stereo_tasks.products.provenance import science_versions
 from stereo_tasks.products.published_nights import PublishedNight, published_nights
@@ -19,7 +17,6 @@ from stereo_tasks.products.tree import MONTE_CARLO_FOLDER
 from stereo_tasks.settings import Settings, load_settings
 from stereo_tasks.settings.choices import NoChoiceError, declination_folder
 from stereo_tasks.settings.production import Production
-from stereo_tasks.stages import State
 
 
 def plan_source(
@@ -56,73 +53,6 @@ def plan_source(
         science_versions(settings.site.science_python), _standalone(nights, settings, chosen),
         _triggers(nights, settings, chosen),
     )  # fmt: skip
-
-
-LAST_OF_ALL = Night("2099-12-30")
-"""The end of a range that has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class StalePlans:
-    """The sets of which something is to be made, and what is said of all."""
-
-    plans: tuple[Plan, ...]
-    """Saved."""
-    lines: tuple[str, ...]
-
-
-def plan_stale(
-    wanted: Iterable[tuple[str | None, str]],
-    first: Night | None = None,
-    last: Night | None = None,
-    *,
-    settings: Settings | None = None,
-) -> StalePlans:
-    """Plan sets, and save the plans of those of which something is to be made.
-
-    Parameters
-    ----------
-    wanted : iterable of (str or None, str)
-        Production, the default one if empty, and source.
-    first, last : Night, optional
-        As for `plan_source`.
-    settings : Settings, optional
-        Loaded from the site if not given.
-    """
-    settings = settings or load_settings()
-    return save_stale(
-        plan_source(source, first, last, production=production or None, settings=settings)
-        for production, source in wanted
-    )
-
-
-def save_stale(made: Iterable[Plan]) -> StalePlans:
-    """Save those of some plans of which something is to be made, and say what is to be made of all."""
-    plans, lines = [], []
-    for plan in made:
-        lines += [f"{plan.name}: missing, {notice.subject}: {notice.reason}" for notice in plan.notices]
-        lines += [f"{plan.name}: held, {blocker.subject}: {blocker.reason}" for blocker in plan.blockers]
-        states = ElementStates(plan)
-        to_do = sum(not states.is_valid(element) for element in plan.elements)
-        lines.append(f"{plan.name}: {to_do} of {len(plan.elements)} elements to do")
-        if to_do:
-            plan.save()
-            plans.append(plan)
-    return StalePlans(tuple(plans), tuple(lines))
-
-
-def dataset_problems(plan: Plan | str | Path) -> list[str]:
-    """Return what failed of a set or left no record, and what a season file lacks; empty if all is made."""
-    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
-    states = ElementStates(plan)
-    problems = []
-    for element in plan.elements:
-        record = states.record(element)
-        if record is None:
-            problems.append(f"{plan.name}: no record, {element.id}: its job left no result")
-        elif record.state in (State.FAILED, State.HELD):
-            problems.append(f"{plan.name}: {record.state}, {element.id}: {record.reason}")
-    return problems
 
 
 def _simulated(

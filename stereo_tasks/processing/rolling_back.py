@@ -72,11 +72,10 @@ def rollback(
     ------
     NotPublishedError
         If there is no such version, or it has runs that were withdrawn since.
-    ValueError
+    NoReasonError
         If there is no reason.
     """
-    if not reason.strip():
-        raise ValueError("a rollback needs a reason: those who read the data will ask for it")
+    reason = decisions.given_reason(reason, "a rollback needs a reason: those who read the data will ask for it")
     name = settings.production(production).name
     root = settings.site.paths.output / name / source
     link = _link(root, night)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.datasets import range_name
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.planning.seasons import plan_season
-from stereo_tasks.processing.dataset_plans import LAST_OF_ALL, StalePlans, save_stale
+from stereo_tasks.processing.source_plans import LAST_OF_ALL
 from stereo_tasks.products.provenance import analysis_versions
 from stereo_tasks.products.published_folders import published_folders
 from stereo_tasks.settings import Settings, load_settings
@@ -41,28 +39,3 @@ def plan_source_season(
     folders = published_folders(root, chosen.cuts, first, last)
     versions = analysis_versions(settings.site.analysis_python)
     return plan_season(range_name(first, last), source, folders, settings, chosen, versions)
-
-
-def plan_stale_seasons(
-    wanted: Iterable[tuple[str | None, str]],
-    first: Night | None = None,
-    last: Night | None = None,
-    *,
-    settings: Settings | None = None,
-) -> StalePlans:
-    """Plan the analyses of sources, and save the plans of those that are not up to date.
-
-    Parameters
-    ----------
-    wanted : iterable of (str or None, str)
-        Production, the default one if empty, and source.
-    first, last : Night, optional
-        As for `plan_source_season`.
-    settings : Settings, optional
-        Loaded from the site if not given.
-    """
-    settings = settings or load_settings()
-    return save_stale(
-        plan_source_season(source, first, last, production=production or None, settings=settings)
-        for production, source in wanted
-    )

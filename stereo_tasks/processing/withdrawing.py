@@ -89,7 +89,7 @@ def withdraw(
     ------
     NotPublishedError
         If nothing like it is published.
-    ValueError
+    NoReasonError
         If there is no reason.
     """
     name = settings.production(production).name

@@ -17,7 +17,7 @@ Key = TypeVar("Key")
 _POINTING = re.compile(r"zd_(?P<zd>[0-9.]+)deg_az_(?P<az>[0-9.]+)deg")
 FOREST_KINDS = ("energy_regressors", "disp_regressors", "event_classifiers")
 PACKED_SUFFIX = ".packed"
-"""Of the packed forests beside a joblib file; see `stereo_tasks.kernels.forests`."""
+"""Of the packed forests beside a joblib file; see `stereo_tasks.kernels.forest_files`."""
 TEST_SAMPLES = ("GammaTest",)
 SAMPLES = ("GammaTrain", "ProtonTrain", *TEST_SAMPLES)
 """Folders of the Monte Carlo's DL1; of the test sample, IRFs are made with forests that are there."""

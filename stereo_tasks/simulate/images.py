@@ -165,8 +165,8 @@ def _parameters(
     events: NDArray[np.int64],
 ) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
     """Yield parts of the events with their parameters; events that have none are in no part."""
-    from stereo_tasks.kernels.cleaning import count_islands
     from stereo_tasks.kernels.hillas import hillas_parameters
+    from stereo_tasks.kernels.islands import count_islands
     from stereo_tasks.kernels.light import concentration_parameters, leakage_parameters
     from stereo_tasks.kernels.timing import timing_parameters
 

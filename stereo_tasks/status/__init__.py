@@ -1,6 +1,7 @@
 """What a shifter wants to know: which nights are done, held, failed or waiting, and why; and what needs care soon."""
 
-from stereo_tasks.status.alarms import Alarm, AlarmKind, find_alarms
+from stereo_tasks.status.alarm_kinds import Alarm, AlarmKind
+from stereo_tasks.status.alarms import find_alarms
 from stereo_tasks.status.collecting import StatusTable, newest_known_night, newest_night, parse_range, status_table
 from stereo_tasks.status.grouping import AlarmLine, alarm_lines
 from stereo_tasks.status.paging import StatusPage, status_page

@@ -4,81 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 from astropy import units as u
-from sqlalchemy import select, union
+from sqlalchemy import func, select, union
 
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.locks import HeldLock, held_locks
 from stereo_tasks.catalog.log_versions import latest_log_version
-from stereo_tasks.catalog.models import Dispatch, LogVersion, ObservationChange, ProcessingRun, ReadinessRow, Request
+from stereo_tasks.catalog.models import (
+    Dispatch,
+    ElementRecord,
+    LogVersion,
+    ObservationChange,
+    PlanRow,
+    ProcessingRun,
+    ReadinessRow,
+    Request,
+)
 from stereo_tasks.catalog.suspensions import open_suspensions
 from stereo_tasks.nights import Night
 from stereo_tasks.settings import Settings
 from stereo_tasks.settings.choices import NoChoiceError
+from stereo_tasks.stages import State
+from stereo_tasks.status.alarm_kinds import Alarm, AlarmKind
 from stereo_tasks.status.collecting import StatusTable, newest_night, status_table
 from stereo_tasks.status.disks import disks
 from stereo_tasks.status.state import NightState, SourceStatus
-
-
-class AlarmKind(StrEnum):
-    """What an alarm is about."""
-
-    TABLE_ENDS = "table ends"
-    NOT_COVERED = "not covered"
-    WAITS = "waits too long"
-    NO_RUN = "no run"
-    UNATTENDED = "unattended"
-    OLD_LOCK = "old lock"
-    LOG_STANDS_STILL = "log stands still"
-    LOG_UNREAD = "log unread"
-    LOG_ROWS = "log rows"
-    FREE_SPACE = "free space"
-    KERNEL_DIFFERS = "kernel differs"
-    NOT_LOOKED_AT = "not looked at"
-
-
-_WHAT_TO_DO = {
-    AlarmKind.TABLE_ENDS: "add the next entry to the file that is named, with its Monte Carlo",
-    AlarmKind.NOT_COVERED: "add the entry to the file that is named, then request the nights again",
-    AlarmKind.WAITS: "ask those who copy the files, or `stereo hold` it with what you found out",
-    AlarmKind.NO_RUN: "is process_night paused or full in Airflow, or was the night locked? Then request it again",
-    AlarmKind.UNATTENDED: "`stereo status NIGHT` says why; mend it and request it again, or `stereo hold` it",
-    AlarmKind.OLD_LOCK: "look at the run in Airflow; if it is dead, request the night again: its lock is taken over",
-    AlarmKind.LOG_STANDS_STILL: "ask whether the stereo log is still filled in, and exported to where we read it",
-    AlarmKind.LOG_UNREAD: "look at detect_nights in Airflow: is it paused, or does it fail?",
-    AlarmKind.LOG_ROWS: "look at the rows in the stereo log; `stereo status NIGHT` has what they said before",
-    AlarmKind.KERNEL_DIFFERS: "compare both products; then `stereo engine allow STAGE`, or leave it to magic-cta-pipe",
-    AlarmKind.NOT_LOOKED_AT: "`stereo status` looks at all of them, and so does watch_nights",
-    AlarmKind.FREE_SPACE: "make room, or let the operators of the file system do it",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """One thing that needs care."""
-
-    kind: AlarmKind
-    subject: str
-    """What it is about: a night and source, a row of the log, a path. With kind and place it tells alarms apart."""
-    text: str
-    content: str = ""
-    """Another content is another alarm. Without what changes by itself, such as a number of days; empty: the kind and
-    subject say all."""
-    place: str = ""
-    """What alarms of this kind have in common: the file of the configuration, the production."""
-
-    @property
-    def key(self) -> str:
-        """Tells alarms apart."""
-        return f"{self.kind}: {self.place} {self.subject}"
-
-    @property
-    def what_to_do(self) -> str:
-        """What a person should do."""
-        return _WHAT_TO_DO[self.kind]
 
 
 def find_alarms(
@@ -122,6 +73,7 @@ def find_alarms(
         Alarm(AlarmKind.KERNEL_DIFFERS, row.stage, f"{Night(row.night)} {row.source}: {row.reason}")
         for row in open_suspensions(catalog)
     ]
+    found += _not_made(catalog, settings, now)
     for name in names:
         nights = _nights_of_interest(catalog, settings, name, now)
         if most_nights is not None and len(nights) > most_nights:
@@ -264,6 +216,30 @@ def _log_changes(catalog: Catalog, settings: Settings, now: dt.datetime) -> Iter
             else:
                 continue
             yield Alarm(AlarmKind.LOG_ROWS, subject, text, content=change.at_utc.isoformat())
+
+
+def _not_made(catalog: Catalog, settings: Settings, now: dt.datetime) -> Iterator[Alarm]:
+    """Yield what failed of plans that are of no night: forests and IRFs, data sets, analyses of seasons."""
+    since = now - dt.timedelta(days=settings.alarms.look_back_days)
+    latest = (
+        select(PlanRow.path)
+        .distinct(PlanRow.production, PlanRow.name)
+        .where(PlanRow.night.is_(None), PlanRow.ingested_utc >= since)
+        .order_by(PlanRow.production, PlanRow.name, PlanRow.ingested_utc.desc())
+    )
+    columns = PlanRow.production, PlanRow.name, ElementRecord.stage
+    failed = (
+        select(*columns, func.count().label("number"), func.min(ElementRecord.reason).label("reason"))
+        .join(PlanRow, ElementRecord.plan_path == PlanRow.path)
+        .where(PlanRow.path.in_(latest), ElementRecord.state.in_((State.FAILED, State.HELD)))
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+    with catalog.transaction() as session:
+        for row in session.execute(failed):
+            subject = f"{row.name} {row.stage}"
+            text = f"{subject}: {row.number} failed or are held, such as: {row.reason}"
+            yield Alarm(AlarmKind.NOT_MADE, subject, text, content=row.reason, place=row.production)
 
 
 def _free_space(settings: Settings) -> Iterator[Alarm]:

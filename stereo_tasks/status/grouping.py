@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stereo_tasks.status.alarms import Alarm, AlarmKind
+from stereo_tasks.status.alarm_kinds import Alarm, AlarmKind
 
 _EACH = 3
 _MANY = {
@@ -14,6 +14,7 @@ _MANY = {
     AlarmKind.NO_RUN: "{count} sources of nights were requested, and no run has begun",
     AlarmKind.UNATTENDED: "{count} sources of nights failed or are held, and nobody did anything about it",
     AlarmKind.OLD_LOCK: "{count} nights have an old lock",
+    AlarmKind.NOT_MADE: "{count} stages of forests and IRFs, data sets or analyses of seasons failed or are held",
     AlarmKind.LOG_ROWS: "{count} rows of the stereo log went, were changed, or cannot be read",
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from stereo_tasks.products.files import write_atomically
 from stereo_tasks.settings import Settings
-from stereo_tasks.status.alarms import Alarm
+from stereo_tasks.status.alarm_kinds import Alarm
 
 
 @dataclass(frozen=True, slots=True)

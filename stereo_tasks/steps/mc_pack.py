@@ -11,7 +11,7 @@ from stereo_tasks.steps.outcomes import failed, skipped
 
 def run(context: StepContext) -> Made:
     """Pack one file of forests."""
-    from stereo_tasks.kernels.forests import pack
+    from stereo_tasks.kernels.forest_files import pack
 
     _, lost = context.upstream("forest")
     if lost:

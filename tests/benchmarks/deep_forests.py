@@ -13,7 +13,7 @@ import yaml
 from magicctapipe.io import load_train_data_files
 from magicctapipe.reco import DispRegressor, EnergyRegressor, EventClassifier
 
-from stereo_tasks.kernels.forests import pack
+from stereo_tasks.kernels.forest_files import pack
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "mcp.yaml").read_text())
 TREES_LEARNED = 25

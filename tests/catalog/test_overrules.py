@@ -15,7 +15,7 @@ from test_run_verdicts import SOURCE, V, judge
 
 from stereo_tasks.catalog import decisions, overrules, sign_offs
 from stereo_tasks.catalog.database import Catalog
-from stereo_tasks.catalog.decisions import DecisionError
+from stereo_tasks.catalog.decisions import DecisionError, NoReasonError
 from stereo_tasks.catalog.models import Overrule, SignOffRow
 from stereo_tasks.catalog.overrules import OverruleError
 from stereo_tasks.catalog.publications import write
@@ -54,7 +54,7 @@ def test_a_verdict_is_overruled_and_that_is_lifted(catalog, night, run):
 def test_what_cannot_be(catalog, run):
     with pytest.raises(OverruleError, match="no level: good, warning, bad"):
         overrules.overrule(catalog, run, "fine", "x", by="ana")
-    with pytest.raises(OverruleError, match="needs a reason"):
+    with pytest.raises(NoReasonError, match="needs a reason"):
         overrules.overrule(catalog, run, "good", " ", by="ana")
     with pytest.raises(OverruleError, match="nobody has overruled run 2020-12-15/CrabNebula/1"):
         overrules.lift(catalog, run, by="ana")

@@ -146,11 +146,11 @@ def site(tmp_path_factory):
         )
         for command in commands
     ]  # fmt: skip
-    for process in started:
-        output, _ = process.communicate(timeout=900)
-        assert process.returncode == 0, output
-    control.up(settings, paused=True, echo=lambda line: None)
+    control.up(settings, paused=True, echo=lambda line: None)  # beside the simulation
     try:
+        for process in started:
+            output, _ = process.communicate(timeout=900)
+            assert process.returncode == 0, output
         with site_api(settings) as api:
             yield Site(root, api)
     finally:

@@ -49,9 +49,10 @@ def test_versions_are_listed_rolled_back_and_withdrawn(stereo, catalog, tmp_path
     assert "rolled back by me" in stereo("published", SOURCE, "--night", "2024-01-10")
     assert "are: " + new in stereo("rollback", SOURCE, "2024-01-10", "--reason", "odd", code=1)
     assert "no night of 2024-01-11" in stereo("rollback", SOURCE, "2024-01-11", "--reason", "odd", code=1)
-    assert "give a reason" in stereo("withdraw", 1623, "--reason", " ", code=2)
+    assert "needs a reason" in stereo("withdraw", 1623, "--reason", " ", code=1)
     said = stereo("withdraw", 1623, "--reason", "a cloud", "--by", "me")
     assert f"run 1623 of {SOURCE}, night of 2024-01-10, is withdrawn: {nights.link('2024-01-10')}" in said
+    assert "what follows published DL3 is not told" in said  # no Airflow runs here
     (now,) = [
         one for one in json.loads(stereo("published", SOURCE, "--night", "2024-01-10", "--json")) if one["current"]
     ]

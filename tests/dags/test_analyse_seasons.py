@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,33 +14,16 @@ SOURCE = "Mrk421"
 
 
 @pytest.fixture
-def analyse(read_dags, tmp_path, monkeypatch):
+def analyse(run_dag, local_site, tmp_path):
     """Run the DAG on a site with one published night; gives the state of the run, and those of its tasks."""
     from simulated_dl3 import write_folder
-
-    from stereo_tasks.catalog.database import Catalog
-    from stereo_tasks.catalog.schema import migrate
-    from stereo_tasks.local_site.database import database_url, running_database
-    from stereo_tasks.settings import load_settings
 
     published = tmp_path / "products" / "mcp062" / SOURCE / "DL3" / "g_dyn_0.9_th_glo_0.2" / "published"
     folder = published / ".versions" / "20240110.a"
     folder.mkdir(parents=True)
     write_folder(folder, runs=1, kind="fixed")
     (published / "20240110").symlink_to(folder)
-    monkeypatch.setenv("STEREO_SITE", str(tmp_path))
-    monkeypatch.setenv("STEREO_CLUSTER", "local")
-    settings = load_settings()
-
-    def run(**conf):
-        run = read_dags().dags["analyse_seasons"].test(run_conf=conf)
-        return str(run.state), {task.task_id: str(task.state) for task in run.get_task_instances()}
-
-    with running_database(settings):
-        url = database_url(settings, "catalog")
-        monkeypatch.setenv("STEREO_CATALOG_URL", url)
-        migrate(Catalog(url))
-        yield run
+    return partial(run_dag, "analyse_seasons")
 
 
 def test_a_source_is_analysed_once_and_then_up_to_date(analyse, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,31 +14,15 @@ SOURCE = "CrabNebula"
 
 
 @pytest.fixture
-def build(read_dags, tmp_path, monkeypatch):
+def build(run_dag, local_site, tmp_path):
     """Run the DAG on a site with one published night; gives the state of the run, and those of its tasks."""
     from dl2_tables import make_dl2, publish_night
 
-    from stereo_tasks.catalog.database import Catalog
-    from stereo_tasks.catalog.schema import migrate
-    from stereo_tasks.local_site.database import database_url, running_database
-    from stereo_tasks.settings import load_settings
     from stereo_tasks.steps.offline import keep_astropy_offline
 
     keep_astropy_offline()
     publish_night(tmp_path / "products" / "mcp062" / SOURCE, "2024-01-10", {1622: make_dl2(events=60)})
-    monkeypatch.setenv("STEREO_SITE", str(tmp_path))
-    monkeypatch.setenv("STEREO_CLUSTER", "local")
-    settings = load_settings()
-
-    def run(**conf):
-        run = read_dags().dags["build_datasets"].test(run_conf=conf)
-        return str(run.state), {task.task_id: str(task.state) for task in run.get_task_instances()}
-
-    with running_database(settings):
-        url = database_url(settings, "catalog")
-        monkeypatch.setenv("STEREO_CATALOG_URL", url)
-        migrate(Catalog(url))
-        yield run
+    return partial(run_dag, "build_datasets")
 
 
 def test_a_set_is_made_once_and_then_up_to_date(build, tmp_path):

@@ -79,7 +79,7 @@ def test_only_the_completion_decides_about_a_night(dag_bag):
 def test_the_stages_of_the_monte_carlo_follow_each_other(dag_bag):
     dag = dag_bag.dags["prepare_mc"]
     stages = ["mc_stereo", "mc_forests", "mc_pack", "mc_irfs"]
-    assert [task.task_id.removeprefix("models.") for task in dag.topological_sort()] == ["plan", *stages]
+    assert [task.task_id.removeprefix("models.") for task in dag.topological_sort()] == ["plan", *stages, "completion"]
     assert {stage: str(dag.get_task(f"models.{stage}").fail_on) for stage in stages} == {
         "mc_stereo": "all", "mc_forests": "any", "mc_pack": "all", "mc_irfs": "any",
     }  # fmt: skip

@@ -16,7 +16,8 @@ from ctapipe_io_magic import load_camera_geometry
 from magicctapipe.image import MAGICClean
 
 from stereo_tasks.kernels.camera import magic_camera
-from stereo_tasks.kernels.cleaning import clean, count_islands, thresholds
+from stereo_tasks.kernels.cleaning import clean, thresholds
+from stereo_tasks.kernels.islands import count_islands
 
 CONFIG = {
     "use_time": True,

@@ -10,7 +10,7 @@ from hdf_equality import differences
 from magicctapipe.scripts.lst1_magic.lst1_magic_dl1_stereo_to_dl2 import dl1_stereo_to_dl2 as mcp_dl1_stereo_to_dl2
 from stereo_files import COMBINATIONS, FEATURES, draw, train, write
 
-from stereo_tasks.kernels import dl2, forests
+from stereo_tasks.kernels import dl2, forest_files
 from stereo_tasks.kernels.errors import NotCovered
 from stereo_tasks.kernels.images import COMBINATIONS as COMBINATION_TYPES
 
@@ -19,7 +19,7 @@ NAME = "dl1_stereo_MAGIC_LST-1.Run01622.h5"
 
 def pack(folder):
     for path in folder.glob("*.joblib"):
-        forests.pack(path)
+        forest_files.pack(path)
     return folder
 
 

@@ -15,7 +15,7 @@ from magicctapipe.scripts.lst1_magic.create_dl3_index_files import create_dl3_in
 from magicctapipe.scripts.lst1_magic.lst1_magic_dl2_to_dl3 import dl2_to_dl3 as mcp_dl2_to_dl3
 from scipy.interpolate import griddata
 
-from stereo_tasks.kernels import dl3, index, irf_cuts, irfs, means
+from stereo_tasks.kernels import dl3, dl3_events, dl3_hdus, index, irf_cuts, irfs, means
 from stereo_tasks.kernels.errors import NotCovered
 
 iers.conf.auto_download = False
@@ -244,10 +244,10 @@ def test_the_constants_are_those_of_the_tools():
     assert list(LSTCHAIN_HEADER.items()) == list(index.LSTCHAIN_HEADER)
     place = (REFERENCE_LOCATION.lon.to_value(u.deg), REFERENCE_LOCATION.lat.to_value(u.deg))
     height_m = round(REFERENCE_LOCATION.height.to_value(u.m), 2)
-    assert [value for _, value, _ in dl3.REFERENCE_CARDS] == [*place, height_m]
-    assert dl3.ORM_LON_DEG * u.deg == functions.LON_ORM
-    assert dl3.ORM_LAT_DEG * u.deg == functions.LAT_ORM
-    assert dl3.ORM_HEIGHT_M * u.m == functions.HEIGHT_ORM
+    assert [value for _, value, _ in dl3_hdus.REFERENCE_CARDS] == [*place, height_m]
+    assert dl3_events.ORM_LON_DEG * u.deg == functions.LON_ORM
+    assert dl3_events.ORM_LAT_DEG * u.deg == functions.LAT_ORM
+    assert dl3_events.ORM_HEIGHT_M * u.m == functions.HEIGHT_ORM
     assert (io.DEAD_TIME_LST.to_value("s"), io.DEAD_TIME_MAGIC.to_value("s")) == (
         dl3.LST_DEAD_TIME_S,
         dl3.MAGIC_DEAD_TIME_S,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 
-from stereo_tasks.kernels import forests
+from stereo_tasks.kernels import forest_files, forests
 from stereo_tasks.kernels.errors import NotCovered
 
 N_FEATURES = 4
@@ -70,9 +70,9 @@ PARAMETERS = st.fixed_dictionaries(
 def test_regressors_give_the_mean_and_the_variance_over_the_trees(folder, seed, n_events, parameters):
     model = model_of(RandomForestRegressor, seed, **parameters)
     path = save(folder / "energy_regressors_LST1_M1.joblib", t2=model)
-    forests.pack(path)
+    forest_files.pack(path)
     features = at_thresholds(model, n_events, seed)
-    mean, variance = forests.load(path).forest(2).predict(features.astype(np.float32))
+    mean, variance = forest_files.load(path).forest(2).predict(features.astype(np.float32))
     assert mean.tobytes() == model.predict(features).tobytes()
     assert variance.tobytes() == np.var([tree.predict(features) for tree in model.estimators_], axis=0).tobytes()
 
@@ -84,9 +84,9 @@ def test_regressors_give_the_mean_and_the_variance_over_the_trees(folder, seed, 
 def test_classifiers_give_the_probability_of_the_first_class(folder, seed, n_events, parameters, n_classes):
     model = model_of(RandomForestClassifier, seed, n_classes, **parameters)
     path = save(folder / "event_classifiers_LST1_M1.joblib", t1=model)
-    forests.pack(path)
+    forest_files.pack(path)
     features = at_thresholds(model, n_events, seed)
-    mean, _ = forests.load(path).forest(1).predict(features.astype(np.float32))
+    mean, _ = forest_files.load(path).forest(1).predict(features.astype(np.float32))
     assert mean.tobytes() == np.ascontiguousarray(model.predict_proba(features)[:, 0]).tobytes()
 
 
@@ -94,9 +94,9 @@ def test_more_events_than_a_block_and_one_event_in_the_last(folder, monkeypatch)
     monkeypatch.setattr(forests, "EVENTS_A_BLOCK", 20)
     model = model_of(RandomForestRegressor, 3, n_estimators=30)
     path = save(folder / "one.joblib", t1=model)
-    forests.pack(path)
+    forest_files.pack(path)
     features = at_thresholds(model, 41, 1)
-    mean, variance = forests.load(path).forest(1).predict(features.astype(np.float32))
+    mean, variance = forest_files.load(path).forest(1).predict(features.astype(np.float32))
     assert mean.tobytes() == model.predict(features).tobytes()
     assert variance.tobytes() == np.var([tree.predict(features) for tree in model.estimators_], axis=0).tobytes()
 
@@ -105,11 +105,11 @@ def test_more_events_than_a_block_and_one_event_in_the_last(folder, monkeypatch)
 def packed(tmp_path):
     models = [model_of(RandomForestRegressor, seed, n_estimators=5) for seed in (1, 2)]
     path = save(tmp_path / "disp_regressors_M1_M2.joblib", t3=models[0], t2=models[1])
-    return path, forests.pack(path)
+    return path, forest_files.pack(path)
 
 
 def test_telescopes_and_features_keep_their_order(packed):
-    found = forests.load(packed[0])
+    found = forest_files.load(packed[0])
     assert list(found.kinds.items()) == [(3, "regressor"), (2, "regressor")]
     assert found.features == ("f0", "f1", "f2", "f3")
     assert not found.unsigned
@@ -118,7 +118,7 @@ def test_telescopes_and_features_keep_their_order(packed):
 def test_packed_again_the_file_is_the_same_and_nothing_is_left_over(packed):
     path, target = packed
     before = target.read_bytes()
-    assert forests.pack(path) == target
+    assert forest_files.pack(path) == target
     assert target.read_bytes() == before
     assert sorted(path.parent.iterdir()) == sorted([path, target])
 
@@ -127,14 +127,14 @@ def test_a_link_finds_what_lies_beside_the_file(packed, tmp_path):
     (tmp_path / "links").mkdir()
     link = tmp_path / "links" / packed[0].name
     link.symlink_to(packed[0])
-    assert forests.packed_path(link) == packed[1]
-    assert forests.load(link).path == packed[1]
+    assert forest_files.packed_path(link) == packed[1]
+    assert forest_files.load(link).path == packed[1]
 
 
 def test_forests_that_are_not_packed_are_refused(packed):
     packed[1].unlink()
     with pytest.raises(NotCovered, match=r"no packed forests beside .*: run 'stereo prepare-mc'"):
-        forests.load(packed[0])
+        forest_files.load(packed[0])
 
 
 def test_a_joblib_file_that_changed_is_refused_and_one_that_was_copied_is_not(packed):
@@ -142,10 +142,10 @@ def test_a_joblib_file_that_changed_is_refused_and_one_that_was_copied_is_not(pa
     content = path.read_bytes()
     path.write_bytes(content)
     os.utime(path, ns=(1, 1))
-    forests.load(path)
+    forest_files.load(path)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(NotCovered, match="has changed"):
-        forests.load(path)
+        forest_files.load(path)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 30, 400, -1])
@@ -153,7 +153,7 @@ def test_a_packed_file_that_is_cut_off_is_refused(packed, keep):
     path, target = packed
     target.write_bytes(target.read_bytes()[:keep])
     with pytest.raises(NotCovered, match="holds no packed forests"):
-        forests.load(path)
+        forest_files.load(path)
 
 
 def test_other_models_are_not_packed(tmp_path):
@@ -164,5 +164,5 @@ def test_other_models_are_not_packed(tmp_path):
     fewer = RandomForestRegressor(2).fit(x[:, :2], y[:, 0])
     for model, text in ((extra, "no random forest"), (two_outputs, "2 outputs"), (fewer, "2 of 4 features")):
         with pytest.raises(NotCovered, match=text):
-            forests.pack(save(tmp_path / "model.joblib", t1=model))
+            forest_files.pack(save(tmp_path / "model.joblib", t1=model))
     assert [path.name for path in tmp_path.iterdir()] == ["model.joblib"]

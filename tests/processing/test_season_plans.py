@@ -15,7 +15,8 @@ from stereo_tasks.planning.fingerprint import configuration_hash
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.processing import season_plans
 from stereo_tasks.processing.chain_arrays import chain_array
-from stereo_tasks.processing.season_plans import plan_source_season, plan_stale_seasons
+from stereo_tasks.processing.season_plans import plan_source_season
+from stereo_tasks.processing.source_plans import plan_stale
 from stereo_tasks.products.published_folders import PublishedFolderError, published_folders
 from stereo_tasks.products.record import Record
 from stereo_tasks.settings import SettingsError, load_settings
@@ -122,11 +123,11 @@ def test_nothing_new_is_nothing_to_do_and_one_changed_night_one_analysis(tree, m
     tree.finish(tree.plan())
     assert tree.to_do() == 0
     settings = load_settings(tree.root)
-    assert plan_stale_seasons([(None, SOURCE)], settings=settings).plans == ()
+    assert plan_stale(plan_source_season, [(None, SOURCE)], settings=settings).plans == ()
     # The same events, judged differently: the verdict of a run decides whether it is used.
     tree.publish("20240112", "b", quality=(2,))
     assert tree.to_do() == 1
-    (stale,) = plan_stale_seasons([(None, SOURCE)], settings=settings).plans
+    (stale,) = plan_stale(plan_source_season, [(None, SOURCE)], settings=settings).plans
     assert stale.path.is_file()
     tree.finish(tree.plan())
     assert tree.to_do() == 0

@@ -170,6 +170,21 @@ class Scene:
                     session.add(self._record(path, night, source, stage, number, state, reason))
         return path
 
+    def models(self, digest: str, state: str) -> None:
+        """Write a plan of forests of which one element came to this state."""
+        path = f"/out/{PRODUCTION}/mc/plans/plan_{digest}.json"
+        with Session(self.catalog.engine) as session, session.begin():
+            session.merge(ProductionRow(name=PRODUCTION, versions={}, first_seen_utc=self.ago(999)))
+            session.flush()
+            session.add(PlanRow(
+                path=path, digest=digest, production=PRODUCTION, name="mc/ST0320A/NSB1.5/v01/dec_2276", night=None,
+                source="mc", stages={}, holds=[],
+            ))  # fmt: skip
+            session.flush()
+            record = self._record(path, self.night(1), "mc", "mc_forests", 0, state, "no event is left")
+            record.night = None
+            session.add(record)
+
     def _record(
         self, path: str, night: Night, source: str, stage: str, number: int, state: str, reason: str
     ) -> ElementRecord:

@@ -67,6 +67,15 @@ def test_a_kernel_that_is_out_of_use_is_told_until_somebody_allows_it(scene, ala
     assert alarms() == {}
 
 
+def test_what_failed_of_no_night_is_told_until_it_is_made(scene, alarms):
+    scene.reading()
+    scene.models("stereo", "failed")
+    (text,) = alarms()[AlarmKind.NOT_MADE]
+    assert text == "mc/ST0320A/NSB1.5/v01/dec_2276 mc_forests: 1 failed or are held, such as: no event is left"
+    scene.models("again", "done")  # another plan of the same
+    assert alarms() == {}
+
+
 def test_a_table_that_ends_is_told_thirty_days_before(scene, alarms):
     scene.reading()
     for days, expected in ((31, 0), (30, 0), (29, 2), (-5, 2)):

@@ -11,7 +11,8 @@ import yaml
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.processing.dataset_list import listed_files
-from stereo_tasks.processing.dataset_plans import dataset_problems, plan_source, plan_stale
+from stereo_tasks.processing.dataset_plans import plan_source
+from stereo_tasks.processing.source_plans import plan_stale, problems_of
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.datasets import SUMMARIES
@@ -189,7 +190,7 @@ def test_dl2_that_cannot_be_read_is_named_and_nothing_of_it_is_written(season):
     assert any("dataset_merged/20240112 held" in text for text in whole.lost)
     assert not (season.tree / "datasets" / "nights" / "20240112" / "merged.h5").exists()
     plan = plan_source(SOURCE, settings=season.settings)
-    assert [text for text in dataset_problems(plan) if "dataset_merged/20240112" in text]
+    assert [text for text in problems_of(plan) if "dataset_merged/20240112" in text]
 
 
 @pytest.mark.parametrize(
@@ -223,8 +224,8 @@ def test_sets_share_the_parts_of_the_nights(built):
 
 
 def test_only_what_is_stale_is_planned_and_all_is_listed(built):
-    assert len(plan_stale([("", SOURCE)], last=Night("2024-01-10"), settings=built.settings).plans) == 1
-    found = plan_stale([("mcp062", SOURCE)], settings=built.settings)
+    assert len(plan_stale(plan_source, [("", SOURCE)], last=Night("2024-01-10"), settings=built.settings).plans) == 1
+    found = plan_stale(plan_source, [("mcp062", SOURCE)], settings=built.settings)
     assert found.plans == ()
     assert "0 of" in found.lines[-1]
     files = [file for file in listed_files(settings=built.settings) if file.set == "all"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Float, Text, cast, func, select
+from sqlalchemy import Float, Text, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
@@ -95,7 +95,9 @@ def trend(
     source : str, optional
         Only this one.
     """
-    said = RunVerdict.metrics[metric]
+    # A verdict has many metrics: the one that is wanted is taken out of each once, and not in every column.
+    one = select(RunVerdict.metrics[metric].label("said")).correlate(RunVerdict).offset(0).lateral()
+    said = one.c.said
     value, level = cast(said["value"].astext, Float), func.coalesce(said["level"].astext, RunVerdict.level)
     of = [RunVerdict.night, RunVerdict.source, said["limit"].label("limit"), said["unit"].astext.label("unit")]
     wanted = [
@@ -108,9 +110,10 @@ def trend(
     with catalog.transaction(snapshot=True) as session:
         by_night = (session.scalar(select(func.count()).where(*wanted)) or 0) > MOST_POINTS
         if by_night:
-            statement = select(*of, func.avg(value), _worst(level)).where(*known).group_by(*of)
+            statement = select(*of, func.avg(value), _worst(level)).group_by(*of)
         else:
-            statement = select(*of, value, level, RunVerdict.run).where(*known)
+            statement = select(*of, value, level, RunVerdict.run)
+        statement = statement.join_from(RunVerdict, one, true()).where(*known)
         rows = session.execute(statement.order_by(RunVerdict.night, RunVerdict.source)).all()
         marks = tuple(_marks(session, production, first, last))
     nights = {row.night: Night(row.night) for row in rows}

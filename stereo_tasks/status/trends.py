@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +100,9 @@ def trend(
     one = select(RunVerdict.metrics[metric].label("said")).correlate(RunVerdict).offset(0).lateral()
     said = one.c.said
     value, level = cast(said["value"].astext, Float), func.coalesce(said["level"].astext, RunVerdict.level)
-    of = [RunVerdict.night, RunVerdict.source, said["limit"].label("limit"), said["unit"].astext.label("unit")]
+    # As text: few limits differ, and only these need to be read.
+    limit, unit = cast(said["limit"], Text).label("limit"), said["unit"].astext.label("unit")
+    of = [RunVerdict.night, RunVerdict.source, limit, unit]
     wanted = [
         RunVerdict.production == production, RunVerdict.superseded_utc.is_(None),
         RunVerdict.night.between(first.evening, last.evening),
@@ -132,13 +135,17 @@ def _worst(level: Any) -> Any:
 
 def _limits(rows: Iterable[Any]) -> Iterable[DatedLimit]:
     """Yield each good range that runs were judged by, with its first and last night; the rows are in their order."""
-    found: dict[tuple[float | None, float | None], list[dt.date]] = {}
+    by_text: dict[str, list[dt.date]] = {}
     for row in rows:
-        good = row.limit.get("good") if isinstance(row.limit, Mapping) else row.limit
+        by_text.setdefault(row.limit or "null", []).append(row.night)
+    found: dict[tuple[float | None, float | None], list[dt.date]] = {}
+    for text, nights in by_text.items():
+        limit = json.loads(text)
+        good = limit.get("good") if isinstance(limit, Mapping) else limit
         if isinstance(good, list) and len(good) == 2:
-            found.setdefault((good[0], good[1]), []).append(row.night)
+            found.setdefault((good[0], good[1]), []).extend((nights[0], nights[-1]))
     for (low, high), nights in found.items():
-        yield DatedLimit(Night(nights[0]), Night(nights[-1]), low, high)
+        yield DatedLimit(Night(min(nights)), Night(max(nights)), low, high)
 
 
 def _marks(session: Session, production: str, first: Night, last: Night) -> Iterable[Mark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
 
+from stereo_portal.addresses import OrdinaryAddresses
 from stereo_portal.decision_pages import decision_pages
 from stereo_portal.digest_page import digest_page
 from stereo_portal.error_pages import add_error_pages
@@ -19,6 +20,8 @@ def create_app() -> FastAPI:
     """Build the application; every route asks for a login."""
     app = FastAPI(title="Nights", dependencies=[Depends(requires_authenticated())], docs_url=None, openapi_url=None)
     pages = Pages()
+    # The one that is added last is the outermost: what the others answer has its headers.
+    app.add_middleware(OrdinaryAddresses)
     app.add_middleware(SafeHeaders)
     add_error_pages(app, pages)
     # Of two that fit an address the first one answers.

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import calendar
-import csv
 import datetime as dt
-import io
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from stereo_portal.filters import LEVELS, AskedWrongError, RangeForm, RunForm
 from stereo_portal.headers import HEADERS, QA_POLICY
 from stereo_portal.permission import MayDecide
 from stereo_portal.plot import draw_trend
+from stereo_portal.run_table import csv_parts
 from stereo_portal.season_files import read_season_page, season_sets
-from stereo_tasks.errors import StereoError
 
 if TYPE_CHECKING:
     from stereo_portal.pages import Pages
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.nights import Night
-    from stereo_tasks.status.run_page import RunFilter
-
-LEVELS = ("good", "warning", "bad")
-CSV_COLUMNS = (
-    "production", "night", "source", "run", "zenith_deg", "live_time_s", "qa", "counts", "overruled_by", "why",
-    "published",
-)  # fmt: skip
-
-
-class AskedWrongError(StereoError):
-    """A value of a form that means nothing; the text says what it should be."""
 
 
 def overview_pages(pages: Pages) -> APIRouter:
@@ -68,13 +57,7 @@ def overview_pages(pages: Pages) -> APIRouter:
     def runs_page(
         request: Request,
         may: MayDecide,
-        production: str = "",
-        source: str = "",
-        first: str = "",
-        last: str = "",
-        level: str = "",
-        zenith_min: str = "",
-        zenith_max: str = "",
+        asked: Annotated[RunForm, Depends()],
         until: str = "",
     ) -> HTMLResponse:
         """List runs with their verdicts, newest first."""
@@ -86,15 +69,11 @@ def overview_pages(pages: Pages) -> APIRouter:
         from stereo_tasks.status.run_page import months_of, run_page
 
         settings = load_settings()
-        name = settings.production(production or None).name
-        wanted = _wanted(source, first, last, level, zenith_min, zenith_max)
+        name, wanted = settings.production(asked.production or None).name, asked.wanted()
         with Catalog.kept(settings) as catalog:
             page = run_page(catalog, name, replace(wanted, last=Night(until)) if until else wanted)
             months = months_of(catalog, name)
-        form = {
-            "production": name, "source": source, "first": first, "last": last, "level": level,
-            "zenith_min": zenith_min, "zenith_max": zenith_max,
-        }  # fmt: skip
+        form = asked.fields(name)
         return pages.render(
             request,
             "runs.html",
@@ -112,40 +91,19 @@ def overview_pages(pages: Pages) -> APIRouter:
         )
 
     @router.get("/runs.csv")
-    def runs_csv(
-        production: str = "",
-        source: str = "",
-        first: str = "",
-        last: str = "",
-        level: str = "",
-        zenith_min: str = "",
-        zenith_max: str = "",
-    ) -> Response:
+    def runs_csv(asked: Annotated[RunForm, Depends()]) -> Response:
         """Give all runs that fit as a table for other programs."""
-        from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.settings import load_settings
-        from stereo_tasks.status.runs import list_runs
 
         settings = load_settings()
-        name = settings.production(production or None).name
-        wanted = _wanted(source, first, last, level, zenith_min, zenith_max)
-        with Catalog.kept(settings) as catalog:
-            found = list_runs(catalog, name, source=wanted.source, first=wanted.first, last=wanted.last)
-        text = io.StringIO()
-        table = csv.writer(text)
-        table.writerow(CSV_COLUMNS)
-        for run in filter(wanted.fits, found):
-            by = run.overruled.by if run.overruled else ""
-            row = (name, run.night, run.source, run.run, run.zenith_deg, run.live_time_s, run.level, run.effective, by,
-                   run.why, run.published)  # fmt: skip
-            table.writerow([_plain(cell) for cell in row])
+        parts = csv_parts(settings, settings.production(asked.production or None).name, asked.wanted())
+        # What is wrong with the catalog is known with the first part: the answer has not begun then.
+        text = chain([next(parts)], parts)
         headers = HEADERS | {"Content-Disposition": 'attachment; filename="runs.csv"'}
-        return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+        return StreamingResponse(text, media_type="text/csv; charset=utf-8", headers=headers)
 
     @router.get("/trends", response_class=HTMLResponse)
-    def trends_page(
-        request: Request, production: str = "", metric: str = "", source: str = "", first: str = "", last: str = ""
-    ) -> HTMLResponse:
+    def trends_page(request: Request, asked: Annotated[RangeForm, Depends()], metric: str = "") -> HTMLResponse:
         """Draw a metric over the nights."""
         from stereo_tasks.catalog.database import Catalog
         from stereo_tasks.nights import Night
@@ -154,15 +112,15 @@ def overview_pages(pages: Pages) -> APIRouter:
         from stereo_tasks.status.trends import default_range, metric_names, trend
 
         settings, now = load_settings(), dt.datetime.now(dt.UTC)
-        name = settings.production(production or None).name
+        name = settings.production(asked.production or None).name
         with Catalog.kept(settings) as catalog:
-            begin, end = default_range(Night(last) if last else _newest_night(catalog, name, now))
-            begin = Night(first) if first else begin
+            begin, end = default_range(Night(asked.last) if asked.last else _newest_night(catalog, name, now))
+            begin = Night(asked.first) if asked.first else begin
             begin, end = min(begin, end), max(begin, end)
             names = metric_names(catalog, name)
             chosen = metric or next(iter(names), "")
-            found = trend(catalog, name, chosen, begin, end, source=source or None) if chosen else None
-            if found and found.points and not first:
+            found = trend(catalog, name, chosen, begin, end, source=asked.source or None) if chosen else None
+            if found and found.points and not asked.first:
                 begin = found.points[0].night
             sources = tuple(months_of(catalog, name))
         return pages.render(
@@ -171,7 +129,7 @@ def overview_pages(pages: Pages) -> APIRouter:
             here="Trends",
             found=found,
             plot=draw_trend(found, begin, end, f"{name}/") if found and found.points else "",
-            form={"production": name, "metric": chosen, "source": source, "first": str(begin), "last": str(end)},
+            form={"production": name, "metric": chosen, "source": asked.source, "first": str(begin), "last": str(end)},
             metrics=names,
             sources=sources,
             productions=sorted(settings.productions.productions),
@@ -241,28 +199,6 @@ def _weeks(year: int, month: int) -> list[list[dt.date | None]]:
     return [cells[begin : begin + 7] for begin in range(0, len(cells), 7)]
 
 
-def _wanted(source: str, first: str, last: str, level: str, zenith_min: str, zenith_max: str) -> RunFilter:
-    from stereo_tasks.catalog.values import plain
-    from stereo_tasks.nights import Night
-    from stereo_tasks.status.run_page import RunFilter
-
-    begin, end = (Night(text) if text else None for text in (first, last))
-    if begin and end and begin > end:
-        begin, end = end, begin
-    low, high = (_degrees(text) for text in (zenith_min, zenith_max))
-    return RunFilter(plain(source) or None, begin, end, level if level in LEVELS else None, low, high)
-
-
-def _degrees(text: str) -> float | None:
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = float("nan")
-    if value is not None and not 0 <= value <= 180:
-        raise AskedWrongError(f"{text[:20]!r} is no zenith distance: write degrees, such as 35")
-    return value
-
-
 def _month(source: str, month: str, production: str) -> dict[str, str]:
     year, number = map(int, month.split("-"))
     last = calendar.monthrange(year, number)[1]
@@ -270,8 +206,3 @@ def _month(source: str, month: str, production: str) -> dict[str, str]:
         "production": production, "source": source, "first": f"{month}-01", "last": f"{month}-{last:02d}",
         "level": LEVELS[0],
     }  # fmt: skip
-
-
-def _plain(cell: Any) -> Any:
-    """Keep a text from being a formula where a spreadsheet opens the file."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

@@ -84,6 +84,10 @@ async def _read(request: Request) -> dict[str, str]:
         if len(body) > MOST_BYTES:
             raise FormError(f"the form has more than {MOST_BYTES // 1000} kB: write less")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20, errors="strict"))
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError:
         raise FormError("the form cannot be read: send it from its page") from None
+    values = dict(fields)
+    if len(values) < len(fields) or any("\0" in text for field in fields for text in field):
+        raise FormError("the form has a field twice, or a NUL in it: send it from its page")
+    return values

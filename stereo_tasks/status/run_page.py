@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -51,7 +52,7 @@ class RunPage:
 
 def run_page(catalog: Catalog, production: str, wanted: RunFilter) -> RunPage:
     """Return the newest runs that fit; of the next page `wanted.last` is `RunPage.older`."""
-    nights = _nights(catalog, production, wanted)
+    nights = _nights(catalog, production, wanted, at_most=_MOST_NIGHTS + 1)
     found: list[RunRow] = []
     for begin in range(0, min(len(nights), _MOST_NIGHTS), _NIGHTS_AT_ONCE):
         chunk = nights[begin : begin + _NIGHTS_AT_ONCE]
@@ -68,6 +69,15 @@ def run_page(catalog: Catalog, production: str, wanted: RunFilter) -> RunPage:
     return RunPage(tuple(found), nights[_MOST_NIGHTS] if len(nights) > _MOST_NIGHTS else None)
 
 
+def run_parts(catalog: Catalog, production: str, wanted: RunFilter) -> Iterator[list[RunRow]]:
+    """Yield all runs that fit by night, source and run, those of some nights at a time."""
+    nights = _nights(catalog, production, wanted)[::-1]
+    for begin in range(0, len(nights), _NIGHTS_AT_ONCE):
+        part = nights[begin : begin + _NIGHTS_AT_ONCE]
+        rows = list_runs(catalog, production, source=wanted.source, first=part[0], last=part[-1])
+        yield [run for run in rows if wanted.fits(run)]
+
+
 def months_of(catalog: Catalog, production: str) -> dict[str, str]:
     """Return of each source the newest month (``2024-01``) with a verdict of a run."""
     statement = (
@@ -80,7 +90,8 @@ def months_of(catalog: Catalog, production: str) -> dict[str, str]:
         return {source: f"{night:%Y-%m}" for source, night in session.execute(statement)}
 
 
-def _nights(catalog: Catalog, production: str, wanted: RunFilter) -> list[Night]:
+def _nights(catalog: Catalog, production: str, wanted: RunFilter, at_most: int | None = None) -> list[Night]:
+    """Return nights with runs of the range and source, the newest first."""
     statement = select(RunVerdict.night).where(
         RunVerdict.production == production, RunVerdict.superseded_utc.is_(None)
     )  # fmt: skip
@@ -90,6 +101,6 @@ def _nights(catalog: Catalog, production: str, wanted: RunFilter) -> list[Night]
         statement = statement.where(RunVerdict.night >= wanted.first.evening)
     if wanted.last:
         statement = statement.where(RunVerdict.night <= wanted.last.evening)
-    statement = statement.distinct().order_by(RunVerdict.night.desc()).limit(_MOST_NIGHTS + 1)
+    statement = statement.distinct().order_by(RunVerdict.night.desc()).limit(at_most)
     with catalog.transaction() as session:
         return [Night(night) for night in session.scalars(statement)]

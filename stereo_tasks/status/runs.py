@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
 from stereo_tasks.catalog.models import Overrule, Publication, WithdrawalRow
@@ -102,20 +104,9 @@ def list_runs(
             (row.night, row.source, row.run): _overruled(row)
             for row in open_overrules(session, production, source=source, first=first, last=last)
         }
-        published = {
-            tuple(row)
-            for row in session.execute(
-                select(Publication.night, Publication.source).where(Publication.production == production).distinct()
-            )
-        }
-        withdrawn = {
-            tuple(row)
-            for row in session.execute(
-                select(WithdrawalRow.night, WithdrawalRow.source, WithdrawalRow.run).where(
-                    WithdrawalRow.production == production, WithdrawalRow.lifted_utc.is_(None)
-                )
-            )
-        }
+        published = _keys(session, Publication, (Publication.production == production,), first, last)
+        is_open = (WithdrawalRow.production == production, WithdrawalRow.lifted_utc.is_(None))
+        withdrawn = _keys(session, WithdrawalRow, is_open, first, last, WithdrawalRow.run)
     nights = {row.night: Night(row.night) for row in found}
     unusable = {(row.night, row.source, row.run) for row in found if {
         (row.night, row.source, row.run), (row.night, row.source, WHOLE_NIGHT)
@@ -135,3 +126,15 @@ def list_runs(
 
 def _overruled(row: Overrule | Any) -> Overruled:
     return Overruled(row.level, row.decided_by, row.decided_utc, row.reason)
+
+
+def _keys(
+    session: Session, table: Any, wanted: Iterable[Any], first: Night | None, last: Night | None, *more: Any
+) -> set[tuple[Any, ...]]:
+    """Return night, source and more of the rows of a range."""
+    statement = select(table.night, table.source, *more).where(*wanted).distinct()
+    if first is not None:
+        statement = statement.where(table.night >= first.evening)
+    if last is not None:
+        statement = statement.where(table.night <= last.evening)
+    return {tuple(row) for row in session.execute(statement)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Float, Text, cast, func, select
+from sqlalchemy import Float, Text, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from stereo_tasks.catalog.database import Catalog
@@ -95,9 +96,13 @@ def trend(
     source : str, optional
         Only this one.
     """
-    said = RunVerdict.metrics[metric]
+    # A verdict has many metrics: the one that is wanted is taken out of each once, and not in every column.
+    one = select(RunVerdict.metrics[metric].label("said")).correlate(RunVerdict).offset(0).lateral()
+    said = one.c.said
     value, level = cast(said["value"].astext, Float), func.coalesce(said["level"].astext, RunVerdict.level)
-    of = [RunVerdict.night, RunVerdict.source, said["limit"].label("limit"), said["unit"].astext.label("unit")]
+    # As text: few limits differ, and only these need to be read.
+    limit, unit = cast(said["limit"], Text).label("limit"), said["unit"].astext.label("unit")
+    of = [RunVerdict.night, RunVerdict.source, limit, unit]
     wanted = [
         RunVerdict.production == production, RunVerdict.superseded_utc.is_(None),
         RunVerdict.night.between(first.evening, last.evening),
@@ -108,9 +113,10 @@ def trend(
     with catalog.transaction(snapshot=True) as session:
         by_night = (session.scalar(select(func.count()).where(*wanted)) or 0) > MOST_POINTS
         if by_night:
-            statement = select(*of, func.avg(value), _worst(level)).where(*known).group_by(*of)
+            statement = select(*of, func.avg(value), _worst(level)).group_by(*of)
         else:
-            statement = select(*of, value, level, RunVerdict.run).where(*known)
+            statement = select(*of, value, level, RunVerdict.run)
+        statement = statement.join_from(RunVerdict, one, true()).where(*known)
         rows = session.execute(statement.order_by(RunVerdict.night, RunVerdict.source)).all()
         marks = tuple(_marks(session, production, first, last))
     nights = {row.night: Night(row.night) for row in rows}
@@ -129,13 +135,17 @@ def _worst(level: Any) -> Any:
 
 def _limits(rows: Iterable[Any]) -> Iterable[DatedLimit]:
     """Yield each good range that runs were judged by, with its first and last night; the rows are in their order."""
-    found: dict[tuple[float | None, float | None], list[dt.date]] = {}
+    by_text: dict[str, list[dt.date]] = {}
     for row in rows:
-        good = row.limit.get("good") if isinstance(row.limit, Mapping) else row.limit
+        by_text.setdefault(row.limit or "null", []).append(row.night)
+    found: dict[tuple[float | None, float | None], list[dt.date]] = {}
+    for text, nights in by_text.items():
+        limit = json.loads(text)
+        good = limit.get("good") if isinstance(limit, Mapping) else limit
         if isinstance(good, list) and len(good) == 2:
-            found.setdefault((good[0], good[1]), []).append(row.night)
+            found.setdefault((good[0], good[1]), []).extend((nights[0], nights[-1]))
     for (low, high), nights in found.items():
-        yield DatedLimit(Night(nights[0]), Night(nights[-1]), low, high)
+        yield DatedLimit(Night(min(nights)), Night(max(nights)), low, high)
 
 
 def _marks(session: Session, production: str, first: Night, last: Night) -> Iterable[Mark]:

@@ -1,4 +1,4 @@
-"""The pages in a real browser: an attack from a QA page, and what they look like on a screen and on a telephone."""
+"""The pages in a real browser: an attack from a QA page, and the way from page to page."""
 
 from __future__ import annotations
 
@@ -90,19 +90,6 @@ def test_a_qa_page_does_not_get_the_login_out(tab, site, thief, attack, output, 
     attack[0] = text
     _visit(tab, f"{site}/unprotected", name)
     assert any("secret" in cookie for cookie in got), f"without the headers it gets nothing either: {got}"
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_pages_fit_on_a_screen_and_on_a_telephone(tab, site, nights, width, tmp_path):
-    complaints: list[str] = []
-    tab.on("console", lambda message: complaints.append(message.text))
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.set_viewport_size({"width": width, "height": 800})
-    for path in ("", f"mcp062/{nights['failed'].lst_date}", "mcp062/nonsense"):
-        tab.goto(f"{site}/nights/{path}")
-        tab.screenshot(path=tmp_path / "page.png", full_page=True)
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width, path
-    assert [text for text in complaints if "404" not in text and "favicon" not in text] == []
 
 
 def test_from_the_list_to_a_night_and_its_page_and_back(tab, site, nights):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from pathlib import Path
+from statistics import median
 
 import many_nights
 import psutil
@@ -53,20 +54,43 @@ def queries():
     ["", f"?first={FIRST}", f"?first={FIRST}&state=failed", f"?first={FIRST}&state=done",
      f"?first={FIRST}&source=Mrk421", f"?last={FIRST + dt.timedelta(days=9)}", f"mcp062/{FIRST:%Y%m%d}",
      f"calendar?year={FIRST.year + 1}", f"calendar?year={FIRST.year + 1}&source=Mrk421", "runs",
-     f"runs?first={FIRST}&level=bad", f"runs?first={FIRST}&zenith_min=80", "trends", f"trends?first={FIRST}",
+     f"runs?first={FIRST}", "runs?source=Mrk421", f"runs?first={FIRST}&level=bad", f"runs?first={FIRST}&zenith_min=80",
+     f"mcp062/{FIRST:%Y%m%d}/elements?source=CrabNebula", "trends", f"trends?first={FIRST}",
      f"trends?first={FIRST}&source=Mrk421", "seasons", "seasons/mcp062/CrabNebula", "digest"],
 )  # fmt: skip
 def test_every_page_is_quick_and_small(full, client, database_cpu_s, address):
-    """By processor time, of ours and the database's: the other tests at work beside this one do not count."""
+    """By processor time, of ours and the database's: the other tests at work beside this one do not count.
+
+    The median of three, the first of which has to compile its queries.
+    """
     took = []
     for _ in range(3):
         started = time.process_time() + database_cpu_s()
         answer = client.get(f"/{address}")
         took.append(time.process_time() + database_cpu_s() - started)
-    print(f"/{address}: {min(took):.3f} s, {len(answer.content) / 1000:.0f} kB")
+    print(f"/{address}: {median(took):.3f} s, {len(answer.content) / 1000:.0f} kB")
     assert answer.status_code == 200
-    assert min(took) < 0.5, took  # below 0.3 s on idle cores; one that is shared with others has cold caches
+    assert median(took) < 0.3, took
     assert len(answer.content) < 250_000
+
+
+def test_the_table_of_all_runs_comes_part_by_part(full, database_cpu_s):
+    """Its length grows with the nights: neither its begin nor what is in memory does."""
+    from stereo_portal.run_table import csv_parts
+
+    from stereo_tasks.settings import load_settings
+    from stereo_tasks.status.run_page import RunFilter
+
+    begun = time.process_time() + database_cpu_s()
+    parts = csv_parts(load_settings(), "mcp062", RunFilter())
+    text = [next(parts)]
+    assert time.process_time() + database_cpu_s() - begun < 0.3
+    text += parts
+    assert max(map(len, text)) < 250_000
+    rows = "".join(text).splitlines()
+    assert len(rows) == 1 + 2000 * 2 * 10
+    nights = [row.split(",")[1] for row in rows[1:]]
+    assert nights == sorted(nights)
 
 
 def test_four_years_take_as_many_queries_as_a_night(full, client, queries):
@@ -79,18 +103,18 @@ def test_four_years_take_as_many_queries_as_a_night(full, client, queries):
     assert count(first=FIRST, state="done") <= 2 * count(first=FIRST)
 
 
-def test_page_by_page_to_the_oldest_night(full, client):
+def test_page_by_page_to_the_oldest_night_of_a_range(full, client):
     import re
 
-    address, nights, pages = f"/?first={FIRST}", [], 0
+    address, nights, pages = f"/?first={FIRST + dt.timedelta(days=1500)}", [], 0
     while address:
         text = client.get(address).text
         nights += re.findall(r'<a href="mcp062/(\d{8})">', text)[::2]
         pages += 1
         older = re.search(r'<a href="\./(\?[^"]*)">Older nights', text)
         address = older and "/" + older[1].replace("&amp;", "&")
-    assert pages == 40
-    assert len(nights) == len(set(nights)) == 2000
+    assert pages == 10
+    assert len(nights) == len(set(nights)) == 500
     assert nights == sorted(nights, reverse=True)
     assert "Newest nights" in text
 

@@ -104,7 +104,7 @@ def render(
     clocks: Sequence[ClockRun],
     plots: dict[str, Picture | None],
 ) -> str:
-    """Return the page as HTML. All texts are escaped; only style sheet, scripts and data of plots are taken as they are."""
+    """Return the page as HTML. All texts are escaped, but for the style sheet and scripts of the package."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -1,4 +1,6 @@
-"""Plots of the page, as SVG in data URIs: nothing to load from elsewhere, sharp on screen and paper; and as plots that zoom.
+"""Plots of the page, as SVG in data URIs: nothing to load from elsewhere, sharp on screen and paper.
+
+Those that can be zoomed into have their plot with them.
 
 No text that comes from outside (names, reasons) is drawn: matplotlib would take a dollar sign for mathematics.
 """
@@ -54,7 +56,7 @@ class Picture:
     """A picture, and what BokehJS makes a plot that zooms of."""
 
     uri: str
-    data: Markup = Markup()
+    data: Markup
     """A ``<script>`` with data only; empty where there is nothing to zoom into."""
 
 

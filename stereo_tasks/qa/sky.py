@@ -62,7 +62,8 @@ def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sk
     if theta2 is None:
         reason = "no run has room for an OFF region: is the wobble offset, or the position of the source, right?"
         return Sky(runs, None, reason, None, reason, offsets)
-    spectrum, no_spectrum, points = None, "", ()
+    spectrum, no_spectrum = None, ""
+    points: tuple[FluxPoint, ...] = ()
     significance, needed = theta2.total.significance, settings.spectrum.significance_min_sigma
     if significance < needed:
         no_spectrum = f"an excess of {significance:.1f} sigma is too weak for a spectrum ({needed:g} are needed)"

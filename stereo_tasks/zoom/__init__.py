@@ -1,1 +1,1 @@
-"""Plots that zoom: a picture of matplotlib once more for BokehJS, inlined into a page. Knows figures only, no nights."""
+"""Plots that zoom: figures of matplotlib once more for BokehJS, inlined into a page. Knows no nights."""

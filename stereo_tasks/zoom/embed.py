@@ -42,7 +42,7 @@ def scripts() -> str:
 
 
 def _numbered(item: str) -> str:
-    """Count models anew, and name the document always the same: equal figures give equal texts, whatever came before."""
+    """Count the models anew: equal figures give equal texts, whatever was drawn before."""
     numbers: dict[str, str] = {}
     return _MODEL_ID.sub(lambda found: f'"p{numbers.setdefault(found[1], str(len(numbers)))}"', item)
 

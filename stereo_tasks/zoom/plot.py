@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex, to_rgba
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle, StepPatch
@@ -64,16 +65,18 @@ def _plot(axes: Axes, height: int, x_range: Range1d) -> Any:
     points = [glyph for one in drawn.values() for glyph in one if glyph.name == "points"]
     tooltips = [(axes.get_xlabel() or "x", "@x"), (axes.get_ylabel() or "y", "@y")]
     plot.add_tools(HoverTool(renderers=points, tooltips=tooltips))
+    if axes.get_legend() is not None:
+        plot.add_layout(_legend(axes, drawn))
+    return plot
+
+
+def _legend(axes: Axes, drawn: dict[int, list[Any]]) -> Legend:
     items = []
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-        parts = handle.get_children() if isinstance(handle, tuple) else [handle]
+        parts = handle.get_children() if isinstance(handle, Container) else [handle]
         glyphs = [glyph for part in parts for glyph in drawn.get(id(part), [])]
         items += [LegendItem(label=label, renderers=glyphs)] if glyphs else []
-    if axes.get_legend() is not None and items:
-        plot.add_layout(
-            Legend(items=items, location="top_right", click_policy="hide", background_fill_alpha=0, border_line_alpha=0)
-        )
-    return plot
+    return Legend(items=items, location="top_right", click_policy="hide", background_fill_alpha=0, border_line_alpha=0)
 
 
 def _name_ticks(axis: Any, own: Axis) -> None:
@@ -92,7 +95,7 @@ def _draw(plot: Any, axes: Axes, artist: Artist) -> list[Any]:
         return []
     for kind, draw in _KINDS.items():
         if isinstance(artist, kind):
-            return draw(plot, axes, artist)
+            return list(draw(plot, axes, artist))
     if type(artist).__module__ in _OURS_TO_DRAW:
         raise TypeError(f"no plot is known of a {type(artist).__name__}: draw something else, or teach {__name__} to")
     return []  # spines, axes, texts and legends: bokeh has its own
@@ -119,8 +122,9 @@ def _draw_line(plot: Any, axes: Axes, line: Line2D) -> list[Any]:
         empty = isinstance(inside, str) and inside == "none"
         glyphs.append(
             plot.scatter(
-                _listed(x), _listed(y), marker=_MARKERS.get(line.get_marker(), _LIMIT), size=1.4 * line.get_markersize(),
-                line_color=stroke["line_color"], fill_color=None if empty else to_hex(inside), name="points",
+                _listed(x), _listed(y), marker=_MARKERS.get(line.get_marker(), _LIMIT), name="points",
+                size=1.4 * line.get_markersize(),
+                line_color=stroke["line_color"], fill_color=None if empty else to_hex(inside),
             )
         )  # fmt: skip
     return glyphs

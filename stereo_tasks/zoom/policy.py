@@ -20,7 +20,7 @@ def digest(script: str) -> str:
 
 
 def page_policy() -> str:
-    """Return the Content-Security-Policy of a page with plots; BokehJS brings style sheets of its own, in many parts."""
+    """Return the Content-Security-Policy of a page with plots; BokehJS brings many style sheets of its own."""
     return (
         f"default-src 'none'; img-src data:; {script_sources()}; style-src 'unsafe-inline'; base-uri 'none'; "
         "form-action 'none'"

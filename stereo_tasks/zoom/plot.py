@@ -5,11 +5,22 @@ One drawing gives the picture and the plot. Titles and annotations are left out:
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from bokeh.layouts import gridplot
-from bokeh.models import BoxAnnotation, FixedTicker, HoverTool, LayoutDOM, Legend, LegendItem, Range1d, Span
+from bokeh.models import (
+    BasicTickFormatter,
+    BoxAnnotation,
+    FixedTicker,
+    HoverTool,
+    LayoutDOM,
+    Legend,
+    LegendItem,
+    Range1d,
+    Span,
+)
 from bokeh.plotting import figure as new_plot
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -29,6 +40,7 @@ _LIMIT = "inverted_triangle"
 """All other markers: the carets of upper limits."""
 _TOOLS = "box_zoom,pan,wheel_zoom,reset"
 _PX_PER_IN = 90
+_SHORT_DECADES = 2
 _SMALLEST = 1e-3
 """Of the lower end of a logarithmic axis: there end errors that reach to zero."""
 
@@ -60,7 +72,7 @@ def _plot(axes: Axes, height: int, x_range: Range1d) -> Any:
     plot.axis.axis_label_text_font_style = "normal"
     plot.grid.grid_line_alpha = 0.4
     for axis, own in ((plot.xaxis, axes.xaxis), (plot.yaxis, axes.yaxis)):
-        _name_ticks(axis, own)
+        _set_ticks(axis, own)
     drawn = {id(artist): _draw(plot, axes, artist) for artist in sorted(axes.get_children(), key=Artist.get_zorder)}
     points = [glyph for one in drawn.values() for glyph in one if glyph.name == "points"]
     tooltips = [(axes.get_xlabel() or "x", "@x"), (axes.get_ylabel() or "y", "@y")]
@@ -79,14 +91,19 @@ def _legend(axes: Axes, drawn: dict[int, list[Any]]) -> Legend:
     return Legend(items=items, location="top_right", click_policy="hide", background_fill_alpha=0, border_line_alpha=0)
 
 
-def _name_ticks(axis: Any, own: Axis) -> None:
-    """Keep ticks that were set by hand, with their names."""
+def _set_ticks(axis: Any, own: Axis) -> None:
+    """Keep ticks that were set by hand, with their names; and give those of short logarithmic axes."""
     locator = own.get_major_locator()
     if isinstance(locator, FixedLocator):
         places = [float(place) for place in locator.locs]
         names = own.get_major_formatter().format_ticks(places)
         axis.ticker = FixedTicker(ticks=places)
         axis.major_label_overrides = dict(zip(places, names, strict=True))
+    elif own.get_scale() == "log":
+        first, last = (math.floor(math.log10(end)) for end in own.get_view_interval())
+        if last - first <= _SHORT_DECADES:  # where BokehJS takes equal distances, which leave the lower decades empty
+            places = [float(f"{mantissa}e{power}") for power in range(first - 1, last + 2) for mantissa in (1, 2, 5)]
+            axis.ticker, axis.formatter = FixedTicker(ticks=places), BasicTickFormatter(precision=0)
 
 
 def _draw(plot: Any, axes: Axes, artist: Artist) -> list[Any]:

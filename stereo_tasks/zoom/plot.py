@@ -18,6 +18,7 @@ from bokeh.models import (
     LayoutDOM,
     Legend,
     LegendItem,
+    NoOverlap,
     Range1d,
     Span,
 )
@@ -69,6 +70,7 @@ def _plot(axes: Axes, height: int, x_range: Range1d) -> Any:
         background_fill_color=None, border_fill_color=None, outline_line_color=None, lod_threshold=None,
     )  # fmt: skip
     plot.axis.minor_tick_line_color = None
+    plot.axis.major_label_policy = NoOverlap()
     plot.axis.axis_label_text_font_style = "normal"
     plot.grid.grid_line_alpha = 0.4
     for axis, own in ((plot.xaxis, axes.xaxis), (plot.yaxis, axes.yaxis)):
@@ -148,7 +150,9 @@ def _draw_line(plot: Any, axes: Axes, line: Line2D) -> list[Any]:
 
 
 def _draw_errors(plot: Any, axes: Axes, lines: LineCollection) -> list[Any]:
-    segments = [np.asarray(segment, dtype=float) for segment in lines.get_segments() if np.isfinite(segment).all()]
+    segments = [np.asarray(one, dtype=float) for one in lines.get_segments() if len(one) and np.isfinite(one).all()]
+    if not segments:
+        return []
     if axes.get_yscale() == "log":
         lowest = axes.get_ylim()[0] * _SMALLEST
         segments = [np.column_stack((one[:, 0], np.maximum(one[:, 1], lowest))) for one in segments]

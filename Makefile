@@ -25,7 +25,7 @@ DEBIAN_PACKAGES := slurm-wlm slurmdbd mariadb-server-core mariadb-client-core op
 
 # Tests mirror the rooms, and run in the environment that the room lives in, files side by side; the whole chain last,
 # beside what computes.
-SCIENCE_TESTS := tests/kernels tests/steps tests/datasets tests/summary tests/qa tests/simulate
+SCIENCE_TESTS := tests/zoom tests/kernels tests/steps tests/datasets tests/summary tests/qa tests/simulate
 ANALYSIS_TESTS := tests/analysis
 CONTROL_TESTS := $(wildcard tests/test_*.py) $(filter-out $(SCIENCE_TESTS) $(ANALYSIS_TESTS) tests/chain tests/drills,$(sort $(patsubst %/,%,$(wildcard tests/*/))))
 

@@ -14,6 +14,7 @@ from stereo_portal.night_pages import night_pages
 from stereo_portal.overview_pages import overview_pages
 from stereo_portal.pages import Pages
 from stereo_portal.views import view_routes
+from stereo_portal.zoom_pages import zoom_pages
 
 
 def create_app() -> FastAPI:
@@ -30,4 +31,5 @@ def create_app() -> FastAPI:
     app.include_router(digest_page(pages))
     app.include_router(decision_pages(pages))
     app.include_router(night_pages(pages))
+    app.include_router(zoom_pages(pages))
     return app

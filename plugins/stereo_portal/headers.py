@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 
+from stereo_tasks.zoom.policy import script_sources
+
 if TYPE_CHECKING:
+    from fastapi import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NOTHING = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
 PAGE_POLICY = f"{_NOTHING}; form-action 'self'"
 # A page of a sandbox has an origin of its own, and neither scripts nor `meta refresh`, forms, popups.
 QA_POLICY = f"sandbox; {_NOTHING}; form-action 'none'"
+# In our frame, which it cannot leave, it may run the two scripts that make plots zoom; as a page of its own it may not:
+# there, `allow-scripts` would also let a `meta refresh` lead the whole tab away, cookies and all.
+FRAMED_POLICY = f"sandbox allow-scripts; {_NOTHING}; {script_sources()}; form-action 'none'"
+FRAME_POLICY = f"{PAGE_POLICY}; frame-src 'self'"
 HEADERS = {
     "Content-Security-Policy": PAGE_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -24,6 +31,12 @@ HEADERS = {
     # With none at all, browsers would not say either that a form comes from here.
     "Referrer-Policy": "same-origin",
 }
+
+
+def qa_headers(request: Request) -> dict[str, str]:
+    """Return the headers of a page of the output tree; browsers say themselves whether it stands in a frame."""
+    framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
+    return HEADERS | {"Content-Security-Policy": FRAMED_POLICY if framed else QA_POLICY}
 
 
 class SafeHeaders:

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 
 from stereo_portal.airflow_runs import run_address, tasks_of
 from stereo_portal.decisions import DECISIONS, run_name
-from stereo_portal.headers import HEADERS, QA_POLICY
+from stereo_portal.headers import qa_headers
 from stereo_portal.paused import paused_dags
 from stereo_portal.permission import MayDecide
 from stereo_portal.qa_page import NoPageError, read_page
@@ -171,10 +171,9 @@ def night_pages(pages: Pages) -> APIRouter:
         return pages.render(request, "element.html", element=found[0], night=of, log=log, record=record)
 
     @router.get("/{production}/{source}/{night}", response_class=HTMLResponse)
-    def qa_page(production: str, source: str, night: str) -> HTMLResponse:
+    def qa_page(request: Request, production: str, source: str, night: str) -> HTMLResponse:
         """Show the QA page of a night and source."""
-        page = read_page(output_folder(), production, source, night)
-        return HTMLResponse(page, headers=HEADERS | {"Content-Security-Policy": QA_POLICY})
+        return HTMLResponse(read_page(output_folder(), production, source, night), headers=qa_headers(request))
 
     return router
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from stereo_portal.filters import LEVELS, AskedWrongError, RangeForm, RunForm
-from stereo_portal.headers import HEADERS, QA_POLICY
+from stereo_portal.headers import HEADERS, qa_headers
 from stereo_portal.permission import MayDecide
 from stereo_portal.plot import draw_trend
 from stereo_portal.run_table import csv_parts
@@ -169,12 +169,12 @@ def overview_pages(pages: Pages) -> APIRouter:
         )  # fmt: skip
 
     @router.get("/seasons/{production}/{source}/{of}", response_class=HTMLResponse)
-    def season_results(production: str, source: str, of: str) -> HTMLResponse:
+    def season_results(request: Request, production: str, source: str, of: str) -> HTMLResponse:
         """Show the page that the analysis of a season has left."""
         from stereo_tasks.settings import load_settings
 
         page = read_season_page(load_settings().site.paths.output, production, source, of)
-        return HTMLResponse(page, headers=HEADERS | {"Content-Security-Policy": QA_POLICY})
+        return HTMLResponse(page, headers=qa_headers(request))
 
     return router
 

@@ -79,7 +79,9 @@ def _marked(text: str) -> Markup:
 
 
 def _hours(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds / 3600:.1f}"
+    if seconds is None:
+        return ""
+    return f"{seconds / 60:.1f} min" if 0 < seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _cost(cost: Cost) -> str:

@@ -14,6 +14,12 @@ from stereo_portal.safe_files import NotReadError, tail_within
 
 FOLDER = "Season"
 RESULTS, PAGE = "results.yaml", "season.html"
+_ON_THE_PAGE = ("origin", "settings", "versions")
+"""What the page of the season says, and nobody looks for among the numbers."""
+_UNITS = {
+    "_per_tev_cm2_s": "TeV⁻¹ cm⁻² s⁻¹", "_per_cm2_s": "cm⁻² s⁻¹", "_tev": "TeV", "_deg": "deg", "_sigma": "σ", "_s": "s",
+}  # fmt: skip
+"""Endings of names in the results; the longest first."""
 _MOST_BYTES = 300_000
 _MOST_SETS = 50
 
@@ -79,11 +85,22 @@ def _set(path: Path, output: Path) -> SeasonSet:
     return SeasonSet(path.parent.name, str(path.parent), (path.parent / PAGE).is_file(), numbers, problem)
 
 
+def _with_unit(key: str) -> str:
+    """Return a key in words, its unit in brackets."""
+    of, error = (key.removesuffix("_error"), ", error") if key.endswith("_error") else (key, "")
+    for ending, unit in _UNITS.items():
+        if of.endswith(ending):
+            return f"{of.removesuffix(ending)}{error} ({unit})".replace("_", " ")
+    return key.replace("_", " ")
+
+
 def _flat(content: Mapping[Any, Any], before: str = "", depth: int = 0) -> list[tuple[str, str]]:
     """Return numbers and words of a tree, each with its path; lists only say how long they are."""
     rows: list[tuple[str, str]] = []
     for key, value in content.items():
-        name = f"{before}{key}".replace("_", " ")
+        if not depth and key in _ON_THE_PAGE:
+            continue
+        name = f"{before}{_with_unit(str(key))}"
         if isinstance(value, Mapping) and depth < 3:
             rows += _flat(value, f"{name}, ", depth + 1)
         elif isinstance(value, float):

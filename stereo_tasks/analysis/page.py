@@ -1,9 +1,8 @@
-"""The page of an analysis: one HTML file without scripts and without anything to load from elsewhere."""
+"""The page of an analysis: one HTML file with nothing to load from elsewhere; its only scripts make plots zoom."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from astropy.table import QTable
+
+from stereo_tasks.zoom.embed import scripts
+from stereo_tasks.zoom.policy import page_policy
 
 _STYLE = Path(__file__).with_name("page.css")
 _NOTHING = "–"
@@ -23,10 +25,16 @@ _CAPTIONS = {
     "maps": "Counts and significance around the source (cross), with the background of a ring.",
 }
 _WIDE = ("maps",)
+ZOOMING = ("sed", "lightcurve", "theta2", "excess")
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def render(results: Mapping[str, Any], tables: Mapping[str, QTable], pictures: Mapping[str, bytes]) -> str:
+def render(
+    results: Mapping[str, Any],
+    tables: Mapping[str, QTable],
+    pictures: Mapping[str, bytes],
+    plots: Mapping[str, str] | None = None,
+) -> str:
     """Return the page as HTML; all texts are escaped.
 
     Parameters
@@ -37,16 +45,17 @@ def render(results: Mapping[str, Any], tables: Mapping[str, QTable], pictures: M
         ``lightcurve`` and ``runs`` are shown.
     pictures : mapping of str to bytes
         PNG files by name.
+    plots : mapping of str to str, optional
+        What plots that zoom are made of, by the name of the picture.
     """
+    plots = plots or {}
     style = _STYLE.read_text()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     name = escape(results["source"]["name"])
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta http-equiv="Content-Security-Policy" content="{page_policy()}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}: analysis of {len(results["nights"])} nights</title>
 <style>{style}</style>
@@ -62,7 +71,7 @@ def render(results: Mapping[str, Any], tables: Mapping[str, QTable], pictures: M
 <section>
 <h2>Pictures</h2>
 <div class="plots">
-{"".join(_figure(key, caption, pictures[key]) for key, caption in _CAPTIONS.items() if key in pictures)}
+{"".join(_figure(name, pictures[name], plots.get(name, "")) for name in _CAPTIONS if name in pictures)}
 </div>
 {_background(results)}
 </section>
@@ -86,6 +95,7 @@ def render(results: Mapping[str, Any], tables: Mapping[str, QTable], pictures: M
 {_mapping(results["settings"], "Setting (config/analysis.yaml)", "Value")}
 </details>
 </section>
+{scripts() if any(plots.values()) else ""}
 </body>
 </html>
 """
@@ -224,12 +234,12 @@ def _tile(what: str, value: str, remark: str) -> str:
     return f'<div class="tile"><dt>{escape(what)}</dt><dd>{escape(value)}<small>{escape(remark)}</small></dd></div>\n'
 
 
-def _figure(name: str, caption: str, picture: bytes) -> str:
+def _figure(name: str, picture: bytes, plot: str) -> str:
     kind = ' class="wide"' if name in _WIDE else ""
     data = base64.b64encode(picture).decode()
-    caption = escape(caption)
+    caption = escape(_CAPTIONS[name])
     return (
-        f'<figure{kind}><img src="data:image/png;base64,{data}" alt="{caption}">'
+        f'<figure{kind}><img src="data:image/png;base64,{data}" alt="{caption}">{plot}'
         f"<figcaption>{caption}</figcaption></figure>\n"
     )
 

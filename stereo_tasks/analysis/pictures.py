@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from stereo_tasks.analysis.flux_points import ConstantFit
 from stereo_tasks.analysis.reference import MAGIC_2015, crab_references, crab_spectrum, is_crab
 from stereo_tasks.analysis.sky_map import CORRELATION_DEG, SkyMaps
+from stereo_tasks.zoom.embed import plot_data
 
 mpl.use("Agg")
 _OURS, _BACKGROUND, _REFERENCE = "navy", "dimgrey", "tab:orange"
@@ -165,12 +166,14 @@ def draw_light_curve(table: QTable, fit: ConstantFit | None, source: SkyCoord, t
     return figure
 
 
-def save(path: Path, draw: Callable[[], Figure]) -> None:
-    """Draw a picture into a PNG file."""
+def save(path: Path, draw: Callable[[], Figure], *, zooms: bool = False) -> str:
+    """Draw a picture into a PNG file; return what the page makes a plot of if it zooms, otherwise nothing."""
     with quantity_support():
         figure = draw()
     figure.savefig(path, dpi=_DPI)
+    data = plot_data(figure) if zooms else ""
     plt.close(figure)
+    return data
 
 
 def _points(

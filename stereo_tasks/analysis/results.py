@@ -63,7 +63,7 @@ def write_results(
     AnalysisError
         If the folder cannot be written to.
     """
-    from stereo_tasks.analysis.page import render
+    from stereo_tasks.analysis.page import ZOOMING, render
     from stereo_tasks.analysis.pictures import save
 
     try:
@@ -72,10 +72,12 @@ def write_results(
             work = Path(name)
             for table_name, table in tables.items():
                 table.write(work / f"{table_name}.ecsv", format="ascii.ecsv")
-            for picture_name, draw in pictures.items():
-                save(work / f"{picture_name}.png", draw)
+            plots = {
+                picture_name: save(work / f"{picture_name}.png", draw, zooms=picture_name in ZOOMING)
+                for picture_name, draw in pictures.items()
+            }
             shown = {name: (work / f"{name}.png").read_bytes() for name in pictures}
-            (work / PAGE).write_text(render(results, tables, shown), encoding="utf-8")
+            (work / PAGE).write_text(render(results, tables, shown, plots), encoding="utf-8")
             (work / RESULTS).write_text(yaml.safe_dump(dict(results), sort_keys=False, allow_unicode=True))
             (folder / RESULTS).unlink(missing_ok=True)
             for path in sorted(work.iterdir(), key=lambda path: (path.name == RESULTS, path.name)):

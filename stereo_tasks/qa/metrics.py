@@ -13,7 +13,7 @@ from stereo_tasks.products.record import NO_INPUT, Record
 from stereo_tasks.qa.dl3 import ObservedRun
 from stereo_tasks.qa.elements import Place, Records, place_of, state_of, total
 from stereo_tasks.qa.images import RunImages, distances
-from stereo_tasks.qa.rates import offset_changes, run_rates
+from stereo_tasks.qa.rates import offset_changes, ratio, run_rates
 from stereo_tasks.qa.run import Flow, RunMetrics, Subrun, Subruns
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import Stage, State, Unit, night_stages
@@ -222,6 +222,7 @@ class _RunReader:
                         counts.get("zenith_deg"),
                         counts.get("time_offset_us"),
                         counts.get("n_coincidence"),
+                        ratio(counts.get("lst_showers"), counts.get("lst_live_s")),
                     )
                 )
         return tuple(sorted(subruns, key=lambda entry: entry.subrun))

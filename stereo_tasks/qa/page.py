@@ -1,10 +1,8 @@
-"""The page itself: one HTML file without scripts and without anything to load from elsewhere."""
+"""The page itself: one HTML file with nothing to load from elsewhere; its only scripts make the plots zoom."""
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +16,15 @@ from stereo_tasks.planning.plan import Plan
 from stereo_tasks.qa.clock import ClockRun
 from stereo_tasks.qa.elements import Loss, Problem, Records, StageSummary, elements_shown
 from stereo_tasks.qa.engines import made_twice, stage_engines
+from stereo_tasks.qa.plots import Picture
 from stereo_tasks.qa.sky import Sky
 from stereo_tasks.qa.verdicts import Level, RunReport, Verdict, completeness_metric, worst
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.settings.qa_metrics import METRICS
 from stereo_tasks.stages import Stage, State
 from stereo_tasks.stages.night import COMPARE, DL3, INDEX
+from stereo_tasks.zoom.embed import scripts
+from stereo_tasks.zoom.policy import page_policy
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NOTHING = "–"
@@ -101,9 +102,9 @@ def render(
     problems: Sequence[Problem],
     losses: Sequence[Loss],
     clocks: Sequence[ClockRun],
-    plots: dict[str, str | None],
+    plots: dict[str, Picture | None],
 ) -> str:
-    """Return the page as HTML. All texts are escaped; only the style sheet of the package is taken as it is."""
+    """Return the page as HTML. All texts are escaped, but for the style sheet and scripts of the package."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -114,7 +115,7 @@ def render(
     environment.filters |= {"number": _number, "flux": _flux, "duration": _duration, "listed": _listed}
     off, others, unknown = metric_rows(runs)
     style = (_TEMPLATES / "report.css").read_text()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    zooms = any(picture is not None and picture.data for picture in plots.values())
     page = environment.get_template("report.html").render(
         plan=plan,
         settings=settings,
@@ -131,6 +132,7 @@ def render(
         losses=losses,
         clocks=clocks,
         plots=plots,
+        scripts=Markup(scripts()) if zooms else "",  # noqa: S704 - BokehJS and our loader
         engines=(engines := stage_engines(plan, records)),
         made_twice=made_twice(engines),
         to_compare=sum(records.get(element.id) is None for _, element in plan.of_stage(COMPARE)),
@@ -140,7 +142,7 @@ def render(
         expected_us=plan.settings.get("time_offset_us"),
         made_utc=dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup(style),  # noqa: S704 - a file of this package, nothing from outside
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=page_policy(),
     )
     return str(page)
 

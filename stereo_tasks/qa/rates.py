@@ -29,18 +29,18 @@ def run_rates(
         Mean zenith distance in deg.
     """
     live_s = total(coincide, "lst_live_s")
-    magic = {name: _ratio(total(records, "events_out"), total(records, "alive_s")) for name, records in merge.items()}
+    magic = {name: ratio(total(records, "events_out"), total(records, "alive_s")) for name, records in merge.items()}
     counts = {name: number for name in SHOWER_COUNTS if (number := total(coincide, name)) is not None}
     light = intensity_spectrum(counts, live_s, zenith_deg) if live_s and zenith_deg is not None else None
     return {
-        "lst1_rate_hz": _ratio(total(coincide, "lst_showers"), live_s),
+        "lst1_rate_hz": ratio(total(coincide, "lst_showers"), live_s),
         "m1_rate_hz": magic["M1"],
         "m2_rate_hz": magic["M2"],
-        "m1_m2_rate_ratio": _ratio(magic["M1"], magic["M2"]),
+        "m1_m2_rate_ratio": ratio(magic["M1"], magic["M2"]),
         "rate_126_hz": light.rate_126_hz if light else None,
         "rate_422_per_s_pe": light.rate_422_per_s_pe if light else None,
         "index_422": light.index_422 if light else None,
-        "coincident_kept": _ratio(total(stereo, "events_out"), total(stereo, "events_in")),
+        "coincident_kept": ratio(total(stereo, "events_out"), total(stereo, "events_in")),
     }
 
 
@@ -64,5 +64,6 @@ def offset_changes(offsets: Iterable[tuple[int, float | None, float]]) -> dict[s
     }
 
 
-def _ratio(number: float | None, by: float | None) -> float | None:
+def ratio(number: float | None, by: float | None) -> float | None:
+    """Divide, where both are known and there is something to divide by."""
     return number / by if number is not None and by else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from stereo_tasks.analysis.reference import is_crab
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.products.files import write_atomically
 from stereo_tasks.products.record import Record
@@ -21,8 +22,8 @@ from stereo_tasks.qa.engines import made_twice, stage_engines
 from stereo_tasks.qa.images import run_images
 from stereo_tasks.qa.metrics import run_metrics
 from stereo_tasks.qa.page import render
-from stereo_tasks.qa.plots import plot_clock, plot_flow, plot_subruns, plot_theta2
-from stereo_tasks.qa.sky import Sky, look_at_sky
+from stereo_tasks.qa.plots import plot_clock, plot_flow, plot_spectrum, plot_subruns, plot_theta2
+from stereo_tasks.qa.sky import Sky, look_at_sky, source_position
 from stereo_tasks.qa.verdicts import RUN_LEVELS, Level, RunReport, Verdict, judge_night, judge_run
 from stereo_tasks.settings.qa import QaSettings
 from stereo_tasks.stages import State
@@ -88,6 +89,10 @@ def make_report(
     theta2 = sky.theta2
     offset_limit = settings.criterion("time_offset_jump_us", night_date).limit(None)
     offset_limit_us = offset_limit.good[1] if offset_limit else None
+    rate = settings.criterion("lst1_rate_hz", night_date)
+    rate_limits_hz = {
+        run.metrics.run.lst_run: limit.good for run in runs if (limit := rate.limit(run.metrics.zenith_deg)) is not None
+    }
     clocks = clock_runs(plan, records)
     counts = _counts(sky, runs, records, plan)
     html = render(
@@ -110,6 +115,10 @@ def make_report(
                 [subrun for run in runs for subrun in run.metrics.subruns],
                 plan.settings.get("time_offset_us"),
                 offset_limit_us,
+                rate_limits_hz,
+            ),
+            "spectrum": (
+                plot_spectrum(sky.flux_points, sky.spectrum, is_crab(source_position(plan))) if sky.spectrum else None
             ),
         },
     )

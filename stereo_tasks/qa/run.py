@@ -27,6 +27,8 @@ class Subrun:
     zenith_deg: float | None
     time_offset_us: float | None
     coincidences: float | None
+    rate_hz: float | None = None
+    """Of showers in LST-1, over the time in which it could record them."""
 
 
 @dataclass(frozen=True, slots=True)

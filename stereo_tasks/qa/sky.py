@@ -11,8 +11,9 @@ from astropy.coordinates import SkyCoord
 
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.qa.dl3 import Dl3Error, ObservedRun, observed_run, open_observations
+from stereo_tasks.qa.flux_points import FluxPoint
 from stereo_tasks.qa.source_position import excess_offset_deg
-from stereo_tasks.qa.spectrum import PowerLaw, SpectrumError, fit_power_law
+from stereo_tasks.qa.spectrum import PowerLaw, SpectrumError, measure_spectrum
 from stereo_tasks.qa.theta2 import Theta2, make_theta2
 from stereo_tasks.settings.qa import QaSettings
 
@@ -30,10 +31,17 @@ class Sky:
     no_spectrum: str
     source_offsets_deg: Mapping[int, float] = field(default_factory=dict)
     """How far from the source the largest excess is, by LST-1 run; nothing of runs without a significant one."""
+    flux_points: tuple[FluxPoint, ...] = ()
+    """None without a spectrum."""
 
 
 def _nothing(reason: str) -> Sky:
     return Sky({}, None, reason, None, reason)
+
+
+def source_position(plan: Plan) -> SkyCoord:
+    """Return the position of the source of a plan that has one."""
+    return SkyCoord(float(plan.settings["source_ra_deg"]), float(plan.settings["source_dec_deg"]), unit="deg")
 
 
 def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sky:
@@ -42,7 +50,7 @@ def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sk
         return _nothing("no run reached DL3")
     if plan.settings.get("source_ra_deg") is None or plan.settings.get("source_dec_deg") is None:
         return _nothing(f"the plan has no position of {plan.source}: add it to config/sources.yaml and plan again")
-    source = SkyCoord(float(plan.settings["source_ra_deg"]), float(plan.settings["source_dec_deg"]), unit="deg")
+    source = source_position(plan)
     try:
         observations = open_observations(dl3_folder)
     except Dl3Error as error:
@@ -55,16 +63,17 @@ def look_at_sky(plan: Plan, dl3_folder: Path | None, settings: QaSettings) -> Sk
         reason = "no run has room for an OFF region: is the wobble offset, or the position of the source, right?"
         return Sky(runs, None, reason, None, reason, offsets)
     spectrum, no_spectrum = None, ""
+    points: tuple[FluxPoint, ...] = ()
     significance, needed = theta2.total.significance, settings.spectrum.significance_min_sigma
     if significance < needed:
         no_spectrum = f"an excess of {significance:.1f} sigma is too weak for a spectrum ({needed:g} are needed)"
     else:
         used = [observation for observation in observations if int(observation.obs_id) in theta2.runs]
         try:
-            spectrum = fit_power_law(used, source, theta2.off_regions, settings.spectrum)
+            spectrum, points = measure_spectrum(used, source, theta2.off_regions, settings.spectrum)
         except SpectrumError as error:
             no_spectrum = str(error)
         except Exception as error:  # the page is most needed when something is odd: it must come in any case
             log.exception("The spectrum of %s failed", plan.name)
             no_spectrum = f"the fit failed: {type(error).__name__}: {error}"
-    return Sky(runs, theta2, "", spectrum, no_spectrum, offsets)
+    return Sky(runs, theta2, "", spectrum, no_spectrum, offsets, points)

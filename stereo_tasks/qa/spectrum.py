@@ -17,6 +17,7 @@ from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
 from gammapy.stats import WStatCountsStatistic
 from regions import PointSkyRegion
 
+from stereo_tasks.qa.flux_points import FluxPoint, flux_points
 from stereo_tasks.settings.qa import SpectrumSettings
 
 _FLUX = u.Unit("TeV-1 cm-2 s-1")
@@ -63,7 +64,20 @@ def fit_power_law(
     SpectrumError
         If no energy bin is usable, or the fit does not converge.
     """
+    return _fit(_stacked(observations, source, off_regions, settings), settings)
+
+
+def measure_spectrum(
+    observations: Sequence[Observation], source: SkyCoord, off_regions: int, settings: SpectrumSettings
+) -> tuple[PowerLaw, tuple[FluxPoint, ...]]:
+    """Fit a power law as `fit_power_law` does, and return it with flux points of its shape."""
     dataset = _stacked(observations, source, off_regions, settings)
+    fit = _fit(dataset, settings)
+    return fit, flux_points(dataset)
+
+
+def _fit(dataset: SpectrumDatasetOnOff, settings: SpectrumSettings) -> PowerLaw:
+    """Fit a power law, and leave it in the data set."""
     energy_min, energy_max = dataset.energy_range_total
     if not dataset.mask_safe.data.any():
         raise SpectrumError("no energy bin has enough effective area")
@@ -78,14 +92,15 @@ def fit_power_law(
     flux_error = (spectral.amplitude.error * spectral.amplitude.unit).to_value(_FLUX)
     index, index_error = float(spectral.index.value), float(spectral.index.error)
     with_source = dataset.stat_sum()
-    spectral.amplitude.value = 0.0
+    fitted, spectral.amplitude.value = spectral.amplitude.value, 0.0
+    without_source, spectral.amplitude.value = dataset.stat_sum(), fitted
     return PowerLaw(
         flux=float(flux),
         flux_error=float(flux_error),
         index=index,
         index_error=index_error,
         reference_tev=settings.reference_tev,
-        sqrt_ts=math.sqrt(max(float(dataset.stat_sum() - with_source), 0.0)),
+        sqrt_ts=math.sqrt(max(float(without_source - with_source), 0.0)),
         energy_min_tev=float(energy_min.to_value("TeV")),
         energy_max_tev=float(energy_max.to_value("TeV")),
     )

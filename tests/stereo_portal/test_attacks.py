@@ -258,16 +258,30 @@ def test_what_is_no_small_form_of_known_fields_does_nothing(people, fitting, dec
     fields = f"token={token}&reason=x"
     for content, kind in {
         f'{{"token": "{token}", "reason": "x"}}': "application/json",
+        f"{fields}&reason=y": "application/x-www-form-urlencoded",
+        fields + "x" * 30_000: "application/x-www-form-urlencoded; charset=utf-8",
+    }.items():
+        answer = people["op"].post(address, content=content, headers={**ORIGIN, "Content-Type": kind})
+        _check(route, answer, 422)
+        assert "Nothing was done" in answer.text, kind
+    assert decided() == before
+
+
+def test_no_other_way_to_send_a_form_does_anything(people, fitting, decided):
+    """All forms are read by the same function: one of them is enough."""
+    before, route = decided(), FORMS[0]
+    address = route.address(fitting)
+    token = _signed(route, address)
+    fields = f"token={token}&reason=x&source="
+    for content, kind in {
         fields: "text/plain",
         f"{fields}&": "multipart/form-data; boundary=x",
         f"{fields}&x=": "",
-        f"{fields}&reason=y": "application/x-www-form-urlencoded",
         f"{fields}&token={token}": "application/x-www-form-urlencoded",
         f"{fields}%00": "application/x-www-form-urlencoded",
         f"{fields}%ff": "application/x-www-form-urlencoded",
-        fields + "x" * 30_000: "application/x-www-form-urlencoded; charset=utf-8",
         fields + "&x=" * 1000: "application/x-www-form-urlencoded",
-    }.items():  # fmt: skip
+    }.items():
         answer = people["op"].post(address, content=content, headers={**ORIGIN, "Content-Type": kind})
         _check(route, answer, 422)
         assert "Nothing was done" in answer.text, kind
@@ -279,7 +293,7 @@ def test_what_stands_in_a_form_comes_back_as_text_there_and_everywhere(people, f
     for route in FORMS:
         address = route.address(fitting)
         fields = set(re.findall(r'<(?:select|textarea|input type="text") name="(\w+)"', client.get(address).text))
-        for text in (SCRIPT, "' onmouseover='alert(1)' {{7*191}}", "../../etc/passwd", "9" * 999, "2024-02-31"):
+        for text in (SCRIPT, "' onmouseover='alert(1)' {{7*191}} ../../etc/passwd", "9" * 999):
             form = {"token": _signed(route, address), **dict.fromkeys(fields, text)}
             answer = client.post(address, data=form, headers=ORIGIN)
             _check(route, answer, 303, 422)

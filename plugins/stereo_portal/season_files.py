@@ -54,6 +54,8 @@ def season_sets(output: Path, production: str, source: str) -> list[SeasonSet]:
     if not (NAME.fullmatch(production) and NAME.fullmatch(source)):
         raise NoPageError("no production or source has this name")
     folder = output / production / source / FOLDER
+    if not folder.resolve().is_relative_to(output.resolve()):
+        return []  # a link: not even what is there is to be told
     found = sorted(folder.glob(f"*/{RESULTS}"))[:_MOST_SETS]
     return [_set(path, output) for path in found if NAME.fullmatch(path.parent.name)]
 

@@ -44,7 +44,8 @@ def fitting(output, nights, scene):
     )
     for number, name in enumerate(("done", "partial", "failed")):
         scene.judged(nights[name], "good", "warning", "bad", first_run=100 * number)
-    return {"production": "mcp062", "source": "CrabNebula", "night": night.lst_date, "of": "all", "name": "dl2/00001"}
+    done = nights["done"].lst_date
+    return {"production": "mcp062", "source": "CrabNebula", "night": done, "of": "all", "name": "dl2/00001"}
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +74,13 @@ def tab(browser):
 
 @pytest.fixture
 def pages(fitting, nights):
-    """Every route that is a page, by its address; of some more than one."""
+    """Every route that is a page, by its address; those of a night also of one that failed."""
     found = {
         route.address(fitting): route for route in every_route() if route.method == "GET" and route.path not in NO_PAGES
     }
-    done = {**fitting, "night": nights["done"].lst_date}
-    more = {route.address(done): route for route in found.values() if "night" in route.in_path}
-    return found | more
+    failed = {**fitting, "night": nights["failed"].lst_date}
+    more = [route for route in found.values() if "night" in route.in_path and WHO[str(route)] != OPERATOR]
+    return found | {route.address(failed): route for route in more}
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -176,6 +176,19 @@ def test_a_season_is_shown_from_the_output_alone(client, output, nights, tmp_pat
     assert policy.split(";")[0] == "sandbox"
 
 
+def test_a_season_folder_that_is_a_link_tells_nothing(client, output, tmp_path):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "results.yaml").write_text("password: hunter2")
+    (tmp_path / "private" / "season.html").write_text("hunter2")
+    (output / "mcp062" / "Mrk501").mkdir()
+    (output / "mcp062" / "Mrk501" / "Season").symlink_to(tmp_path)
+    for path in ("", "/private"):
+        text = client.get(f"/seasons/mcp062/Mrk501{path}").text
+        assert "hunter2" not in text
+        assert "results" not in text
+    assert "private" not in client.get("/seasons/mcp062/Mrk501").text
+
+
 @pytest.mark.parametrize("path", ["/seasons/mcp062/..%2f..", "/seasons/nope/CrabNebula", "/seasons/mcp062/Crab/%2e%2e",
                                   "/seasons/mcp062/CrabNebula/..%2fx", "/calendar?year=1e9", "/calendar?year=-1",
                                   "/runs?zenith_min=nan", "/runs?zenith_max=-1", "/runs?first=x", "/trends?last=x",

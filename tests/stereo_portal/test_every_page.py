@@ -51,6 +51,7 @@ def _paths(nights):
         "reprocess": f"mcp062/{failed}/reprocess",
         "overrule": f"mcp062/{done}/overrule",
         "season": "seasons/mcp062/CrabNebula",
+        "season that zooms": "seasons/mcp062/CrabNebula/all/zoom",
         "error": "mcp062/nonsense",
     }
 

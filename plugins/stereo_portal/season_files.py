@@ -17,8 +17,13 @@ RESULTS, PAGE = "results.yaml", "season.html"
 _ON_THE_PAGE = ("origin", "settings", "versions")
 """What the page of the season says, and nobody looks for among the numbers."""
 _UNITS = {
-    "_per_tev_cm2_s": "TeV⁻¹ cm⁻² s⁻¹", "_per_cm2_s": "cm⁻² s⁻¹", "_tev": "TeV", "_deg": "deg", "_sigma": "σ", "_s": "s",
-}  # fmt: skip
+    "_per_tev_cm2_s": "TeV⁻¹ cm⁻² s⁻¹",
+    "_per_cm2_s": "cm⁻² s⁻¹",
+    "_tev": "TeV",
+    "_deg": "deg",
+    "_sigma": "σ",
+    "_s": "s",
+}
 """Endings of names in the results; the longest first."""
 _MOST_BYTES = 300_000
 _MOST_SETS = 50

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from bokeh.layouts import gridplot
 from bokeh.models import (
-    BasicTickFormatter,
     BoxAnnotation,
     FixedTicker,
     HoverTool,
@@ -105,7 +104,8 @@ def _set_ticks(axis: Any, own: Axis) -> None:
         first, last = (math.floor(math.log10(end)) for end in own.get_view_interval())
         if last - first <= _SHORT_DECADES:  # where BokehJS takes equal distances, which leave the lower decades empty
             places = [float(f"{mantissa}e{power}") for power in range(first - 1, last + 2) for mantissa in (1, 2, 5)]
-            axis.ticker, axis.formatter = FixedTicker(ticks=places), BasicTickFormatter(precision=0)
+            axis.ticker = FixedTicker(ticks=places)
+            axis.major_label_overrides = {place: f"{place:g}" for place in places}
 
 
 def _draw(plot: Any, axes: Axes, artist: Artist) -> list[Any]:

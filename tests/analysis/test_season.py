@@ -17,6 +17,7 @@ from stereo_tasks.processing.season_plans import plan_source_season
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.steps import __main__ as steps
+from stereo_tasks.zoom.policy import BOKEH_SHA256, LOADER, digest
 
 CUTS = "g_dyn_0.9_th_glo_0.2"
 
@@ -99,7 +100,12 @@ def test_runs_are_listed_with_the_reason_why_they_were_left_out(season, worked):
 def test_the_page_has_all_of_it_and_loads_nothing(season, worked):
     page = (season.folder / "season.html").read_text()
     assert page.count("data:image/png;base64,") == 5
-    assert not re.search(r"https?://|src=\"(?!data:)|<script", page)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert {digest(script) for script in scripts} == {BOKEH_SHA256, digest(LOADER.read_text())}
+    assert page.count('<script type="application/json">') == 4  # all but the maps zoom
+    for script in scripts:
+        page = page.replace(script, "")
+    assert not re.search(r"https?://|src=\"(?!data:)", page)
     assert "prefers-color-scheme: dark" in page
     assert "left out: QUALITY 2: bad" in page
     assert f"{season.results['significance_sigma']:.1f} σ" in page

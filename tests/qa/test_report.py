@@ -18,6 +18,7 @@ from stereo_tasks.qa.images import COLUMNS
 from stereo_tasks.qa.report import make_report
 from stereo_tasks.stages import State
 from stereo_tasks.stages.night import CALIBRATE, COMPARE, STEREO
+from stereo_tasks.zoom.policy import BOKEH_SHA256, LOADER, digest, script_sources
 
 EVIL = '<script>alert("x")</script><img src=http://evil.example/x onerror=alert(1)> $\\frac{'
 
@@ -63,7 +64,9 @@ def test_a_good_night(fake_night, crab_fixed, tmp_path):
         "subrun missing in the sequence",
     ):
         assert text in html, text
-    assert html.count("data:image/svg+xml") == 3
+    assert html.count('<img src="data:image/svg+xml') == 4
+    assert html.count('<script type="application/json">') == 3  # all but the flow of events zoom
+    assert len(html) < 2_000_000
     assert sorted(path.name for path in out.iterdir()) == ["qa.json", "report.html"]
 
 
@@ -117,15 +120,22 @@ def test_the_page_loads_and_runs_nothing(fake_night, crab_fixed, tmp_path):
     make_report(night.plan, night.records, crab_fixed, tmp_path)
     html, _ = _read(tmp_path)
     page = _Tags(html)
-    assert "script" not in {tag for tag, _ in page.found}
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert {digest(script) for script in scripts} == {BOKEH_SHA256, digest(LOADER.read_text())}
+    data = [attributes for tag, attributes in page.found if tag == "script" and attributes]
+    assert data == [{"type": "application/json"}] * 3
     assert page.text.count(EVIL) >= 10  # there, as text
     for tag, attributes in page.found:
         assert not any(name.startswith("on") or name in {"style", "href"} for name in attributes), (tag, attributes)
         assert attributes.get("src", "data:").startswith("data:image/svg+xml;base64,") or "src" not in attributes
+    for script in scripts:
+        html = html.replace(script, "")
     assert not re.search(r"url\(|@import|<link|<iframe|<form", html)
     policy = next(attributes["content"] for tag, attributes in page.found if "http-equiv" in attributes)
     assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
+    assert policy.split("; ")[2] == script_sources()
+    assert "unsafe" not in script_sources()
+    assert "unsafe-eval" not in policy
 
 
 def test_without_dl3_the_page_says_why(fake_night, tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from astropy.coordinates import SkyCoord
 
 from stereo_tasks.qa.dl3 import open_observations
-from stereo_tasks.qa.spectrum import SpectrumError, expected_significance, fit_power_law
+from stereo_tasks.qa.spectrum import SpectrumError, expected_significance, fit_power_law, measure_spectrum
 from stereo_tasks.qa.theta2 import make_theta2
 
 CRAB = SkyCoord(83.6331, 22.0145, unit="deg")
@@ -22,6 +24,22 @@ def test_injected_spectrum_comes_back(folder, request, qa_settings):
     assert fit.index_error < 0.06
     assert fit.sqrt_ts > 50
     assert fit.energy_min_tev < 0.1
+
+
+def test_flux_points_follow_the_injected_spectrum(crab_dynamic, make_night, qa_settings):
+    fit, points = measure_spectrum(open_observations(crab_dynamic), CRAB, 3, qa_settings.spectrum)
+    assert fit == fit_power_law(open_observations(crab_dynamic), CRAB, 3, qa_settings.spectrum)
+    measured = [point for point in points if not point.is_upper_limit]
+    assert len(measured) >= 6
+    pulls = [
+        (point.sed - 2.2e-10 * (point.energy_tev / 0.5) ** -2.5 * point.energy_tev**2) / point.sed_error
+        for point in measured
+    ]
+    assert max(map(abs, pulls)) < 4
+    assert sum(pull**2 for pull in pulls) < 3 * len(pulls)
+    assert all(one.energy_max_tev == pytest.approx(two.energy_min_tev) for one, two in pairwise(points))
+    assert points[-1].is_upper_limit  # nobody sees this source at 20 TeV in half an hour
+    assert points[-1].sed > 0
 
 
 def test_a_hard_and_weaker_source(make_night, qa_settings):

@@ -22,12 +22,14 @@ WHO = {
     "GET /seasons": VIEWER,
     "GET /seasons/{production}/{source}": VIEWER,
     "GET /seasons/{production}/{source}/{of}": VIEWER,
+    "GET /seasons/{production}/{source}/{of}/zoom": VIEWER,
     "GET /digest": VIEWER,
     "GET /": VIEWER,
     "GET /{production}/{night}": VIEWER,
     "GET /{production}/{night}/elements": VIEWER,
     "GET /{production}/{night}/element": VIEWER,
     "GET /{production}/{source}/{night}": VIEWER,
+    "GET /{production}/{source}/{night}/zoom": VIEWER,
 } | {
     f"{method} /{{production}}/{{night}}/{name}": OPERATOR
     for method in ("GET", "POST")
@@ -55,6 +57,11 @@ class Route:
     def is_page_of_files(self) -> bool:
         """Whether it shows a file of the output tree as it is."""
         return self.path in ("/{production}/{source}/{night}", "/seasons/{production}/{source}/{of}")
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it shows such a file in a frame."""
+        return self.path.endswith("/zoom")
 
     def address(self, fitting: Mapping[str, str], raw: Mapping[str, str] | None = None) -> str:
         """Return an address with values that fit; those of `raw` go in as they are, and the query's are added."""

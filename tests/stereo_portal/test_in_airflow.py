@@ -103,8 +103,8 @@ def _to_why_it_is_not_done(one, nights):
 def _to_the_theta2_plot(one, nights):
     one.click(f'a[href="mcp062/{nights["done"].lst_date}"]')
     one.click('a:text-is("theta² plot")')
-    assert one.tab.url.endswith(f"/CrabNebula/{nights['done'].lst_date}#theta2")
-    assert "the page" in one.tab.inner_text("body")
+    assert one.tab.frames[-1].url.endswith(f"/CrabNebula/{nights['done'].lst_date}#theta2")
+    assert "the page" in one.tab.frame_locator("iframe").locator("body").inner_text()
 
 
 def _to_the_log_of_a_failed_element(one, nights):

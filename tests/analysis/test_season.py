@@ -99,7 +99,7 @@ def test_runs_are_listed_with_the_reason_why_they_were_left_out(season, worked):
 
 def test_the_page_has_all_of_it_and_loads_nothing(season, worked):
     page = (season.folder / "season.html").read_text()
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count('<img src="data:image/png;base64,') == 5
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert {digest(script) for script in scripts} == {BOKEH_SHA256, digest(LOADER.read_text())}
     assert page.count('<script type="application/json">') == 4  # all but the maps zoom

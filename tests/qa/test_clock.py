@@ -46,7 +46,7 @@ def broken_night(fake_night, tmp_path):
 def test_the_offset_that_was_used_is_on_the_page(broken_night, crab_fixed, tmp_path):
     make_report(broken_night.plan, broken_night.records, crab_fixed, tmp_path)
     html = (tmp_path / "report.html").read_text()
-    assert "Offset of MAGIC's clock by time" in html
+    assert "Offset of MAGIC&#39;s clock by time" in html
     for text in ("2.3000300", "3.000", "3, 1", "synchronise M1", "Its GPS was broken"):
         assert text in html
 

@@ -101,8 +101,8 @@ def test_a_night_of_which_nothing_is_known(client):
 def test_the_qa_page_is_one_click_away(client, nights):
     night = nights["done"].lst_date
     link = f"mcp062/CrabNebula/{night}"
-    assert f'href="{link}"' in client.get("/").text
-    assert f'href="../{link}"' in client.get(f"/mcp062/{night}").text
+    assert f'href="{link}/zoom"' in client.get("/").text
+    assert f'href="../{link}/zoom"' in client.get(f"/mcp062/{night}").text
     assert "the page" in client.get("/" + link).text
 
 

@@ -87,7 +87,7 @@ class Slurm(Model):
     """Longest job of the usual partition of a private cluster, to try out what a real one gives; null for no limit."""
     accounting: bool | None = None
     """Whether a private cluster keeps a database of jobs; null: where slurmdbd and MariaDB are installed."""
-    poll_interval: Duration = Field(default="1 s", validate_default=True)
+    poll_interval: Duration = Field(default="0.5 s", validate_default=True)
     """Pause between two looks at the queue of a private cluster."""
 
 

@@ -88,7 +88,7 @@ def site(tmp_path_factory):
     spec = NightSpec(night=NIGHT, seed=3, sources=(source,), proton_library=50, lst_rate_hz=40.0)
     simulate_night(spec, root / "data")
     nodes = tuple(NodeSpec(zenith_deg=zenith, azimuth_deg=azimuth) for zenith, azimuth in NODES)
-    showers = {"gamma_train_showers": 120, "gamma_test_showers": 300, "proton_train_showers": 300}
+    showers = {"gamma_train_showers": 120, "gamma_test_showers": 600, "proton_train_showers": 300}
     simulate_monte_carlo(MonteCarloSpec(seed=5, nodes=nodes, **showers), root / "data")
     (root / "config").mkdir()
     (root / "config" / "policy.yaml").write_text("completeness_min: 0.6\nmin_same_wobble_min: 0.0\n")

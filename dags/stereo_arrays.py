@@ -79,7 +79,7 @@ def completion(plans: list[dict[str, Any]] | None) -> None:
     """Read what became of plans into the catalog, and decide whether all is made."""
     from stereo_tasks.catalog.database import Catalog
     from stereo_tasks.catalog.records import ingest
-    from stereo_tasks.processing.source_plans import problems_of
+    from stereo_tasks.processing.completion import problems_of
 
     if plans is None:
         raise AirflowFailException("nothing was planned: see the log of plan")

@@ -40,9 +40,9 @@ def build_command(
     force: Annotated[bool, typer.Option(help="Compute again what is valid, too.")] = False,
 ) -> None:
     """Make the data sets of a source on this machine, without Airflow: what did not change is not read again."""
+    from stereo_tasks.processing.completion import problems_of
     from stereo_tasks.processing.dataset_plans import plan_source
     from stereo_tasks.processing.local_run import run_plan
-    from stereo_tasks.processing.source_plans import problems_of
 
     first, last = parse_range(nights)
     plan = plan_source(source, first, last, production=production, name=name)

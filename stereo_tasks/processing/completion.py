@@ -1,4 +1,4 @@
-"""Whether a night is done, and if not, why not."""
+"""Whether a night, or what another plan makes, is done, and if not, why not."""
 
 from __future__ import annotations
 
@@ -59,6 +59,20 @@ def night_problems(states: ElementStates) -> list[str]:
     lost = [run for run in sorted(expected) if f"{DL3}/{run:05d}" not in reached]
     if lost and all(blocker.runs for blocker in plan.blockers):
         problems.append(f"lost, LST-1 runs without DL3: {', '.join(str(run) for run in lost)}")
+    return problems
+
+
+def problems_of(plan: Plan | str | Path) -> list[str]:
+    """Return what failed of a plan, or left no record; empty if all is made."""
+    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
+    states = ElementStates(plan)
+    problems = []
+    for element in plan.elements:
+        record = states.record(element)
+        if record is None:
+            problems.append(f"{plan.name}: no record, {element.id}: its job left no result")
+        elif record.state in (State.FAILED, State.HELD):
+            problems.append(f"{plan.name}: {record.state}, {element.id}: {record.reason}")
     return problems
 
 

@@ -1,17 +1,15 @@
-"""Plans over the nights of a source (data sets, analyses): which are not up to date, and what was not made of one."""
+"""Plans over the nights of a source (data sets, analyses): which are not up to date."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
 from stereo_tasks.planning.plan import Plan
 from stereo_tasks.settings import Settings, load_settings
-from stereo_tasks.stages import State
 
 LAST_OF_ALL = Night("2099-12-30")
 """The end of a range that has none."""
@@ -69,17 +67,3 @@ def plan_stale(
             plan.save()
             plans.append(plan)
     return StalePlans(tuple(plans), tuple(lines))
-
-
-def problems_of(plan: Plan | str | Path) -> list[str]:
-    """Return what failed of a plan, or left no record; empty if all is made."""
-    plan = plan if isinstance(plan, Plan) else Plan.load(plan)
-    states = ElementStates(plan)
-    problems = []
-    for element in plan.elements:
-        record = states.record(element)
-        if record is None:
-            problems.append(f"{plan.name}: no record, {element.id}: its job left no result")
-        elif record.state in (State.FAILED, State.HELD):
-            problems.append(f"{plan.name}: {record.state}, {element.id}: {record.reason}")
-    return problems

@@ -59,6 +59,15 @@ def flux_points(dataset: SpectrumDatasetOnOff) -> tuple[FluxPoint, ...]:
         energy = math.sqrt(low * high)
         scale = float((energy**2 * u.TeV**2 * model(energy * u.TeV)).to_value(_SED)) / expected
         weak = not float(counts.sqrt_ts) >= _UPPER_LIMIT_BELOW_SIGMA
-        number = float(counts.compute_upper_limit(_UPPER_LIMIT_SIGMA)) if weak else float(counts.n_sig)
+        number = upper_limit(counts) if weak else float(counts.n_sig)
         found.append(FluxPoint(energy, low, high, number * scale, float(counts.error) * scale, weak))
     return tuple(found)
+
+
+def upper_limit(counts: WStatCountsStatistic) -> float:
+    """Return the upper limit (95 %) of the number of events from the source.
+
+    With fewer events than the background it is that of no excess at all, as in the analysis of seasons: a flux is never
+    below zero, and a downward fluctuation must not rule out what cannot be measured.
+    """
+    return float(counts.compute_upper_limit(_UPPER_LIMIT_SIGMA)) - min(float(counts.n_sig), 0.0)

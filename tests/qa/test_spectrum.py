@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import pytest
 from astropy.coordinates import SkyCoord
+from gammapy.stats import WStatCountsStatistic
 
 from stereo_tasks.qa.dl3 import open_observations
+from stereo_tasks.qa.flux_points import upper_limit
 from stereo_tasks.qa.spectrum import SpectrumError, expected_significance, fit_power_law, measure_spectrum
 from stereo_tasks.qa.theta2 import make_theta2
 
@@ -40,6 +42,14 @@ def test_flux_points_follow_the_injected_spectrum(crab_dynamic, make_night, qa_s
     assert all(one.energy_max_tev == pytest.approx(two.energy_min_tev) for one, two in pairwise(points))
     assert points[-1].is_upper_limit  # nobody sees this source at 20 TeV in half an hour
     assert points[-1].sed > 0
+
+
+def test_a_limit_is_above_zero_with_fewer_events_than_the_background():
+    for on, off in ((0, 3), (0, 30), (2, 30)):
+        counts = WStatCountsStatistic(on, off, 1 / 3)
+        assert upper_limit(counts) > 1
+    excess = WStatCountsStatistic(12, 30, 1 / 3)
+    assert upper_limit(excess) == pytest.approx(float(excess.compute_upper_limit(2)))
 
 
 def test_a_hard_and_weaker_source(make_night, qa_settings):

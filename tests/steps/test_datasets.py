@@ -10,9 +10,10 @@ import yaml
 
 from stereo_tasks.nights import Night
 from stereo_tasks.planning.element_state import ElementStates
+from stereo_tasks.processing.completion import problems_of
 from stereo_tasks.processing.dataset_list import listed_files
 from stereo_tasks.processing.dataset_plans import plan_source
-from stereo_tasks.processing.source_plans import plan_stale, problems_of
+from stereo_tasks.processing.source_plans import plan_stale
 from stereo_tasks.settings import load_settings
 from stereo_tasks.stages import State
 from stereo_tasks.stages.datasets import SUMMARIES
